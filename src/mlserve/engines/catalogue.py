@@ -1,0 +1,70 @@
+"""The processors our runtime has, read from their files without importing them."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mlserve.errors import InvalidDescriptor
+
+_CONSTANTS = ("REQUIREMENTS", "SUFFIXES", "ALIASES")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorEntry:
+    """One model format: its processor's name, the packages it needs, the file suffixes and the EAS names it answers to."""
+
+    name: str
+    requirements: tuple[str, ...]
+    suffixes: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+@cache
+def catalogue() -> Mapping[str, ProcessorEntry]:
+    """Every processor by name: a file of `mlserve/runtime/processors`, or an entry point of other people's packages."""
+    here = Path(__file__).parent.parent / "runtime" / "processors"
+    files = {path.stem: path for path in sorted(here.glob("*.py")) if path.stem not in ("__init__", "base")}
+    for point in entry_points(group="mlserve.runtime.processors"):
+        spec = find_spec(point.module)
+        if spec and spec.origin:
+            files.setdefault(point.name, Path(spec.origin))
+    entries = {name: _read(name, path) for name, path in files.items()}
+    return {name: entry for name, entry in entries.items() if entry}
+
+
+def resolve(word: str) -> ProcessorEntry:
+    """The processor a descriptor's word means, EAS's names included; raises InvalidDescriptor with the choices."""
+    known = catalogue()
+    if word in known:
+        return known[word]
+    for entry in known.values():
+        if any(re.fullmatch(alias, word) for alias in entry.aliases):
+            return entry
+    nearest = difflib.get_close_matches(word, known, n=1)
+    message = f'processor "{word}" is not one that this hub has (processors: {", ".join(sorted(known))})'
+    detail = {"pointer": "/processor", "code": "unsupported", "message": message}
+    raise InvalidDescriptor(
+        message,
+        hint=f'did you mean "{nearest[0]}"?' if nearest else "choose one of these, or serve your own code with processor_type python",
+        details=[detail | ({"nearest": nearest[0]} if nearest else {})],
+    )
+
+
+def _read(name: str, path: Path) -> ProcessorEntry | None:
+    values: dict[str, Any] = {}
+    for node in ast.parse(path.read_text()).body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and target.id in _CONSTANTS and isinstance(node, ast.Assign | ast.AnnAssign):
+            values[target.id] = tuple(ast.literal_eval(node.value or ast.Constant(())))
+    if "REQUIREMENTS" not in values:
+        return None
+    return ProcessorEntry(name, values["REQUIREMENTS"], values.get("SUFFIXES", ()), values.get("ALIASES", ()))

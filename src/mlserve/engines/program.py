@@ -1,0 +1,50 @@
+"""The user's own HTTP server as an engine: ``command`` and ``port``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from mlserve.descriptor import Descriptor
+from mlserve.engines.base import Artifacts, Launch
+from mlserve.engines.runtime import _folder, _own_requirements, resources
+from mlserve.workload import Workload
+
+
+class ProgramEngine:
+    """Starts the command in the folder that ``processor_path`` names, with ``PORT`` in its environment."""
+
+    def handles(self, descriptor: Descriptor) -> bool:
+        return bool(descriptor.command)
+
+    def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
+        return _own_requirements(artifacts)
+
+    def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
+        environment = {variable.name: variable.value for variable in (*descriptor.processor_envs, *descriptor.env)}
+        # `python` in the command means the interpreter that has the requirements.
+        environment["PATH"] = f"{Path(launch.python).parent}:/usr/local/bin:/usr/bin:/bin"
+        if "/model_path" in artifacts.paths:
+            environment.setdefault("MODEL_PATH", artifacts.paths["/model_path"])
+        return Workload(
+            service=launch.service,
+            version=launch.version,
+            count=descriptor.metadata.instance,
+            command=command(descriptor.command or ""),
+            environment={"PYTHONUNBUFFERED": "1", **environment},
+            workdir=_folder(artifacts.paths.get("/processor_path")),
+            requirements=self.requirements(descriptor, artifacts),
+            port=descriptor.port,
+            resources=resources(descriptor),
+            health_path=None,
+            drain_seconds=descriptor.metadata.termination_grace_period,
+            startup_seconds=descriptor.startup_timeout,
+        )
+
+
+def command(text: str) -> tuple[str, ...]:
+    """The words of a command line; ``$PORT`` and ``${PORT}`` become the instance's own port. No shell takes part."""
+    words = shlex.split(text)
+    words = [word.replace("${PORT}", "{port}").replace("$PORT", "{port}") for word in words]
+    return (sys.executable if words[:1] == ["{python}"] else words[0], *words[1:]) if words else ()

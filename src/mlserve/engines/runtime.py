@@ -1,0 +1,113 @@
+"""Our own runtime as an engine: a model file and a processor, or the user's Python class."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from mlserve.descriptor import Descriptor
+from mlserve.engines.base import Artifacts, Launch
+from mlserve.engines.catalogue import resolve
+from mlserve.workload import Resources, Workload
+
+BASE_REQUIREMENTS = ("numpy>=1.24", "uvloop>=0.19", "httptools>=0.6", "orjson>=3.9")
+"""What the runtime itself imports; kept equal to the extra `runtime` of pyproject.toml by a test."""
+
+
+class RuntimeEngine:
+    """Starts ``python -m mlserve.runtime`` with the model, in an environment that holds its processor's libraries."""
+
+    def handles(self, descriptor: Descriptor) -> bool:
+        return bool(descriptor.processor or descriptor.processor_type == "python")
+
+    def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
+        entry = resolve(processor_name(descriptor))
+        libraries = [_pinned(requirement, artifacts.saved_versions) for requirement in entry.requirements]
+        return (*BASE_REQUIREMENTS, *libraries, *_own_requirements(artifacts))
+
+    def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
+        metadata = descriptor.metadata
+        return Workload(
+            service=launch.service,
+            version=launch.version,
+            count=metadata.instance,
+            command=(launch.python, "-m", "mlserve.runtime"),
+            environment={
+                **{variable.name: variable.value for variable in descriptor.processor_envs},
+                "PYTHONPATH": launch.runtime_path,
+                "PYTHONUNBUFFERED": "1",
+                "MLSERVE_RUNTIME": json.dumps(_specification(descriptor, artifacts, launch)),
+            },
+            workdir=_folder(artifacts.paths.get("/processor_path")),
+            requirements=self.requirements(descriptor, artifacts),
+            resources=resources(descriptor),
+            health_path="/v2/health/ready",
+            drain_seconds=metadata.termination_grace_period,
+            startup_seconds=descriptor.startup_timeout,
+        )
+
+
+def processor_name(descriptor: Descriptor) -> str:
+    """The catalogue's name of the processor that a descriptor asks for."""
+    word = descriptor.processor or "python"
+    return resolve(word).name
+
+
+def resources(descriptor: Descriptor) -> Resources:
+    """What one instance of a service may use."""
+    metadata = descriptor.metadata
+    return Resources(
+        cpu=metadata.cpu or 1.0,
+        memory_mb=metadata.memory or 0,
+        gpu=metadata.gpu or 0,
+        gpu_memory_gb=metadata.gpu_memory or 0.0,
+    )
+
+
+def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> dict[str, Any]:
+    metadata, rpc = descriptor.metadata, descriptor.metadata.rpc
+    return {
+        "service": launch.service,
+        "version": launch.version,
+        "processor": processor_name(descriptor),
+        "model_path": artifacts.paths.get("/model_path"),
+        "model_entry": descriptor.model_entry,
+        "model_config": descriptor.config,
+        "processor_path": artifacts.paths.get("/processor_path"),
+        "processor_entry": descriptor.processor_entry,
+        "warm_up_path": artifacts.paths.get("/warm_up_data_path"),
+        "cpu": metadata.cpu or 1.0,
+        "worker_threads": rpc.worker_threads,
+        "max_queue_size": rpc.max_queue_size,
+        "keepalive_ms": rpc.keepalive,
+        "max_body": descriptor.networking.max_body,
+        "batching": rpc.batching,
+        "max_batch_size": rpc.max_batch_size,
+        "max_batch_timeout_ms": rpc.max_batch_timeout,
+        "saved_versions": dict(artifacts.saved_versions),
+        "host": "127.0.0.1",
+        "drain_seconds": metadata.termination_grace_period,
+        "require_safe": descriptor.require_safe,
+    }
+
+
+def _pinned(requirement: str, saved: dict[str, str] | Any) -> str:
+    """The library in the version that the model was saved with, where its file says which."""
+    name = re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0]
+    return f"{name}=={saved[name]}" if name in saved else requirement
+
+
+def _own_requirements(artifacts: Artifacts) -> tuple[str, ...]:
+    """The lines of a ``requirements.txt`` beside the user's processor."""
+    path = artifacts.paths.get("/processor_path")
+    file = Path(path) / "requirements.txt" if path else None
+    if not file or not file.is_file():
+        return ()
+    lines = (line.split(" #")[0].strip() for line in file.read_text().splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def _folder(path: str | None) -> str | None:
+    return path if path is None or Path(path).is_dir() else str(Path(path).parent)

@@ -1,0 +1,90 @@
+"""The hub's home directory: its format, its permissions, and the lock that says whose it is."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from mlserve.errors import HubStartFailed
+
+FORMAT = 1
+
+
+class Home:
+    """`$MLSERVE_HOME`, opened by the one hub that may write to it.
+
+    Raises HubStartFailed where it can't be used: no permission, another hub's, written by a newer mlserve.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._make()
+        self._lock = self._take_lock()
+        self._check_format()
+
+    def publish(self, *, url: str, token: str, gateway: str) -> None:
+        """Write hub.json, by which clients of this user find the hub (mode 0600)."""
+        self.write_private("hub.json", {"url": url, "token": token, "pid": os.getpid(), "gateway": gateway})
+
+    def read(self, name: str) -> dict[str, Any]:
+        """A JSON file of the home; empty where there is none."""
+        try:
+            data = json.loads((self.path / name).read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
+    def write_private(self, name: str, data: dict[str, Any]) -> None:
+        """Write a JSON file that only this user can read, whole or not at all."""
+        temporary = self.path / f".{name}.{os.getpid()}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(data, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(self.path / name)
+
+    def close(self) -> None:
+        """Let the home go; the next hub may take it."""
+        os.close(self._lock)
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.path.stat().st_mode & 0o077:
+                self.path.chmod(0o700)
+            probe = self.path / f".probe.{os.getpid()}"
+            probe.write_bytes(b"x")
+            probe.unlink()
+        except OSError as exc:
+            raise HubStartFailed(
+                f"the hub can't write to its home {self.path}: {exc.strerror}",
+                hint="give this user the directory, free some disk, or set MLSERVE_HOME to another one",
+            ) from exc
+
+    def _take_lock(self) -> int:
+        # Python opens files non-inheritable, so no instance keeps the lock of a hub that died.
+        descriptor = os.open(self.path / "hub.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            os.close(descriptor)
+            pid = self.read("hub.json").get("pid", "unknown")
+            raise HubStartFailed(
+                f"another hub (pid {pid}) already serves from {self.path}",
+                hint="mlserve hub status shows it, mlserve hub stop ends it",
+            ) from exc
+        return descriptor
+
+    def _check_format(self) -> None:
+        found = self.read("home.json").get("format")
+        if found is None:
+            self.write_private("home.json", {"format": FORMAT})
+        elif found != FORMAT:
+            raise HubStartFailed(
+                f"the home {self.path} has format {found}; this mlserve reads format {FORMAT}",
+                hint="use the mlserve that wrote it (a newer one), or set MLSERVE_HOME to another directory",
+            )

@@ -1,0 +1,97 @@
+"""What the hub keeps of a service and of its versions. Words only: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Failure = Mapping[str, Any]
+"""A failure record, as `mlserve.hub.failures` makes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastUpdate:
+    """How the newest update went: ``state`` is running, done or failed."""
+
+    version: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What is wished of a service. Times are seconds since the epoch."""
+
+    name: str
+    token: str
+    public: bool
+    resource: str
+    created_at: float
+    updated_at: float
+    generation: int = 1
+    """Counts the wishes; a caller waits until the one it made is settled."""
+    count: int = 1
+    stopped: bool = False
+    deleting: bool = False
+    restarts: int = 0
+    """Counts restarts asked for; an instance of an earlier count is outdated."""
+    latest: int = 1
+    """The newest version's number."""
+    target: int = 1
+    """The version that should serve."""
+    serving: int | None = None
+    """The version that does: it answered through the gateway."""
+    last_update: LastUpdate | None = None
+    trial_until: float | None = None
+    """A throw-away service of ``mlserve test``: deleted at this time at the latest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a version needs on this machine before it can start. Paths are absolute."""
+
+    python: str
+    requirements: tuple[str, ...] = ()
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """Descriptor pointer → the file or folder it stands for here."""
+    saved_versions: Mapping[str, str] = field(default_factory=dict)
+    """Library → the version that the model was saved with."""
+    processor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An accepted descriptor, which never changes, and how its start went."""
+
+    service: str
+    number: int
+    created_at: float
+    descriptor: Mapping[str, Any]
+    """As the user wrote it."""
+    content: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Descriptor pointer → content address, for the local paths that were taken in."""
+    base: str = ""
+    warnings: tuple[Mapping[str, Any], ...] = ()
+    prepared: Prepared | None = None
+    served: bool = False
+    """It has answered a request through the gateway."""
+    failure: Failure | None = None
+
+
+def service_from(data: Mapping[str, Any]) -> Service:
+    """A service as it was stored."""
+    update = data.get("last_update")
+    return Service(**{**data, "last_update": LastUpdate(**update) if update else None})
+
+
+def version_from(data: Mapping[str, Any]) -> Version:
+    """A version as it was stored."""
+    prepared = data.get("prepared")
+    if prepared:
+        prepared = Prepared(**{**prepared, "requirements": tuple(prepared["requirements"])})
+    return Version(**{**data, "prepared": prepared, "warnings": tuple(data.get("warnings", ()))})
+
+
+def to_data(record: Service | Version) -> dict[str, Any]:
+    """The JSON form of either."""
+    return asdict(record)

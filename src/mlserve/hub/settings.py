@@ -1,0 +1,35 @@
+"""What a hub is started with. The only file of the hub that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a hub lives and listens. Intervals are seconds."""
+
+    home: Path
+    listen: str = "127.0.0.1:0"
+    gateway: str | None = None
+    """``host:port`` of the gateway; None: as last time, at first 127.0.0.1:8080 or the next free port."""
+    envoy: str | None = None
+    """Path of an Envoy program to use instead of the packaged one."""
+    busy_interval: float = 0.1
+    """Between two looks at the world while something is under way."""
+    idle_interval: float = 2.0
+    offline: bool = False
+
+
+def settings(environment: Mapping[str, str], *, home: str | None = None, gateway: str | None = None) -> Settings:
+    """The settings that an environment and the command line give; the command line wins."""
+    directory = home or environment.get("MLSERVE_HOME") or str(Path.home() / ".mlserve")
+    return Settings(
+        home=Path(os.path.abspath(os.path.expanduser(directory))),
+        gateway=gateway or environment.get("MLSERVE_GATEWAY"),
+        envoy=environment.get("MLSERVE_ENVOY"),
+        offline=environment.get("MLSERVE_OFFLINE", "") not in ("", "0"),
+    )
