@@ -41,6 +41,10 @@ class Service:
     """The version that should serve."""
     serving: int | None = None
     """The version that does: it answered through the gateway."""
+    serving_count: int = 1
+    """How many instances of the serving version stay while another one is on its way."""
+    settled: int = 0
+    """The newest generation whose wish was met, or has finally failed."""
     last_update: LastUpdate | None = None
     trial_until: float | None = None
     """A throw-away service of ``mlserve test``: deleted at this time at the latest."""

@@ -1,0 +1,100 @@
+"""The bodies of the management API, for its OpenAPI document and for checking what comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlserve.hub.acceptance import Submission
+
+
+class Body(BaseModel):
+    """A body says what it means: unknown members are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ContentAddress(Body):
+    """Where the files of a local path are in the hub's content store."""
+
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    name: str = Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")
+
+
+class SubmissionBody(Body):
+    """A descriptor as the user wrote it, with the addresses of its local files."""
+
+    descriptor: dict[str, Any]
+    content: dict[str, ContentAddress] = {}
+    base: str = ""
+
+    def submission(self) -> Submission:
+        """The same without pydantic."""
+        return Submission(self.descriptor, {key: value.model_dump() for key, value in self.content.items()}, self.base)
+
+
+class CreateBody(SubmissionBody):
+    """A new service; ``trial``: a throw-away one."""
+
+    trial: bool = False
+
+
+class UpdateBody(Body):
+    """Another descriptor, or values to set in the newest one (``metadata.cpu=2``), or both."""
+
+    descriptor: dict[str, Any] | None = None
+    content: dict[str, ContentAddress] = {}
+    base: str = ""
+    set: list[str] = []
+
+    def submission(self) -> Submission | None:
+        """The new descriptor, where one was sent."""
+        if self.descriptor is None:
+            return None
+        return SubmissionBody(descriptor=self.descriptor, content=self.content, base=self.base).submission()
+
+
+class ValidateBody(SubmissionBody):
+    """A descriptor to check; ``fetch``: its files and the capacity, too."""
+
+    fetch: bool = True
+
+
+class ScaleBody(Body):
+    """How many instances there should be."""
+
+    instances: int
+
+
+class StopBody(Body):
+    """``all``: end the services and the gateway, too."""
+
+    all: bool = False
+
+
+class ResourceBody(Body):
+    """A backend under a name."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")
+    backend: str
+    options: dict[str, Any] = {}
+
+
+class LocalPathBody(Body):
+    """A path on the hub's own machine."""
+
+    path: str
+
+
+class MissingBody(Body):
+    """Hashes of files that a client could send."""
+
+    sha256: list[str]
+
+
+class TreeBody(Body):
+    """The files that make up one content address."""
+
+    manifest: list[dict[str, Any]]
+    name: str

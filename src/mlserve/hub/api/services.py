@@ -1,0 +1,113 @@
+"""Routes of services: one line each, the work is the hub's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+
+from mlserve.hub.api.bodies import CreateBody, ScaleBody, UpdateBody
+from mlserve.hub.hub import Hub
+
+router = APIRouter(prefix="/v1/services", tags=["services"])
+
+
+def hub_of(request: Request) -> Hub:
+    """The hub that this application serves."""
+    hub: Hub = request.app.state.hub
+    return hub
+
+
+@router.get("")
+async def list_services(request: Request) -> dict[str, Any]:
+    """All services."""
+    return {"services": hub_of(request).list()}
+
+
+@router.post("", status_code=201)
+async def create_service(request: Request, body: CreateBody) -> dict[str, Any]:
+    """Accept a descriptor as a new service; its instances start after this has answered."""
+    return await hub_of(request).create(body.submission(), trial=body.trial)
+
+
+@router.get("/{name}")
+async def describe_service(request: Request, name: str) -> dict[str, Any]:
+    """One service."""
+    return hub_of(request).describe(name)
+
+
+@router.delete("/{name}", status_code=202)
+async def delete_service(request: Request, name: str) -> dict[str, Any]:
+    """End and forget a service; it is gone when GET answers 404."""
+    return hub_of(request).delete(name)
+
+
+@router.post("/{name}/update")
+async def update_service(request: Request, name: str, body: UpdateBody) -> dict[str, Any]:
+    """A new version, which takes over once all its instances are ready."""
+    return await hub_of(request).update(name, body.submission(), body.set)
+
+
+@router.post("/{name}/scale")
+async def scale_service(request: Request, name: str, body: ScaleBody) -> dict[str, Any]:
+    """Another number of instances."""
+    return await hub_of(request).scale(name, body.instances)
+
+
+@router.post("/{name}/start")
+async def start_service(request: Request, name: str) -> dict[str, Any]:
+    """Run a stopped or failed service again."""
+    return await hub_of(request).start(name)
+
+
+@router.post("/{name}/stop")
+async def stop_service(request: Request, name: str) -> dict[str, Any]:
+    """End all instances and keep the service."""
+    return hub_of(request).stop(name)
+
+
+@router.post("/{name}/restart")
+async def restart_service(request: Request, name: str) -> dict[str, Any]:
+    """Replace the instances one at a time."""
+    return await hub_of(request).restart(name)
+
+
+@router.get("/{name}/instances")
+async def list_instances(request: Request, name: str) -> dict[str, Any]:
+    """The instances of a service."""
+    return {"instances": hub_of(request).describe(name)["instances"]}
+
+
+@router.get("/{name}/versions")
+async def list_versions(request: Request, name: str) -> dict[str, Any]:
+    """The versions of a service, newest first."""
+    return {"versions": hub_of(request).versions(name)}
+
+
+@router.get("/{name}/failure")
+async def list_failures(request: Request, name: str) -> dict[str, Any]:
+    """Why it failed, newest first; empty where nothing did."""
+    return {"failures": hub_of(request).failures(name)}
+
+
+@router.get("/{name}/logs", response_class=StreamingResponse)
+async def read_logs(
+    request: Request,
+    name: str,
+    follow: bool = False,
+    tail: int | None = Query(None, ge=0),
+    since: float | None = None,
+    instance: str | None = None,
+    previous: bool = False,
+) -> StreamingResponse:
+    """Log lines in time order, one JSON object ``{"at", "instance", "text"}`` a line."""
+    lines = await hub_of(request).logs(name, follow=follow, tail=tail, since=since, instance=instance, previous=previous)
+
+    async def stream() -> AsyncIterator[str]:
+        async for line in lines:
+            yield json.dumps({"at": line.at, "instance": line.instance, "text": line.text}) + "\n"
+
+    return StreamingResponse(stream(), media_type="application/x-ndjson")

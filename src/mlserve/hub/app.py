@@ -1,0 +1,64 @@
+"""The management API as one application: routes, errors, token."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+import mlserve
+from mlserve.errors import Denied, InvalidInput, MlserveError, NotFound, to_problem
+from mlserve.hub import tokens
+from mlserve.hub.api import content, hub, resources, services
+
+_UNTITLED = {404: NotFound}
+
+
+def application(token: str) -> FastAPI:
+    """The application; what it serves is put into ``app.state`` by whoever runs it."""
+    app = FastAPI(title="mlserve hub", version=mlserve.__version__, docs_url=None, redoc_url=None)
+    for router in (hub.router, services.router, content.router, resources.router):
+        app.include_router(router, responses={"default": {"description": "problem+json (RFC 9457)"}})
+    app.add_exception_handler(MlserveError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _unrouted)
+    app.add_middleware(tokens.TokenGuard, token=token, refusal=problem(_DENIED))
+    return app
+
+
+def problem(error: MlserveError) -> Response:
+    """An error as application/problem+json."""
+    headers = {"www-authenticate": "Bearer"} if error.status == 401 else {}
+    return Response(json.dumps(to_problem(error)), error.status, headers, "application/problem+json")
+
+
+_DENIED = Denied(
+    "the hub wants its token, and none or another one came",
+    hint="the local hub's token is in hub.json; for a hub elsewhere set MLSERVE_TOKEN or use mlserve context add",
+)
+
+
+async def _ours(_: Request, error: Exception) -> Response:
+    assert isinstance(error, MlserveError)
+    return problem(error)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    details: list[dict[str, Any]] = [
+        {"pointer": "/" + "/".join(map(str, item["loc"][1:])), "code": "invalid", "message": item["msg"]} for item in error.errors()
+    ]
+    first = details[0]
+    return problem(InvalidInput(f"the request's {first['pointer']} is wrong: {first['message']}", hint="see the OpenAPI document", details=details))
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    ours = _UNTITLED.get(error.status_code, InvalidInput)(f"{request.method} {request.url.path}: {error.detail}", hint="GET /openapi.json lists what there is")
+    answer = problem(ours)
+    answer.status_code = error.status_code
+    return answer

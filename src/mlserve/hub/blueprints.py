@@ -1,0 +1,95 @@
+"""A version read: its descriptor as a model, its engine, its workload. Computed once, since versions never change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlserve import environments
+from mlserve.descriptor import Descriptor, parse
+from mlserve.engines.base import Artifacts, Engine, Launch
+from mlserve.engines.program import ProgramEngine
+from mlserve.engines.runtime import RuntimeEngine
+from mlserve.errors import InvalidDescriptor
+from mlserve.hub.proof import Question, questions
+from mlserve.hub.records import Version
+from mlserve.hub.routing import NOTHING, Limits
+from mlserve.hub.wishes import Wishes
+from mlserve.workload import Workload
+
+ENGINES: tuple[Engine, ...] = (ProgramEngine(), RuntimeEngine())
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What a version's descriptor says, and who can start it."""
+
+    descriptor: Descriptor
+    engine: Engine
+
+
+class Blueprints:
+    """The blueprints of a hub's versions."""
+
+    def __init__(self, home: Path, wishes: Wishes) -> None:
+        self._home, self._wishes = home, wishes
+        self._blueprints: dict[tuple[str, int], Blueprint] = {}
+        self._workloads: dict[tuple[str, int], tuple[Version, Workload]] = {}
+
+    def of(self, version: Version) -> Blueprint:
+        """The blueprint of a version."""
+        key = (version.service, version.number)
+        if key not in self._blueprints:
+            descriptor = parse(dict(version.descriptor)).descriptor
+            self._blueprints[key] = Blueprint(descriptor, engine_of(descriptor))
+        return self._blueprints[key]
+
+    def limits(self, service: str, number: int) -> Limits:
+        """What the gateway should hold a version's requests to."""
+        if number == NOTHING:
+            return Limits()
+        blueprint = self.of(self._wishes.version(service, number))
+        descriptor = blueprint.descriptor
+        return Limits(
+            timeout_seconds=descriptor.metadata.rpc.keepalive / 1000,
+            max_body=descriptor.networking.max_body,
+            retry=descriptor.retry,
+            health_path="/v2/health/live" if isinstance(blueprint.engine, RuntimeEngine) else None,
+        )
+
+    def workload(self, version: Version) -> Workload:
+        """How a prepared version is started."""
+        key = (version.service, version.number)
+        known = self._workloads.get(key)
+        if known is None or known[0].prepared != version.prepared:
+            self._workloads[key] = (version, self._workload(version))
+        return self._workloads[key][1]
+
+    def questions(self, version: Version) -> Sequence[Question]:
+        """What a version has to answer through the gateway before it is called ready."""
+        runtime = isinstance(self.of(version).engine, RuntimeEngine)
+        warm_up = version.prepared.paths.get("/warm_up_data_path") if version.prepared else None
+        return questions(runtime=runtime, warm_up=warm_up)
+
+    def forget(self, service: str) -> None:
+        """A service is gone; its name may come again with other versions."""
+        for kept in (self._blueprints, self._workloads):
+            for key in [key for key in kept if key[0] == service]:
+                del kept[key]
+
+    def _workload(self, version: Version) -> Workload:
+        blueprint, prepared = self.of(version), version.prepared
+        assert prepared is not None, "a version is started only after it was prepared"
+        launch = Launch(version.service, version.number, prepared.python, str(environments.runtime_path(self._home)))
+        artifacts = Artifacts(prepared.paths, prepared.saved_versions)
+        return blueprint.engine.workload(blueprint.descriptor, artifacts, launch)
+
+
+def engine_of(descriptor: Descriptor) -> Engine:
+    """The engine that a descriptor asks for; raises InvalidDescriptor."""
+    for engine in ENGINES:
+        if engine.handles(descriptor):
+            return engine
+    message = "the descriptor names nothing to run: no processor, no processor_type, no command"
+    raise InvalidDescriptor(message, hint='for a model file set "processor", for a server of your own "command" and "port"')

@@ -1,0 +1,197 @@
+"""Why something failed, as a record that outlives it: evidence → cause, reason, hint. Pure."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlserve.backends.base import Instance
+from mlserve.errors import EnvironmentFailed, FetchFailed, MlserveError, NoCapacity
+
+Evidence = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What happened, in one sentence, and what to do next."""
+
+    cause: str
+    reason: str
+    hint: str
+    retryable: bool = False
+    phase: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def of_instance(instance: Instance, evidence: Evidence, *, resources: Mapping[str, Any], at: float) -> dict[str, Any]:
+    """The failure record of an instance that ended, from what its backend knows of its death."""
+    tell = next((rule for rule in _RULES if (rule(evidence, resources)) is not None), None)
+    story = tell(evidence, resources) if tell else None
+    story = story or Story("unknown", "the instance ended and left no trace", f"mlserve logs {instance.service} shows its output")
+    reported = evidence.get("report_failure") or {}
+    return _record(
+        service=instance.service,
+        version=instance.version,
+        instance=instance.id,
+        phase=story.phase or reported.get("phase") or _phase(instance),
+        story=story,
+        at=at,
+        exception=reported.get("exception"),
+        frames=list(reported.get("frames") or ()),
+        versions=dict(reported.get("versions") or {}),
+        exit=evidence.get("exit"),
+        memory=evidence.get("memory"),
+        probes=list(evidence.get("probes") or ()),
+        log=list(evidence.get("log") or ())[-40:],
+    )
+
+
+def of_error(service: str, version: int, phase: str, error: MlserveError, *, at: float) -> dict[str, Any]:
+    """The failure record of a version that could not even be prepared."""
+    causes = {FetchFailed: "fetch-failed", EnvironmentFailed: "environment-failed", NoCapacity: "no-capacity"}
+    cause = next((detail["cause"] for detail in error.details if "cause" in detail), None)
+    cause = cause or causes.get(type(error)) or {"fetch": "missing-model", "verify": "corrupt-model"}.get(phase, "unknown")
+    if "no space left" in error.message.lower():
+        cause = "disk-full"
+    log = [str(line) for detail in error.details for line in detail.get("log", ())]
+    return _record(
+        service=service,
+        version=version,
+        instance=None,
+        phase=phase,
+        story=Story(cause, error.message, error.hint, retryable=cause in ("fetch-failed", "disk-full", "no-capacity")),
+        at=at,
+        log=log[-40:],
+    )
+
+
+def of_silence(service: str, version: int, answer: str, *, at: float) -> dict[str, Any]:
+    """The failure record of a version whose instances are ready but which does not answer through the gateway."""
+    story = Story(
+        "probe-failed",
+        f"the instances are up, but a request through the gateway was not answered: {answer}",
+        "ask the instance directly at its address (mlserve instances shows it), and look at mlserve doctor for the gateway",
+        retryable=True,
+    )
+    return _record(service=service, version=version, instance=None, phase="probe", story=story, at=at)
+
+
+def _record(*, service: str, version: int, instance: str | None, phase: str, story: Story, at: float, **rest: Any) -> dict[str, Any]:
+    empty: dict[str, Any] = {"exception": None, "frames": [], "exit": None, "memory": None, "probes": [], "versions": {}, "log": []}
+    told = {"phase": phase, "cause": story.cause, "reason": story.reason, "hint": story.hint, "retryable": story.retryable}
+    return {"service": service, "version": version, "instance": instance, **told, **empty, **rest, "at": at}
+
+
+def _phase(instance: Instance) -> str:
+    if instance.ready_at is not None:
+        return "serve"
+    return str(instance.phases[-1]["phase"]) if instance.phases else "load"
+
+
+def _out_of_memory(evidence: Evidence, resources: Mapping[str, Any]) -> Story | None:
+    if not evidence.get("oom"):
+        return None
+    memory = evidence.get("memory") or {}
+    limit = memory.get("limit_mb") or resources.get("memory_mb") or 0
+    peak = f", its peak was {memory['peak_mb']:.0f} MB" if memory.get("peak_mb") else ""
+    needed = int(max(limit * 2, (memory.get("peak_mb") or 0) * 1.5, 256))
+    return Story(
+        "out-of-memory",
+        f"out of memory: the instance was ended at its limit of {limit:.0f} MB (metadata.memory){peak}",
+        f"give it more, for instance --set metadata.memory={needed}, or load less",
+        retryable=True,
+    )
+
+
+def _reported(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
+    told = evidence.get("report_failure")
+    if not told:
+        return None
+    return Story(
+        told.get("cause", "unknown"),
+        told.get("reason", "the program reported a failure"),
+        told.get("hint", ""),
+        retryable=bool(told.get("retryable", False)),
+    )
+
+
+def _hung(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
+    if not evidence.get("hung"):
+        return None
+    return Story(
+        "probe-failed",
+        "the instance lived but answered no health request, so it was ended",
+        "look for code that blocks the whole process (a lock, a busy loop, a call that never returns)",
+        retryable=True,
+        phase="serve",
+    )
+
+
+def _slow_start(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
+    if not evidence.get("startup_timeout"):
+        return None
+    sockets, wanted = evidence.get("listening") or [], evidence.get("wanted_port")
+    seconds = float(evidence.get("startup_seconds") or 0)
+    if sockets and wanted:
+        return Story(
+            "wrong-port",
+            f"the program listens on {', '.join(map(str, sockets))}, the descriptor says {wanted}",
+            "set port to where it listens, or let the program listen where the variable PORT says",
+            phase="probe",
+        )
+    if evidence.get("listened") is False or (wanted and not sockets):
+        return Story(
+            "port-not-open",
+            f"the program opened no port within {seconds:.0f} s (startup_timeout)",
+            "let it listen on 127.0.0.1 at the port in the variable PORT, or set a longer startup_timeout",
+            phase="probe",
+        )
+    return Story(
+        "startup-timeout",
+        f"the instance was not ready within {seconds:.0f} s (startup_timeout)",
+        "set a longer startup_timeout, or see in the log what it waits for",
+    )
+
+
+def _signalled(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
+    number = (evidence.get("exit") or {}).get("signal")
+    if not number:
+        return None
+    name = number if isinstance(number, str) else signal.Signals(number).name
+    hints = {
+        "SIGSEGV": "a native library crashed: check that its version fits the model and this machine's processor",
+        "SIGILL": "a native library uses instructions that this machine's processor lacks: install a build without them",
+        "SIGKILL": "somebody ended it, or this machine ran out of memory (dmesg tells): set metadata.memory to hold it",
+    }
+    return Story("killed-by-signal", f"the program was ended by signal {name}", hints.get(name, "see its last log lines"), retryable=True)
+
+
+def _exited(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
+    status = (evidence.get("exit") or {}).get("status")
+    if status is None:
+        return None
+    log = "\n".join(map(str, evidence.get("log") or ()))
+    if re.search(r"no space left on device", log, re.IGNORECASE):
+        return Story("disk-full", "the disk is full: the program could not write", "free some disk and start the service again", retryable=True)
+    if status == 127:
+        return Story("bad-entry", "the command was not found", "check the first word of command, and that it is installed there")
+    missing = re.search(r"ModuleNotFoundError: No module named '([^']+)'", log)
+    if missing:
+        name = missing[1].split(".")[0]
+        return Story("missing-library", f'the library "{name}" is missing', f'add the line "{name}" to requirements.txt beside the program')
+    if re.search(r"address already in use", log, re.IGNORECASE):
+        return Story("wrong-port", "the port the program wants is taken", "let the program listen where the variable PORT says", retryable=True)
+    return Story("exited", f"the program ended by itself with exit status {status}", "see its last log lines", retryable=True)
+
+
+_RULES: tuple[Callable[[Evidence, Mapping[str, Any]], Story | None], ...] = (
+    _out_of_memory,
+    _reported,
+    _hung,
+    _slow_start,
+    _signalled,
+    _exited,
+)

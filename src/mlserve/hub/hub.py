@@ -1,0 +1,227 @@
+"""The hub's verbs: each writes what is wished and wakes the loop."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlserve import storage
+from mlserve.backends.base import LogLine
+from mlserve.descriptor import Descriptor, set_values
+from mlserve.errors import Conflict, InvalidInput, NotFound
+from mlserve.hub import failures, view
+from mlserve.hub.acceptance import Accepted, Submission, accept, check_capacity
+from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.places import Places
+from mlserve.hub.plan import Seen
+from mlserve.hub.reconcile import Reconciler
+from mlserve.hub.records import LastUpdate, Service, Version
+from mlserve.hub.wishes import Wishes
+from mlserve.engines.runtime import resources
+
+_TRIAL_SECONDS = 900.0
+
+
+class Hub:
+    """One control plane. Every verb returns at once; the loop does the rest."""
+
+    def __init__(self, wishes: Wishes, places: Places, blueprints: Blueprints, content: storage.ContentStore, loop: Reconciler, gateway_url: str) -> None:
+        self.wishes, self.places, self.content = wishes, places, content
+        self._blueprints, self._loop, self._gateway_url = blueprints, loop, gateway_url
+
+    async def create(self, submission: Submission, *, trial: bool = False) -> dict[str, Any]:
+        """A new service; raises Conflict where the name is taken."""
+        accepted = await accept(submission, self.places, self.content)
+        descriptor = accepted.descriptor
+        now = time.time()
+        name = f"{descriptor.name[:50]}-test-{secrets.token_hex(3)}" if trial else descriptor.name
+        service = Service(
+            name=name,
+            token="" if descriptor.public else descriptor.token or secrets.token_urlsafe(24),
+            public=descriptor.public,
+            resource=accepted.place.name,
+            created_at=now,
+            updated_at=now,
+            count=1 if trial else descriptor.metadata.instance,
+            serving_count=descriptor.metadata.instance,
+            trial_until=now + _TRIAL_SECONDS if trial else None,
+        )
+        self.wishes.create(service, _version(name, 1, submission, accepted))
+        return self._woken(name)
+
+    async def update(self, name: str, submission: Submission | None, settings: Sequence[str] = ()) -> dict[str, Any]:
+        """A new version of a service; only another ``metadata.instance`` is a scale and makes none."""
+        service = self._changeable(name)
+        newest = self.wishes.version(name, service.target)
+        submission = _merged(newest, submission, settings)
+        beside = service.count if _same_but_count(newest, submission) else 0
+        accepted = await accept(submission, self.places, self.content, beside=beside)
+        if accepted.descriptor.name != name:
+            raise InvalidInput(f'the descriptor names the service "{accepted.descriptor.name}", not "{name}"', hint="a service keeps its name")
+        if accepted.place.name != service.resource:
+            raise InvalidInput(f'"{name}" runs on "{service.resource}"', hint="to move it, create it there under another name and delete this one")
+        service = self._changeable(name)
+        if _same_but_count(newest, submission):
+            return await self.scale(name, accepted.descriptor.metadata.instance)
+        number = service.latest + 1
+        self.wishes.put_version(_version(name, number, submission, accepted))
+        self._wish(
+            service,
+            latest=number,
+            target=number,
+            count=accepted.descriptor.metadata.instance,
+            serving_count=service.count,
+            last_update=LastUpdate(number, "running"),
+            stopped=False,
+            **_access(service, accepted.descriptor),
+        )
+        return self._woken(name)
+
+    async def scale(self, name: str, count: int) -> dict[str, Any]:
+        """Another number of instances; raises NoCapacity before anything changes."""
+        service = self._changeable(name)
+        if not 1 <= count <= 1000:
+            raise InvalidInput(f"a service has 1 to 1000 instances, not {count}", hint=f"mlserve stop {name} ends all of them and keeps the service")
+        more = 0 if service.stopped else max(count - service.count, 0)
+        capacity = await self.places.get(service.resource).backend.capacity()
+        check_capacity(resources(self._descriptor(service)), more, capacity)
+        self._wish(service, count=count, serving_count=count)
+        return self._woken(name)
+
+    async def start(self, name: str) -> dict[str, Any]:
+        """Run a stopped or failed service again; raises NoCapacity."""
+        service = self._changeable(name)
+        failed = self.wishes.version(name, service.target).failure is not None
+        if not service.stopped and not failed:
+            return self._woken(name)
+        if service.stopped:
+            capacity = await self.places.get(service.resource).backend.capacity()
+            check_capacity(resources(self._descriptor(service)), service.count, capacity)
+        self._forgive(service)
+        self._wish(service, stopped=False, restarts=service.restarts + int(failed))
+        return self._woken(name)
+
+    def stop(self, name: str) -> dict[str, Any]:
+        """End all instances and keep the service."""
+        self._wish(self.wishes.service(name), stopped=True)
+        return self._woken(name)
+
+    async def restart(self, name: str) -> dict[str, Any]:
+        """Replace the instances one at a time."""
+        service = self._changeable(name)
+        if service.stopped:
+            return await self.start(name)
+        self._forgive(service)
+        self._wish(service, restarts=service.restarts + 1)
+        return self._woken(name)
+
+    def delete(self, name: str) -> dict[str, Any]:
+        """End and forget a service."""
+        self._wish(self.wishes.service(name), deleting=True)
+        return self._woken(name)
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """A service as its user sees it; raises NotFound."""
+        seen = self._seen(self.wishes.service(name))
+        newest = seen.versions[max(seen.versions)]
+        progress = self._loop.progress.get((name, newest.number))
+        return view.service(seen, gateway=self._gateway_url, progress=progress, kind=self.places.get(seen.service.resource).kind)
+
+    def list(self) -> Sequence[dict[str, Any]]:
+        """All services but the throw-away ones."""
+        return [self.describe(service.name) for service in self.wishes.services() if service.trial_until is None]
+
+    def versions(self, name: str) -> Sequence[dict[str, Any]]:
+        """The versions of a service, newest first."""
+        service = self.wishes.service(name)
+        return [view.version(service, version) for version in reversed(self.wishes.versions(name))]
+
+    def failures(self, name: str) -> Sequence[Mapping[str, Any]]:
+        """Why versions failed and why running instances last died, newest first."""
+        seen = self._seen(self.wishes.service(name))
+        told = [version.failure for version in seen.versions.values() if version.failure]
+        died = [i for i in seen.instances if i.evidence and i.id not in {story.get("instance") for story in told}]
+        for instance in died:
+            wanted = resources(self._blueprints.of(seen.versions[instance.version]).descriptor)
+            at = float(instance.evidence.get("at") or instance.ended_at or 0)
+            told.append(failures.of_instance(instance, instance.evidence, resources={"memory_mb": wanted.memory_mb}, at=at))
+        return sorted(told, key=lambda story: -float(story["at"]))
+
+    async def logs(self, name: str, **wanted: Any) -> AsyncIterator[LogLine]:
+        """The lines that a service's instances wrote."""
+        service = self.wishes.service(name)
+        instance = wanted.get("instance")
+        backend = self.places.get(service.resource).backend
+        if instance and instance not in {i.id for i in await backend.instances(name)}:
+            known = ", ".join(i.id for i in await backend.instances(name))
+            raise NotFound(f'"{name}" has no instance "{instance}" (instances: {known or "none"})', hint=f"mlserve instances {name}")
+        return backend.logs(name, **wanted)
+
+    def _changeable(self, name: str) -> Service:
+        service = self.wishes.service(name)
+        if service.deleting:
+            raise Conflict(f'"{name}" is being deleted', hint="wait until it is gone")
+        updating = service.serving is not None and service.target != service.serving
+        if updating and self.wishes.version(name, service.target).failure is None and not service.stopped:
+            raise Conflict(f'an update of "{name}" to version {service.target} is under way', hint=f"mlserve describe {name} shows how far it is")
+        return service
+
+    def _descriptor(self, service: Service) -> Descriptor:
+        return self._blueprints.of(self.wishes.version(service.name, service.target)).descriptor
+
+    def _wish(self, service: Service, **changes: Any) -> None:
+        self.wishes.put(replace(service, generation=service.generation + 1, updated_at=time.time(), **changes))
+
+    def _woken(self, name: str) -> dict[str, Any]:
+        self._loop.wake()
+        return self.describe(name)
+
+    def _forgive(self, service: Service) -> None:
+        """Somebody asks again for a version that failed: it gets a new chance."""
+        version = self.wishes.version(service.name, service.target)
+        if version.failure:
+            self.wishes.put_version(replace(version, failure=None))
+
+    def _seen(self, service: Service) -> Seen:
+        instances = self._loop.seen[service.name].instances if service.name in self._loop.seen else ()
+        return Seen(service, {version.number: version for version in self.wishes.versions(service.name)}, instances)
+
+
+def _version(name: str, number: int, submission: Submission, accepted: Accepted) -> Version:
+    return Version(
+        service=name,
+        number=number,
+        created_at=time.time(),
+        descriptor=submission.descriptor,
+        content=submission.content,
+        base=submission.base,
+        warnings=accepted.warnings,
+    )
+
+
+def _merged(newest: Version, submission: Submission | None, changes: Sequence[str]) -> Submission:
+    """The newest version's descriptor with some values set, or another descriptor altogether."""
+    if submission is None:
+        submission = Submission(newest.descriptor, newest.content, newest.base)
+    if not changes:
+        return submission
+    paths = re.compile(r"^(model_path|processor_path|warm_up_data_path)=")
+    if any(paths.match(change) for change in changes) and submission.descriptor is newest.descriptor:
+        raise InvalidInput("a path can't be set on the hub's copy of the descriptor", hint="give the file too: mlserve update NAME FILE --set …")
+    return replace(submission, descriptor=set_values(dict(submission.descriptor), list(changes)))
+
+
+def _same_but_count(version: Version, submission: Submission) -> bool:
+    def rest(raw: Mapping[str, Any]) -> dict[str, Any]:
+        return {**raw, "metadata": {k: v for k, v in dict(raw.get("metadata") or {}).items() if k != "instance"}}
+
+    return rest(version.descriptor) == rest(submission.descriptor) and dict(version.content) == dict(submission.content)
+
+
+def _access(service: Service, descriptor: Descriptor) -> dict[str, Any]:
+    token = descriptor.token or service.token or secrets.token_urlsafe(24)
+    return {"public": descriptor.public, "token": "" if descriptor.public else token}

@@ -1,0 +1,164 @@
+"""Decide what to do next about one service. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from mlserve.backends.base import Instance, State
+from mlserve.hub.records import LastUpdate, Service, Version
+
+_ALIVE = (State.STARTING, State.READY, State.DRAINING)
+
+
+class Status(StrEnum):
+    """What a service's user is told."""
+
+    CREATING = "Creating"
+    RUNNING = "Running"
+    UPDATING = "Updating"
+    DEGRADED = "Degraded"
+    STOPPED = "Stopped"
+    FAILED = "Failed"
+    DELETING = "Deleting"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A service's wish beside what is really there."""
+
+    service: Service
+    versions: Mapping[int, Version]
+    instances: Sequence[Instance] = ()
+    proven: frozenset[int] = frozenset()
+    """Versions that answered a request through the gateway."""
+
+    def of(self, number: int, *states: State) -> list[Instance]:
+        """The instances of a version that are in one of the states."""
+        return [i for i in self.instances if i.version == number and i.state in states]
+
+    def current(self, number: int) -> list[Instance]:
+        """The ready instances of a version, those a restart has outdated left out."""
+        return [i for i in self.of(number, State.READY) if i.revision == str(self.service.restarts)]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done now, and the service as it is to be kept."""
+
+    service: Service
+    run: Mapping[int, int]
+    """Version → how many instances of it; a version that is not named is left as it is."""
+    prepare: int | None = None
+    """A version whose files and environment are still missing."""
+    prove: int | None = None
+    """A version to send a request to through the gateway."""
+    failed: Instance | None = None
+    """An instance that ended for good and whose story is to be kept."""
+    forget: bool = False
+
+
+def decide(seen: Seen) -> Decision:
+    """The next step towards what is wished; the same step again changes nothing."""
+    service = seen.service
+    if service.deleting:
+        return Decision(service, run={}, forget=not any(i.state in _ALIVE for i in seen.instances))
+    failed = _ended_for_good(seen)
+    service = _promote(seen, _give_up(seen))
+    run = dict.fromkeys(sorted({i.version for i in seen.instances}), 0)
+    if not service.stopped:
+        run |= _wanted(replace_service(seen, service))
+    target = seen.versions[service.target]
+    waiting = not service.stopped and not _hopeless(target)
+    return Decision(
+        service=replace(service, settled=service.generation) if _settled(replace_service(seen, service)) else service,
+        run=run,
+        prepare=service.target if waiting and target.prepared is None else None,
+        prove=service.target if waiting and service.target not in seen.proven and seen.current(service.target) else None,
+        failed=failed,
+    )
+
+
+def status(seen: Seen) -> Status:
+    """The one word for how a service is."""
+    service = seen.service
+    ready, alive = len(seen.of(service.target, State.READY)), [i for i in seen.instances if i.state in _ALIVE]
+    if service.deleting:
+        return Status.DELETING
+    if service.stopped:
+        return Status.UPDATING if alive else Status.STOPPED
+    if seen.versions[service.target].failure and not ready and (service.serving in (None, service.target)):
+        return Status.FAILED
+    if service.serving is None:
+        return Status.CREATING
+    if service.settled < service.generation:
+        return Status.UPDATING
+    return Status.RUNNING if ready >= service.count else Status.DEGRADED
+
+
+def replace_service(seen: Seen, service: Service) -> Seen:
+    """The same sight with another wish."""
+    return replace(seen, service=service)
+
+
+def _wanted(seen: Seen) -> dict[int, int]:
+    service, wanted = seen.service, {}
+    target = seen.versions[service.target]
+    if _hopeless(target):
+        wanted[service.target] = 0
+    elif target.prepared is not None:
+        wanted[service.target] = service.count
+    if service.serving not in (None, service.target):
+        wanted[service.serving] = service.serving_count
+    return wanted
+
+
+def _hopeless(version: Version) -> bool:
+    """It failed before it ever served: nothing is tried until somebody asks again."""
+    return version.failure is not None and not version.served
+
+
+def _ended_for_good(seen: Seen) -> Instance | None:
+    """The first instance of the target that the backend gave up, where its story is not kept yet."""
+    if seen.service.stopped or seen.versions[seen.service.target].failure is not None:
+        return None
+    revision = str(seen.service.restarts)
+    ended = [i for i in seen.instances if i.version == seen.service.target and i.final and i.revision == revision]
+    return ended[0] if ended else None
+
+
+def _give_up(seen: Seen) -> Service:
+    """A new version that failed hands the wish back to the version that serves."""
+    service = seen.service
+    failed = _hopeless(seen.versions[service.target])
+    if failed and service.serving not in (None, service.target):
+        update = LastUpdate(service.target, "failed")
+        return replace(service, target=service.serving, count=service.serving_count, last_update=update)
+    return service
+
+
+def _promote(seen: Seen, service: Service) -> Service:
+    """A proven version takes over: the first at its first ready instance, a later one when all of its are ready."""
+    needed = service.count if service.serving is not None else 1
+    if service.target == service.serving or service.target not in seen.proven or service.stopped:
+        return service
+    if len(replace_service(seen, service).current(service.target)) < max(needed, 1):
+        return service
+    update = LastUpdate(service.target, "done") if service.serving is not None else None
+    return replace(service, serving=service.target, last_update=update, serving_count=service.count)
+
+
+def _settled(seen: Seen) -> bool:
+    service = seen.service
+    target = seen.versions[service.target]
+    alive = [i for i in seen.instances if i.state in _ALIVE]
+    if service.stopped:
+        return not alive
+    if _hopeless(target):
+        return not alive
+    current = seen.current(service.target)
+    ended = [i for i in seen.instances if i.version == service.target and i.final]
+    others = [i for i in alive if i not in current]
+    enough = len(current) == service.count or (bool(ended) and len(current) + len(ended) >= service.count)
+    return service.serving == service.target and enough and not others

@@ -1,0 +1,116 @@
+"""Make a version ready to start: fetch its files, read its model, build its environment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlserve import environments, storage
+from mlserve.descriptor import Descriptor
+from mlserve.engines.base import Artifacts, Engine
+from mlserve.errors import InvalidInput, MlserveError
+from mlserve.hub.records import Prepared, Version
+from mlserve.inspection import Finding, inspect
+
+PATHS = ("/model_path", "/processor_path", "/warm_up_data_path")
+
+
+class PreparationFailed(Exception):
+    """A phase of the preparation failed; ``error`` says why."""
+
+    def __init__(self, phase: str, error: MlserveError) -> None:
+        super().__init__(error.message)
+        self.phase, self.error = phase, error
+
+
+@dataclass(slots=True)
+class Progress:
+    """The phases of one preparation, as they go."""
+
+    phases: list[dict[str, Any]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def phase(self, name: str) -> AsyncIterator[dict[str, Any]]:
+        """Keep the time of a phase; an error of ours ends it as PreparationFailed."""
+        entry: dict[str, Any] = {"phase": name, "state": "running", "at": time.time(), "seconds": None, "detail": ""}
+        self.phases.append(entry)
+        try:
+            yield entry
+            entry["state"] = "done"
+        except MlserveError as exc:
+            entry["state"] = "failed"
+            raise PreparationFailed(name, exc) from exc
+        finally:
+            entry["seconds"] = round(time.time() - entry["at"], 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """Prepares versions in one hub's home."""
+
+    home: Path
+    content: storage.ContentStore
+    offline: bool = False
+
+    async def prepare(self, version: Version, descriptor: Descriptor, engine: Engine, progress: Progress) -> Prepared:
+        """All phases in their order; raises PreparationFailed."""
+        async with progress.phase("fetch"):
+            paths = {pointer: await self.locate(version, descriptor, pointer) for pointer in PATHS}
+        found = {pointer: str(path) for pointer, path in paths.items() if path is not None}
+        async with progress.phase("verify") as entry:
+            finding = await asyncio.to_thread(examine, found)
+            entry["detail"] = _summary(finding)
+        artifacts = Artifacts(found, dict(finding.versions) if finding else {}, finding.format if finding else None)
+        async with progress.phase("environment") as entry:
+            requirements = engine.requirements(descriptor, artifacts)
+            environment = await environments.ensure(requirements, home=self.home, offline=self.offline)
+            entry["detail"] = "reused" if environment.reused else "built"
+        return Prepared(str(environment.python), tuple(requirements), found, artifacts.saved_versions)
+
+    async def locate(self, version: Version, descriptor: Descriptor, pointer: str) -> Path | None:
+        """Where the file or folder of a path field is on this machine; fetched where it is not yet."""
+        value = getattr(descriptor, pointer[1:])
+        if not value:
+            return None
+        if pointer in version.content:
+            return content_path(self.content, version.content[pointer])
+        return await asyncio.to_thread(self._fetch, value, descriptor)
+
+    def _fetch(self, uri: str, descriptor: Descriptor) -> Path:
+        options = storage.FetchOptions(endpoint=descriptor.oss_endpoint)
+        return storage.fetch(uri, self.home / "fetched", options=options)
+
+
+def content_path(content: storage.ContentStore, address: Mapping[str, str]) -> Path:
+    """The file or folder that a content address stands for."""
+    tree = content.path(address["digest"])
+    single = tree / address["name"]
+    return single if single.is_file() and len(list(tree.iterdir())) == 1 else tree
+
+
+def examine(paths: Mapping[str, str]) -> Finding | None:
+    """What the model's file says of itself, read without running anything; raises InvalidInput where it can't serve."""
+    path = paths.get("/model_path")
+    if path is None:
+        return None
+    if not Path(path).exists():
+        raise InvalidInput(f"there is no model at {path}", hint="check model_path", details=[{"cause": "missing-model"}])
+    finding = inspect(Path(path))
+    if finding.problems:
+        raise InvalidInput(
+            f"the model {Path(path).name} can't be used: {finding.problems[0]}",
+            hint="save it again and check that it was copied whole",
+            details=[{"cause": "corrupt-model"}],
+        )
+    return finding
+
+
+def _summary(finding: Finding | None) -> str:
+    if finding is None or finding.format is None:
+        return ""
+    return " ".join([finding.format, *(f"{name} {number}" for name, number in finding.versions.items())])

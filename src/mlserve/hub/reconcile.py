@@ -1,0 +1,249 @@
+"""The loop: observe → publish routes → decide → apply. Level-triggered; a lost wake-up costs one tick."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlserve import gateway as gateways
+from mlserve.backends.base import Instance, State
+from mlserve.errors import MlserveError
+from mlserve.hub import failures, proof, routing
+from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.places import Places
+from mlserve.hub.plan import Decision, Seen, decide
+from mlserve.hub.prepare import PreparationFailed, Preparer, Progress
+from mlserve.hub.records import Service, Version
+from mlserve.hub.settings import Settings
+from mlserve.hub.wishes import Wishes
+
+log = logging.getLogger("mlserve.hub")
+
+Key = tuple[str, int]
+
+
+class Reconciler:
+    """Makes what is equal to what was wished, a step at a time."""
+
+    def __init__(self, settings: Settings, wishes: Wishes, places: Places, blueprints: Blueprints, preparer: Preparer, gateway: gateways.Gateway) -> None:
+        self._settings, self._wishes, self._places = settings, wishes, places
+        self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
+        self._probe_secret = secrets.token_urlsafe(16)
+        self._tasks: dict[tuple[str, Key], asyncio.Task[None]] = {}
+        self._published: frozenset[str] = frozenset()
+        self._settled: dict[str, tuple[Any, ...]] = {}
+        self._unanswered: dict[Key, float] = {}
+        self._changed = asyncio.Event()
+        self.progress: dict[Key, Progress] = {}
+        self.seen: dict[str, Seen] = {}
+        """The newest sight of each service."""
+
+    def wake(self) -> None:
+        """Something was wished or has changed: look now."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        watchers = [asyncio.create_task(self._listen(event)) for event in self._events()]
+        try:
+            while True:
+                busy = await self._tick_safely()
+                pause = self._settings.busy_interval if busy else self._settings.idle_interval
+                try:
+                    await asyncio.wait_for(self._changed.wait(), pause)
+                except TimeoutError:
+                    continue
+        finally:
+            for task in (*watchers, *self._tasks.values()):
+                task.cancel()
+
+    async def first_look(self) -> None:
+        """See what is there before anybody asks; nothing is changed."""
+        self.seen = {seen.service.name: seen for seen in await self._observe()}
+
+    async def tick(self) -> bool:
+        """One look and one step for each service; True while something is under way."""
+        self._changed.clear()
+        sights = await self._observe()
+        self.seen = {seen.service.name: seen for seen in sights}
+        await self._publish(sights)
+        moving = [seen for seen in sights if self._settled.get(seen.service.name) != self._mark(seen)]
+        for seen in moving:
+            await self._step_safely(seen)
+        return bool(moving)
+
+    async def _tick_safely(self) -> bool:
+        try:
+            return await self.tick()
+        except MlserveError as exc:
+            log.warning("event=tick-failed code=%s reason=%r", exc.code, exc.message)
+        except Exception:
+            # The loop is what everything else hangs on: one bad look must not end it.
+            log.exception("event=tick-crashed")
+        return True
+
+    async def _observe(self) -> list[Seen]:
+        there: dict[str, list[Instance]] = {}
+        for place in self._places.all():
+            for instance in await place.backend.instances():
+                there.setdefault(instance.service, []).append(instance)
+        return [self._sight(service, there.get(service.name, [])) for service in self._wishes.services()]
+
+    def _sight(self, service: Service, instances: Sequence[Instance]) -> Seen:
+        versions = {version.number: version for version in self._wishes.versions(service.name)}
+        proven = frozenset(number for number, version in versions.items() if version.served)
+        return Seen(service, versions, tuple(sorted(instances, key=lambda i: (i.version, i.started_at, i.id))), proven)
+
+    async def _publish(self, sights: Sequence[Seen]) -> None:
+        table = routing.table(sights, self._blueprints.limits, self._probe_secret)
+        await self._gateway.publish(table)
+        self._published = routing.published(table)
+
+    async def _step_safely(self, seen: Seen) -> None:
+        name = seen.service.name
+        try:
+            await self._step(seen)
+        except MlserveError as exc:
+            log.warning("event=step-failed service=%s code=%s reason=%r", name, exc.code, exc.message)
+            self._keep_failure(seen, failures.of_error(name, seen.service.target, "load", exc, at=time.time()))
+        except Exception:
+            log.exception("event=step-crashed service=%s", name)
+
+    async def _step(self, seen: Seen) -> None:
+        decision = decide(seen)
+        name = seen.service.name
+        if decision.service != seen.service:
+            self._wishes.put(decision.service)
+        if decision.failed:
+            self._keep_failure(seen, self._story(seen, decision.failed))
+        if decision.service.deleting:
+            await self._delete(seen, decision)
+            return
+        await self._apply(seen, decision)
+        if decision.prepare:
+            self._spawn("prepare", (name, decision.prepare), self._prepare(seen.versions[decision.prepare]))
+        if decision.prove:
+            self._spawn("prove", (name, decision.prove), self._prove(seen, decision.prove))
+        self._expire(seen.service)
+        if self._quiet(seen, decision):
+            self._settled[name] = self._mark(seen)
+
+    async def _apply(self, seen: Seen, decision: Decision) -> None:
+        backend = self._places.get(decision.service.resource).backend
+        gone = frozenset(i.id for i in seen.instances if i.state is State.DRAINING and i.address not in self._published)
+        for number, count in decision.run.items():
+            version = seen.versions.get(number)
+            if version is None or version.prepared is None:
+                await backend.remove(seen.service.name, number)
+                continue
+            workload = self._blueprints.workload(version)
+            await backend.apply(
+                replace(workload, count=count, revision=str(decision.service.restarts), has_served=version.served, withdrawn=gone)
+            )
+
+    async def _delete(self, seen: Seen, decision: Decision) -> None:
+        # The routes went with the last publication, since the wish to delete was in it.
+        name = seen.service.name
+        for kind, key in list(self._tasks):
+            if key[0] == name:
+                self._tasks.pop((kind, key)).cancel()
+        await self._places.get(seen.service.resource).backend.remove(name)
+        self._wishes.delete(name)
+        self._blueprints.forget(name)
+        self._settled.pop(name, None)
+        self.progress = {key: value for key, value in self.progress.items() if key[0] != name}
+        log.info("event=deleted service=%s", name)
+
+    async def _prepare(self, version: Version) -> None:
+        key = (version.service, version.number)
+        progress = self.progress[key] = Progress()
+        blueprint = self._blueprints.of(version)
+        try:
+            prepared = await self._preparer.prepare(version, blueprint.descriptor, blueprint.engine, progress)
+        except PreparationFailed as exc:
+            story = failures.of_error(version.service, version.number, exc.phase, exc.error, at=time.time())
+            self._change(version, failure=story)
+        else:
+            self._change(version, prepared=prepared)
+
+    async def _prove(self, seen: Seen, number: int) -> None:
+        version, name = seen.versions[number], seen.service.name
+        if not any(i.address in self._published for i in seen.current(number)):
+            return
+        asked = self._blueprints.questions(version)
+        silence = await asyncio.to_thread(proof.ask, self._gateway.address, name, number, self._probe_secret, asked)
+        if silence is None:
+            self._unanswered.pop((name, number), None)
+            self._change(version, served=True)
+            log.info("event=proven service=%s version=%s", name, number)
+            return
+        since = self._unanswered.setdefault((name, number), time.time())
+        if time.time() - since > self._settings.proof_seconds:
+            self._change(version, failure=failures.of_silence(name, number, silence, at=time.time()))
+        await asyncio.sleep(self._settings.busy_interval)
+
+    def _story(self, seen: Seen, instance: Instance) -> failures.Evidence:
+        resources = {"memory_mb": self._blueprints.workload(seen.versions[instance.version]).resources.memory_mb}
+        return failures.of_instance(instance, instance.evidence, resources=resources, at=instance.ended_at or time.time())
+
+    def _keep_failure(self, seen: Seen, story: failures.Evidence) -> None:
+        version = seen.versions[seen.service.target]
+        if version.failure is None:
+            log.warning("event=failed service=%s version=%s cause=%s", version.service, version.number, story["cause"])
+            self._change(version, failure=story)
+
+    def _change(self, version: Version, **changes: Any) -> None:
+        service = self._wishes.find(version.service)
+        if service is None:
+            return
+        current = self._wishes.version(version.service, version.number)
+        self._wishes.put_version(replace(current, **changes))
+        self.wake()
+
+    def _expire(self, service: Service) -> None:
+        if service.trial_until is not None and time.time() > service.trial_until:
+            self._wishes.put(replace(self._wishes.service(service.name), deleting=True))
+            self.wake()
+
+    def _spawn(self, kind: str, key: Key, work: Coroutine[Any, Any, None]) -> None:
+        """Start a piece of work beside the loop, once: the next tick finds it running or done."""
+        if (kind, key) in self._tasks:
+            work.close()
+            return
+        task = asyncio.create_task(work, name=f"{kind} {key}")
+        self._tasks[kind, key] = task
+        task.add_done_callback(lambda done: self._finished(kind, key, done))
+
+    def _finished(self, kind: str, key: Key, task: asyncio.Task[None]) -> None:
+        if self._tasks.get((kind, key)) is task:
+            del self._tasks[kind, key]
+        if not task.cancelled() and (error := task.exception()):
+            log.error("event=%s-crashed service=%s version=%s", kind, *key, exc_info=error)
+            version = self._wishes.version(*key)
+            told = MlserveError(f"{kind} ended with {type(error).__name__}: {error}", hint="mlserve hub logs has the traceback; please report it")
+            self._change(version, failure=failures.of_error(*key, kind, told, at=time.time()))
+        self.wake()
+
+    def _mark(self, seen: Seen) -> tuple[Any, ...]:
+        return (seen.service, tuple(seen.versions.values()), seen.instances)
+
+    def _quiet(self, seen: Seen, decision: Decision) -> bool:
+        """Nothing will change by itself: no step is needed until something does."""
+        calm = all(i.state is State.READY or i.final for i in seen.instances)
+        settled = decision.service.settled == decision.service.generation and decision.service == seen.service
+        return calm and settled and decision.prove is None and decision.prepare is None and decision.failed is None and seen.service.trial_until is None
+
+    def _events(self) -> list[asyncio.Event]:
+        found = (getattr(place.backend, "changed", None) for place in self._places.all())
+        return [event for event in found if event is not None]
+
+    async def _listen(self, event: asyncio.Event) -> None:
+        while True:
+            await event.wait()
+            event.clear()
+            self.wake()

@@ -1,0 +1,122 @@
+"""A hub from start to stop: home, store, gateway, loop and API put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import uvicorn
+from fastapi import FastAPI
+
+import mlserve
+from mlserve import gateway as gateways
+from mlserve import storage
+from mlserve.errors import HubStartFailed
+from mlserve.hub import tokens
+from mlserve.hub.app import application
+from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.home import Home
+from mlserve.hub.hub import Hub
+from mlserve.hub.places import Places
+from mlserve.hub.prepare import Preparer
+from mlserve.hub.reconcile import Reconciler
+from mlserve.hub.settings import Settings
+from mlserve.hub.store.sqlite import SqliteStore
+from mlserve.hub.wishes import Wishes
+
+log = logging.getLogger("mlserve.hub")
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until a signal or the API says stop; raises HubStartFailed, GatewayFailed before anything was changed."""
+    home = Home(settings.home)
+    try:
+        store = SqliteStore(home.path / "hub.db")
+        listener = _listen(settings.listen)
+        gateway = gateways.Gateway(home.path / "gateway", settings.gateway, binary=settings.envoy)
+        await gateway.start()
+        app = _assemble(settings, home, store, gateway)
+        url = "http://{}:{}".format(*listener.getsockname())
+        token = app.state.token
+        app.state.url = url
+        server = _Server(app)
+        async with _looping(app):
+            home.publish(url=url, token=token, gateway=f"http://{gateway.address}")
+            log.info("event=serving url=%s gateway=%s pid=%s", url, gateway.address, os.getpid())
+            await server.serve(sockets=[listener])
+        if server.stop_all:
+            await _stop_everything(app, gateway)
+        else:
+            await gateway.leave()
+        store.close()
+    finally:
+        home.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, ended through the API as well as by a signal."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="off"))
+        self.stop_all = False
+        app.state.stop = self.stop
+
+    def stop(self, everything: bool) -> None:
+        """End after the answers under way were sent."""
+        self.stop_all = everything
+        self.should_exit = True
+
+
+def _assemble(settings: Settings, home: Home, store: SqliteStore, gateway: gateways.Gateway) -> FastAPI:
+    wishes = Wishes(store)
+    places = Places(home.path, store)
+    blueprints = Blueprints(home.path, wishes)
+    content = storage.ContentStore(home.path / "content")
+    preparer = Preparer(home.path, content, settings.offline)
+    reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway)
+    token = home.read("hub.json").get("token") or tokens.make()
+    app = application(token)
+    app.state.hub = Hub(wishes, places, blueprints, content, reconciler, f"http://{gateway.address}")
+    app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
+    app.state.reconciler, app.state.token = reconciler, token
+    app.state.version, app.state.started_at = mlserve.__version__, time.time()
+    app.state.gateway_url = f"http://{gateway.address}"
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _looping(app: FastAPI) -> AsyncIterator[None]:
+    reconciler: Reconciler = app.state.reconciler
+    # One look before the first answer: an adopted service is never shown as having no instances.
+    await reconciler.first_look()
+    loop = asyncio.create_task(reconciler.run())
+    try:
+        yield
+    finally:
+        loop.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await loop
+
+
+async def _stop_everything(app: FastAPI, gateway: gateways.Gateway) -> None:
+    """End every instance and Envoy; what was wished stays, so the next hub starts the same services again."""
+    await gateway.stop()
+    hub: Hub = app.state.hub
+    for service in hub.wishes.services():
+        await hub.places.get(service.resource).backend.remove(service.name)
+
+
+def _listen(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    try:
+        return socket.create_server((host, int(port or 0)), backlog=128)
+    except (OSError, ValueError) as exc:
+        raise HubStartFailed(
+            f"the hub can't listen on {address}: {exc}", hint="choose another address with --listen, or end what has the port"
+        ) from exc
+

@@ -1,0 +1,86 @@
+"""`mlserve validate`: every check of a descriptor, its files and the place, and nothing kept or started."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from mlserve.descriptor import Descriptor, parse
+from mlserve.engines.runtime import processor_name, resources
+from mlserve.errors import InvalidDescriptor, MlserveError
+from mlserve.hub.acceptance import Submission, check_capacity
+from mlserve.hub.blueprints import engine_of
+from mlserve.hub.places import Places
+from mlserve.hub.prepare import PATHS, Preparer, examine
+from mlserve.hub.records import Version
+
+
+async def validate(submission: Submission, places: Places, preparer: Preparer, *, fetch: bool) -> dict[str, Any]:
+    """The report: ``checks`` in the order they were made, each passed or failed with a hint."""
+    report = _Report()
+    try:
+        parsed = parse(dict(submission.descriptor))
+    except InvalidDescriptor as exc:
+        report.failed("descriptor", exc)
+        return report.made(str(submission.descriptor.get("name", "")), [])
+    descriptor = parsed.descriptor
+    report.passed("descriptor", f"{len(parsed.warnings)} warnings" if parsed.warnings else "")
+    try:
+        engine_of(descriptor)
+        if descriptor.processor:
+            report.passed("processor", processor_name(descriptor))
+    except InvalidDescriptor as exc:
+        report.failed("processor", exc)
+    if fetch:
+        await _check_files(report, submission, descriptor, preparer)
+        await _check_place(report, descriptor, places)
+    return report.made(descriptor.name, list(parsed.warnings))
+
+
+class _Report:
+    def __init__(self) -> None:
+        self.checks: list[dict[str, Any]] = []
+        self.errors: list[Mapping[str, Any]] = []
+
+    def passed(self, name: str, detail: str = "") -> None:
+        self.checks.append({"name": name, "ok": True, "detail": detail, "hint": ""})
+
+    def failed(self, name: str, error: MlserveError) -> None:
+        self.checks.append({"name": name, "ok": False, "detail": error.message, "hint": error.hint, "code": error.code})
+        self.errors += error.details or [{"pointer": "", "code": error.code, "message": error.message}]
+
+    def made(self, name: str, warnings: list[Any]) -> dict[str, Any]:
+        return {"valid": not self.errors, "name": name, "warnings": warnings, "errors": self.errors, "checks": self.checks}
+
+
+async def _check_files(report: _Report, submission: Submission, descriptor: Descriptor, preparer: Preparer) -> None:
+    version = Version(descriptor.name, 0, time.time(), submission.descriptor, submission.content, submission.base)
+    found: dict[str, str] = {}
+    for pointer in PATHS:
+        try:
+            path = await preparer.locate(version, descriptor, pointer)
+        except MlserveError as exc:
+            report.failed(pointer[1:], exc)
+            continue
+        if path is not None:
+            found[pointer] = str(path)
+            report.passed(pointer[1:], path.name)
+    try:
+        finding = await asyncio.to_thread(examine, found)
+    except MlserveError as exc:
+        report.failed("model", exc)
+        return
+    if finding is not None:
+        report.passed("model", finding.summary())
+
+
+async def _check_place(report: _Report, descriptor: Descriptor, places: Places) -> None:
+    try:
+        place = places.pick(descriptor.metadata.resource)
+        check_capacity(resources(descriptor), descriptor.metadata.instance, await place.backend.capacity())
+    except MlserveError as exc:
+        report.failed("capacity", exc)
+    else:
+        report.passed("capacity", f'resource group "{place.name}"')

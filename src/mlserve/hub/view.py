@@ -1,0 +1,98 @@
+"""Services, versions and instances as JSON, the way users see them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from mlserve.backends.base import Capacity, Instance
+from mlserve.descriptor import masked
+from mlserve.hub.plan import Seen, status
+from mlserve.hub.prepare import Progress
+from mlserve.hub.records import Service, Version
+
+
+def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -> dict[str, Any]:
+    """A service: its wish, its status and its instances."""
+    wish = seen.service
+    newest = seen.versions[max(seen.versions)]
+    shown = seen.versions[wish.serving or wish.target]
+    update = wish.last_update
+    return {
+        "name": wish.name,
+        "version": shown.number,
+        "status": str(status(seen)),
+        "generation": wish.generation,
+        "settled": wish.settled >= wish.generation,
+        "endpoint": f"{gateway}/api/predict/{wish.name}",
+        "token": wish.token or None,
+        "public": wish.public,
+        "backend": kind,
+        "resource": wish.resource,
+        "trial": wish.trial_until is not None,
+        "instances": [instance(one) for one in seen.instances],
+        "created_at": moment(wish.created_at),
+        "updated_at": moment(wish.updated_at),
+        "descriptor": masked(dict(shown.descriptor)),
+        "warnings": list(newest.warnings),
+        "wished": {"instances": wish.count, "version": wish.target, "stopped": wish.stopped},
+        "phases": progress.phases if progress else [],
+        "failure": _failure(wish, seen.versions),
+        "last_update": {"version": update.version, "state": update.state} if update else None,
+    }
+
+
+def instance(one: Instance) -> dict[str, Any]:
+    """One instance."""
+    where = {"container": one.container} if one.container else {"pid": one.pid}
+    return {
+        "id": one.id,
+        "version": one.version,
+        "state": str(one.state),
+        "address": one.address,
+        "restarts": one.restarts,
+        "reason": one.reason,
+        **where,
+        "phases": [dict(phase) for phase in one.phases],
+        "started_at": moment(one.started_at),
+        "ready_at": moment(one.ready_at) if one.ready_at else None,
+    }
+
+
+def version(wish: Service, one: Version) -> dict[str, Any]:
+    """One version of a service."""
+    return {
+        "version": one.number,
+        "created_at": moment(one.created_at),
+        "state": _version_state(wish, one),
+        "descriptor": masked(dict(one.descriptor)),
+        "digests": {pointer: address["digest"] for pointer, address in one.content.items()},
+        "requirements": list(one.prepared.requirements) if one.prepared else [],
+        "failure": one.failure,
+    }
+
+
+def capacity(place: Capacity) -> dict[str, Any]:
+    """What a place has and what is free."""
+    return {name: getattr(place, name) for name in Capacity.__slots__}
+
+
+def moment(seconds: float) -> str:
+    """A time as RFC 3339, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _failure(wish: Service, versions: Mapping[int, Version]) -> Any:
+    """Why the newest update failed, or why the version that should serve did."""
+    if wish.last_update and wish.last_update.state == "failed":
+        return versions[wish.last_update.version].failure
+    return versions[wish.target].failure
+
+
+def _version_state(wish: Service, one: Version) -> str:
+    if one.number == wish.serving:
+        return "serving"
+    if one.failure:
+        return "failed"
+    return "starting" if one.number == wish.target else "replaced"
