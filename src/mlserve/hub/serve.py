@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import uvicorn
 from fastapi import FastAPI
@@ -104,11 +105,14 @@ async def _looping(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _stop_everything(app: FastAPI, gateway: gateways.Gateway) -> None:
-    """End every instance and Envoy; what was wished stays, so the next hub starts the same services again."""
+    """End every instance and Envoy. The services stay, stopped: the next hub starts none of them by itself."""
     await gateway.stop()
     hub: Hub = app.state.hub
     for service in hub.wishes.services():
-        await hub.places.get(service.resource).backend.remove(service.name)
+        generation = service.generation + 1
+        hub.wishes.put(replace(service, stopped=True, generation=generation, settled=generation))
+        for version in hub.wishes.versions(service.name):
+            await hub.places.get(service.resource).backend.remove(service.name, version.number)
 
 
 def _listen(address: str) -> socket.socket:
