@@ -1,0 +1,71 @@
+"""Pick the scheme of an address and fetch it: all of it under its final name, or nothing."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import pkgutil
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+from urllib.parse import urlsplit
+
+from mlserve.errors import FetchFailed, InvalidInput
+from mlserve.storage.base import FetchOptions, Progress, Scheme
+from mlserve.storage.disk import names_full_disk
+from mlserve.storage.names import redacted
+
+GROUP = "mlserve.storage"
+
+
+def fetch(uri: str, dest: Path, *, options: FetchOptions | None = None, progress: Progress | None = None) -> Path:
+    """Bring what ``uri`` names to the directory ``dest``, which must not exist yet or be empty; archives are unpacked.
+
+    Returns ``dest/<name>`` for a single file, ``dest`` for a folder or archive, the path itself for ``file://``, which
+    is used in place. Blocks; call it in a thread. After a failure ``dest`` is as it was, and a download that broke off
+    is gone on with at the next call. Raises InvalidInput (no such scheme), FetchFailed, NoCapacity (full disk).
+    """
+    scheme, dest = find(uri), dest.absolute()
+    if dest.exists() and any(dest.iterdir()):
+        raise FetchFailed(f"{dest} is not empty", hint="fetch into a folder of its own")
+    staging = dest.with_name(f".{dest.name}.fetching")
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        with names_full_disk(redacted(uri), dest.parent):
+            staging.mkdir(parents=True)
+            found = scheme.fetch(uri, staging, options or FetchOptions(), progress or _silent)
+            if not found.is_relative_to(staging):
+                return found
+            os.replace(staging, dest)
+            return dest / found.relative_to(staging)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def find(uri: str) -> Scheme:
+    """The scheme that answers to an address: one of this package's files, else an installed entry point."""
+    word = urlsplit(uri).scheme.partition("+")[0]
+    ours = [module for module in _modules() if word in module.SCHEMES]
+    if ours:
+        return cast(Scheme, ours[0])
+    theirs = {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+    if word in theirs:
+        return cast(Scheme, theirs[word].load())
+    words = sorted({*theirs, *(word for module in _modules() for word in module.SCHEMES)})
+    raise InvalidInput(
+        f'no storage scheme "{word}" for {redacted(uri)} (schemes: {", ".join(words)})',
+        hint="use one of these, or a path on this machine",
+    )
+
+
+def _modules() -> list[ModuleType]:
+    package = __name__.rpartition(".")[0]
+    names = [item.name for item in pkgutil.iter_modules(importlib.import_module(package).__path__)]
+    modules = [importlib.import_module(f"{package}.{name}") for name in names]
+    return [module for module in modules if hasattr(module, "SCHEMES")]
+
+
+def _silent(_done: int, _total: int | None) -> None:
+    """Nobody watches."""
