@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mlserve.gateway import Gateway
+from mlserve.gateway.envoy import Gateway
 from mlserve.hub.hub import Hub
 
 _ENOUGH_DISK = 1 << 30
@@ -34,8 +34,9 @@ def _writable(home: Path) -> dict[str, Any]:
 
 
 async def _gateway(gateway: Gateway) -> dict[str, Any]:
-    ready = await gateway.ready()
-    return _check("gateway", ready, f"Envoy at {gateway.address}", "mlserve hub logs shows why Envoy does not answer")
+    problem = gateway.problem.message if gateway.problem else ""
+    detail = problem or f"Envoy (pid {gateway.pid}) at {gateway.address}"
+    return _check("gateway", not problem and gateway.pid is not None, detail, "mlserve hub logs shows why Envoy does not run")
 
 
 async def _backend(hub: Hub, name: str) -> dict[str, Any]:

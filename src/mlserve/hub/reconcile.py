@@ -10,9 +10,9 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mlserve import gateway as gateways
 from mlserve.backends.base import Instance, State
 from mlserve.errors import MlserveError
+from mlserve.gateway.envoy import Gateway
 from mlserve.hub import failures, proof, routing
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.places import Places
@@ -30,7 +30,7 @@ Key = tuple[str, int]
 class Reconciler:
     """Makes what is equal to what was wished, a step at a time."""
 
-    def __init__(self, settings: Settings, wishes: Wishes, places: Places, blueprints: Blueprints, preparer: Preparer, gateway: gateways.Gateway) -> None:
+    def __init__(self, settings: Settings, wishes: Wishes, places: Places, blueprints: Blueprints, preparer: Preparer, gateway: Gateway) -> None:
         self._settings, self._wishes, self._places = settings, wishes, places
         self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
         self._probe_secret = secrets.token_urlsafe(16)
@@ -49,7 +49,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Until cancelled."""
-        watchers = [asyncio.create_task(self._listen(event)) for event in self._events()]
+        watchers = [asyncio.create_task(self._gateway.watch()), *(asyncio.create_task(self._listen(event)) for event in self._events())]
         try:
             while True:
                 busy = await self._tick_safely()
@@ -135,7 +135,7 @@ class Reconciler:
 
     async def _apply(self, seen: Seen, decision: Decision) -> None:
         backend = self._places.get(decision.service.resource).backend
-        gone = frozenset(i.id for i in seen.instances if i.state is State.DRAINING and i.address not in self._published)
+        gone = await self._withdrawn(seen)
         for number, count in decision.run.items():
             version = seen.versions.get(number)
             if version is None or version.prepared is None:
@@ -145,6 +145,14 @@ class Reconciler:
             await backend.apply(
                 replace(workload, count=count, revision=str(decision.service.restarts), has_served=version.served, withdrawn=gone)
             )
+
+    async def _withdrawn(self, seen: Seen) -> frozenset[str]:
+        """Draining instances that the gateway neither sends anything to nor waits for."""
+        draining = {i.address: i.id for i in seen.instances if i.state is State.DRAINING and i.address not in self._published}
+        if not draining:
+            return frozenset()
+        in_flight = await self._gateway.in_flight(draining)
+        return frozenset(name for address, name in draining.items() if not in_flight.get(address))
 
     async def _delete(self, seen: Seen, decision: Decision) -> None:
         # The routes went with the last publication, since the wish to delete was in it.

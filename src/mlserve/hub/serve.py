@@ -10,14 +10,15 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
 import mlserve
-from mlserve import gateway as gateways
 from mlserve import storage
 from mlserve.errors import HubStartFailed
+from mlserve.gateway.envoy import Gateway
 from mlserve.hub import tokens
 from mlserve.hub.app import application
 from mlserve.hub.blueprints import Blueprints
@@ -39,7 +40,7 @@ async def serve(settings: Settings) -> None:
     try:
         store = SqliteStore(home.path / "hub.db")
         listener = _listen(settings.listen)
-        gateway = gateways.Gateway(home.path / "gateway", settings.gateway, binary=settings.envoy)
+        gateway = Gateway(home.path / "gateway", settings.gateway, binary=Path(settings.envoy) if settings.envoy else None)
         await gateway.start()
         app = _assemble(settings, home, store, gateway)
         url = "http://{}:{}".format(*listener.getsockname())
@@ -52,8 +53,6 @@ async def serve(settings: Settings) -> None:
             await server.serve(sockets=[listener])
         if server.stop_all:
             await _stop_everything(app, gateway)
-        else:
-            await gateway.leave()
         store.close()
     finally:
         home.close()
@@ -73,7 +72,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _assemble(settings: Settings, home: Home, store: SqliteStore, gateway: gateways.Gateway) -> FastAPI:
+def _assemble(settings: Settings, home: Home, store: SqliteStore, gateway: Gateway) -> FastAPI:
     wishes = Wishes(store)
     places = Places(home.path, store)
     blueprints = Blueprints(home.path, wishes)
@@ -104,7 +103,7 @@ async def _looping(app: FastAPI) -> AsyncIterator[None]:
             await loop
 
 
-async def _stop_everything(app: FastAPI, gateway: gateways.Gateway) -> None:
+async def _stop_everything(app: FastAPI, gateway: Gateway) -> None:
     """End every instance and Envoy. The services stay, stopped: the next hub starts none of them by itself."""
     await gateway.stop()
     hub: Hub = app.state.hub
