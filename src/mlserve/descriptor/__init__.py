@@ -1,0 +1,66 @@
+"""The words of the product: what a service.json may say, and how it is read.
+
+Names are loaded when first used, so that reading a file or masking a secret does not cost pydantic.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlserve.descriptor.capabilities import BACKENDS, EVERYTHING, LOCAL
+    from mlserve.descriptor.environment import EnvVar
+    from mlserve.descriptor.fields import Sort
+    from mlserve.descriptor.metadata import Metadata, Rpc
+    from mlserve.descriptor.networking import Networking
+    from mlserve.descriptor.parsing import Parsed, parse
+    from mlserve.descriptor.paths import local_paths
+    from mlserve.descriptor.reading import read_file, read_text
+    from mlserve.descriptor.secrets import masked
+    from mlserve.descriptor.service import Descriptor
+    from mlserve.descriptor.setting import set_values
+
+_HOMES = {
+    "BACKENDS": "capabilities",
+    "Descriptor": "service",
+    "EVERYTHING": "capabilities",
+    "EnvVar": "environment",
+    "LOCAL": "capabilities",
+    "Metadata": "metadata",
+    "Networking": "networking",
+    "Parsed": "parsing",
+    "Rpc": "metadata",
+    "Sort": "fields",
+    "local_paths": "paths",
+    "masked": "secrets",
+    "parse": "parsing",
+    "read_file": "reading",
+    "read_text": "reading",
+    "set_values": "setting",
+}
+
+__all__ = [
+    "BACKENDS",
+    "EVERYTHING",
+    "LOCAL",
+    "Descriptor",
+    "EnvVar",
+    "Metadata",
+    "Networking",
+    "Parsed",
+    "Rpc",
+    "Sort",
+    "local_paths",
+    "masked",
+    "parse",
+    "read_file",
+    "read_text",
+    "set_values",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

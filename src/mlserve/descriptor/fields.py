@@ -1,0 +1,172 @@
+"""Every field there is: used, not applicable outside EAS's cloud, or in need of what a backend may lack. Pure.
+
+What is used is said by the models themselves; this file lists the rest.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from mlserve.descriptor.base import Words
+from mlserve.descriptor.pointers import Place
+from mlserve.descriptor.shapes import FREE
+
+
+class Sort(StrEnum):
+    """What becomes of a field."""
+
+    USED = "used"
+    NOT_APPLICABLE = "not-applicable"
+    UNSUPPORTED = "unsupported"
+    UNKNOWN = "unknown-field"
+
+
+NOT_APPLICABLE: Mapping[str, str] = {
+    "role_arn": "storage credentials are those of the hub or of the resource group",
+    "source": "it says where a console found the model",
+    "features": "it names features of EAS's machines",
+    "options.enableCache": "it is a setting of EAS's own services",
+    "networking.gateway": "the hub has one gateway",
+    "cloud.computing.instances": "instance types and spot prices belong to EAS; metadata.cpu and .memory say the size",
+    "cloud.computing.instance_type": "instance types belong to EAS; metadata.cpu and .memory say the size",
+    "cloud.computing.disable_spot_protection_period": "there are no spot instances",
+    "cloud.networking.vpc_id": "there is no VPC",
+    "cloud.networking.vswitch_id": "there is no VPC",
+    "cloud.networking.security_group_id": "there is no VPC",
+    "cloud.networking.default_route": "there is no VPC",
+    "cloud.networking.destination_cidrs": "there is no VPC",
+    "metadata.workspace_id": "workspaces belong to EAS",
+    "metadata.region": "a resource group (metadata.resource) says where it runs",
+    "metadata.qos": "the resource group decides how CPUs are shared",
+    "metadata.cuda": "the CUDA libraries come with the processor's packages",
+    "metadata.rdma": "it needs EAS's network",
+    "metadata.enable_webservice": "every endpoint passes on any path, web pages too",
+    "metadata.resource_burstable": "a resource group has no public resources beside it",
+    "metadata.resource_rebalancing": "a resource group has no public resources beside it",
+    "metadata.shm_size": "instances share the machine's own /dev/shm",
+    "metadata.scheduling.spread.policy": "the resource group decides where instances go",
+    "metadata.eas.enabled_model_verification": "models are always verified",
+    "metadata.rpc.io_threads": "the server program sizes its own network threads",
+    "metadata.rpc.enable_sigterm": "an instance always gets SIGTERM, after the gateway has stopped sending to it",
+    "metadata.rpc.enable_jemalloc": "the allocator is the server program's own choice",
+}
+"""Field → why it has no meaning here. Accepted, and named in a warning."""
+
+NEEDS: Mapping[str, str] = {
+    "command": "programs",
+    "port": "programs",
+    "containers": "images",
+    "dockerAuth": "images",
+    "storage": "mounts",
+    "autoscaler": "autoscaling",
+    "runtime.enable_crash_block": "crash blocks",
+    "unit.size": "multi-machine instances",
+    "aimaster": "multi-machine instances",
+    "sinker": "request recording",
+    "confidential": "confidential models",
+    "queue": "asynchronous services",
+    "metrics": "custom metrics",
+    "plugins": "model optimisation",
+    "meta.type": "service types",
+    "networking.gateway_policy.rate_limit": "rate limits",
+    "networking.gateway_policy.concurrency_limit": "rate limits",
+    "metadata.gpu_core_percentage": "GPU sharing",
+    "metadata.enable_grpc": "gRPC",
+    "metadata.type": "service types",
+    "metadata.group": "service groups",
+    "metadata.release": "service groups",
+    "metadata.workload_type": "elastic jobs",
+    "metadata.rolling_strategy.max_surge": "rolling strategies",
+    "metadata.rolling_strategy.max_unavailable": "rolling strategies",
+    "metadata.rpc.rate_limit": "rate limits",
+    "metadata.rpc.decompressor": "request decompression",
+    "metadata.rpc.proxy_path": "proxy paths",
+}
+"""Field → the capability of a backend that it takes (`mlserve.descriptor.capabilities`)."""
+
+OFF: Mapping[str, tuple[object, ...]] = {
+    "unit.size": (1,),
+    "metadata.type": ("Standard",),
+    "metadata.rpc.proxy_path": ("/",),
+    "metadata.scheduling.spread.policy": ("default",),
+}
+"""Values of the fields above that ask for nothing beyond what is so anyway, besides null, false, 0 and empty."""
+
+
+@dataclass(slots=True)
+class Known:
+    """A field, and what may be below it."""
+
+    sort: Sort | None = None
+    """``None``: nothing but a place for what is below."""
+    capability: str = ""
+    reason: str = ""
+    below: dict[str, Known] = field(default_factory=dict)
+    free: bool = False
+    """What is below has names or a form of its own."""
+
+
+@cache
+def known() -> Known:
+    """The tree of all fields, lists as ``"*"``."""
+    # Imported here: the service's model imports nothing of this file, but this one is loaded before it by `secrets`.
+    from mlserve.descriptor.service import Descriptor
+
+    root = Known()
+    _add_model(root, Descriptor, ())
+    for name, reason in NOT_APPLICABLE.items():
+        place = _find(root, name)
+        place.sort, place.reason, place.free = Sort.NOT_APPLICABLE, reason, True
+    for name, capability in NEEDS.items():
+        place = _find(root, name)
+        place.free = place.free or place.sort is None
+        place.sort, place.capability = place.sort or Sort.UNSUPPORTED, capability
+    return root
+
+
+def places(tree: Known, at: Place = ()) -> Iterator[tuple[Place, Known]]:
+    """Every field of the tree with its place."""
+    for name, node in tree.below.items():
+        if node.sort:
+            yield (*at, name), node
+        yield from places(node, (*at, name))
+
+
+def asks_nothing(name: str, value: Any) -> bool:
+    """Whether a value leaves a field as it would be without it."""
+    if isinstance(value, dict) and "enable" in value:
+        return asks_nothing("", value["enable"])
+    return value in (None, False, 0, "", "false", "0") or value in ([], {}) or value in OFF.get(name, ())
+
+
+def _find(root: Known, name: str) -> Known:
+    for part in name.split("."):
+        root = root.below.setdefault(part, Known())
+    return root
+
+
+def _add_model(node: Known, model: type[Words], at: Place) -> None:
+    for attribute, info in model.model_fields.items():
+        name = info.alias or attribute
+        here = node.below.setdefault(name, Known())
+        inner, is_list = _model_in(info.annotation)
+        here.sort = None if inner and not is_list else Sort.USED
+        here.free = inner is None or (*at, name) in FREE
+        if inner:
+            place: Place = (*at, name, "*") if is_list else (*at, name)
+            _add_model(here.below.setdefault("*", Known()) if is_list else here, inner, place)
+
+
+def _model_in(annotation: Any) -> tuple[type[Words] | None, bool]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return typing.cast("type[Words]", annotation), False
+    if typing.get_origin(annotation) is tuple:
+        return _model_in(typing.get_args(annotation)[0])[0], True
+    return None, False
