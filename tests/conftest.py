@@ -1,0 +1,121 @@
+"""What tests share: a home of their own that ends with everything in it, a client, and small real models."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from mlserve.client import Client
+
+ROOT = Path(__file__).parent.parent
+SRC = ROOT / "src"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A fresh MLSERVE_HOME, its gateway on a free port; whatever was started for it is ended by pid."""
+    home = tmp_path / "home"
+    for name in [name for name in os.environ if name.startswith("MLSERVE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MLSERVE_HOME", str(home))
+    monkeypatch.setenv("MLSERVE_GATEWAY", "127.0.0.1:0")
+    monkeypatch.setenv("PYTHONPATH", str(SRC))
+    try:
+        yield home
+    finally:
+        if home.exists():
+            stop_everything(home)
+
+
+@pytest.fixture
+def client(home: Path) -> Client:
+    """A client of the local hub, which starts with the first call."""
+    import mlserve
+
+    return mlserve.connect()
+
+
+@pytest.fixture
+def iris() -> Path:
+    """The descriptor of the iris example."""
+    return ROOT / "examples" / "iris" / "service.json"
+
+
+@pytest.fixture(scope="session")
+def sklearn_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scikit-learn pipeline of the iris data, saved with joblib."""
+    import joblib
+
+    path = tmp_path_factory.mktemp("sklearn") / "model.joblib"
+    joblib.dump(_iris_pipeline(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def onnx_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same pipeline as ONNX: input ``features`` [-1, 4], outputs ``label`` and ``probabilities``."""
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType
+
+    features = [("features", FloatTensorType([None, 4]))]
+    model = to_onnx(_iris_pipeline(), initial_types=features, options={"zipmap": False}, target_opset=17)
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.fixture(scope="session")
+def xgboost_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few boosted trees on the breast-cancer data, saved in XGBoost's own format."""
+    import xgboost
+    from sklearn.datasets import load_breast_cancer
+
+    features, labels = load_breast_cancer(return_X_y=True)
+    path = tmp_path_factory.mktemp("xgboost") / "model.ubj"
+    xgboost.XGBClassifier(n_estimators=5, max_depth=2, n_jobs=1).fit(features, labels).save_model(path)
+    return path
+
+
+def stop_everything(home: Path) -> None:
+    """Stop hub, gateway and instances of a home; then end by pid whatever of it still runs."""
+    command = [sys.executable, "-c", "from mlserve_cli.main import run; run()", "hub", "stop", "--all"]
+    if (home / "hub.json").exists():
+        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    left = [process for process in psutil.process_iter() if _belongs(process, str(home))]
+    for process in left:
+        _kill(process)
+    psutil.wait_procs(left, timeout=10)
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
+def _belongs(process: psutil.Process, home: str) -> bool:
+    """Whether a process was started for the home: it has its path in its arguments or environment."""
+    if process.pid == os.getpid():
+        return False
+    try:
+        return any(home in text for text in (*process.cmdline(), *process.environ().values()))
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
+def _iris_pipeline():  # type: ignore[no-untyped-def]
+    from sklearn.datasets import load_iris
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    features, labels = load_iris(return_X_y=True)
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(features, labels)
