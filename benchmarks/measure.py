@@ -48,7 +48,8 @@ def ratio(above: Times, below: Times) -> str:
 def command(*words: str, environment: Mapping[str, str] | None = None) -> Callable[[], object]:
     """A program to time, its output thrown away; one that fails ends the benchmark."""
     env = {**os.environ, **(environment or {})}
-    return lambda: subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=env)
+    quiet = {name: subprocess.DEVNULL for name in ("stdin", "stdout", "stderr")}
+    return lambda: subprocess.run(words, check=True, env=env, **quiet)
 
 
 def conditions() -> str:

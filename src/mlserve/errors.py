@@ -1,21 +1,21 @@
 """Every error of mlserve, as one tree: each class carries its wire code, HTTP status and exit code.
 
-    MlserveError                  error               500   1
-    ├── InvalidInput              invalid-input       400   2
-    │   └── InvalidDescriptor     invalid-descriptor  422   2
-    ├── NotFound                  not-found           404   3
-    ├── Conflict                  conflict            409   4
-    ├── Denied                    denied              401   5
-    ├── HubUnreachable            hub-unreachable     503   6
-    │   └── HubStartFailed        hub-start-failed    503   6
-    ├── TimedOut                  timed-out           504   7
-    ├── NoCapacity                no-capacity         507   8
-    ├── UpdateFailed              update-failed       500   9
-    ├── StartFailed               start-failed        500   1
-    ├── FetchFailed               fetch-failed        502   1
-    ├── EnvironmentFailed         environment-failed  500   1
-    ├── GatewayFailed             gateway-failed      502   1
-    └── RequestFailed             request-failed      502   1
+MlserveError                  error               500   1
+├── InvalidInput              invalid-input       400   2
+│   └── InvalidDescriptor     invalid-descriptor  422   2
+├── NotFound                  not-found           404   3
+├── Conflict                  conflict            409   4
+├── Denied                    denied              401   5
+├── HubUnreachable            hub-unreachable     503   6
+│   └── HubStartFailed        hub-start-failed    503   6
+├── TimedOut                  timed-out           504   7
+├── NoCapacity                no-capacity         507   8
+├── UpdateFailed              update-failed       500   9
+├── StartFailed               start-failed        500   1
+├── FetchFailed               fetch-failed        502   1
+├── EnvironmentFailed         environment-failed  500   1
+├── GatewayFailed             gateway-failed      502   1
+└── RequestFailed             request-failed      502   1
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 Detail = dict[str, Any]
-"""One entry of an error's details: usually ``{"pointer", "code", "message"}``; frames and log lines also travel here."""
+"""One entry of an error's details: usually ``{"pointer", "code", "message"}``; frames and log lines travel here, too."""
 
 
 class MlserveError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import statistics
 import threading
 import time
@@ -46,7 +47,9 @@ class Load:
         self.mark = time.monotonic()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.wait_for(50)
         self._over.set()
@@ -71,7 +74,7 @@ class Load:
     def longest_gap(self) -> float:
         """The longest time between two good answers, in seconds."""
         times = sorted(answer.at for answer in self.good())
-        return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=float("inf"))
+        return max((later - earlier for earlier, later in itertools.pairwise(times)), default=float("inf"))
 
     def p99_ms(self, *, before: bool) -> float:
         """The 99th percentile of the good answers' times, before or after the trouble began."""
@@ -93,7 +96,9 @@ class Load:
         url = urlsplit(self.endpoint)
         reader, writer = await asyncio.open_connection(url.hostname, url.port)
         head = f"POST {url.path} HTTP/1.1\r\nhost: {url.netloc}\r\nauthorization: {self.token}\r\n"
-        request = f"{head}content-type: application/json\r\ncontent-length: {len(self.body)}\r\n\r\n".encode() + self.body
+        request = (
+            f"{head}content-type: application/json\r\ncontent-length: {len(self.body)}\r\n\r\n".encode() + self.body
+        )
         try:
             while not self._ended():
                 began = time.monotonic()

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chaos.load import Load
 
 import mlserve
 from mlserve.client import Client, Service
-from tests.chaos.load import Load
 
 Row = dict[str, Any]
 
@@ -43,7 +43,13 @@ def run(pair: Service, table: list[Row], what: str, trouble: Callable[[Load], No
         trouble(load)
     failed = load.failed()
     table.append(
-        {"what": what, "sent": len(load.answers), "failed": len(failed), "before": load.p99_ms(before=True), "during": load.p99_ms(before=False)}
+        {
+            "what": what,
+            "sent": len(load.answers),
+            "failed": len(failed),
+            "before": load.p99_ms(before=True),
+            "during": load.p99_ms(before=False),
+        }
     )
     return load
 

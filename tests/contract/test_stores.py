@@ -80,7 +80,9 @@ for number in range(1000):
     store.put(Record("service", f"s{number:04d}", {"n": number}), 0)
     print(number, flush=True)
 """
-    with subprocess.Popen([sys.executable, "-c", writer, str(tmp_path / "hub.db")], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", writer, str(tmp_path / "hub.db")], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         acknowledged = [int(process.stdout.readline()) for _ in range(20)]
         process.send_signal(signal.SIGKILL)

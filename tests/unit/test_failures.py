@@ -13,17 +13,33 @@ from mlserve.hub import failures
 DEAD = Instance("iris-1-a", "iris", 1, State.FAILED, phases=({"phase": "load", "state": "failed"},))
 
 CASES: list[tuple[dict[str, Any], str, str]] = [
-    ({"oom": True, "exit": {"signal": "SIGKILL"}, "memory": {"limit_mb": 512, "peak_mb": 511.0}}, "out-of-memory", "metadata.memory=1024"),
-    ({"report_failure": {"cause": "import-exception", "reason": "r", "hint": "do that"}, "exit": {"status": 70}}, "import-exception", "do that"),
+    (
+        {"oom": True, "exit": {"signal": "SIGKILL"}, "memory": {"limit_mb": 512, "peak_mb": 511.0}},
+        "out-of-memory",
+        "metadata.memory=1024",
+    ),
+    (
+        {"report_failure": {"cause": "import-exception", "reason": "r", "hint": "do that"}, "exit": {"status": 70}},
+        "import-exception",
+        "do that",
+    ),
     ({"hung": True, "exit": {"signal": "SIGKILL"}}, "probe-failed", "blocks"),
-    ({"startup_timeout": True, "startup_seconds": 5, "listening": ["127.0.0.1:5000"], "wanted_port": 8080}, "wrong-port", "PORT"),
+    (
+        {"startup_timeout": True, "startup_seconds": 5, "listening": ["127.0.0.1:5000"], "wanted_port": 8080},
+        "wrong-port",
+        "PORT",
+    ),
     ({"startup_timeout": True, "startup_seconds": 5, "listening": [], "wanted_port": 8080}, "port-not-open", "PORT"),
     ({"startup_timeout": True, "startup_seconds": 5}, "startup-timeout", "startup_timeout"),
     ({"exit": {"signal": "SIGSEGV"}}, "killed-by-signal", "native library"),
     ({"exit": {"signal": 9}}, "killed-by-signal", "memory"),
     ({"exit": {"status": 3}}, "exited", "log"),
     ({"exit": {"status": 127}}, "bad-entry", "command"),
-    ({"exit": {"status": 1}, "log": ["ModuleNotFoundError: No module named 'flask.json'"]}, "missing-library", '"flask"'),
+    (
+        {"exit": {"status": 1}, "log": ["ModuleNotFoundError: No module named 'flask.json'"]},
+        "missing-library",
+        '"flask"',
+    ),
     ({"exit": {"status": 1}, "log": ["OSError: [Errno 28] No space left on device"]}, "disk-full", "disk"),
     ({"exit": {"status": 1}, "log": ["OSError: [Errno 98] Address already in use"]}, "wrong-port", "PORT"),
     ({}, "unknown", "mlserve logs"),
@@ -44,7 +60,9 @@ def test_an_instance_that_was_ready_died_while_serving() -> None:
 
 
 def test_only_the_last_forty_log_lines_are_kept() -> None:
-    story = failures.of_instance(DEAD, {"exit": {"status": 1}, "log": [str(n) for n in range(100)]}, resources={}, at=1.0)
+    story = failures.of_instance(
+        DEAD, {"exit": {"status": 1}, "log": [str(n) for n in range(100)]}, resources={}, at=1.0
+    )
     assert story["log"] == [str(n) for n in range(60, 100)]
 
 

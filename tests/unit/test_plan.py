@@ -28,7 +28,9 @@ def instance(number: int = 1, state: State = State.READY, **changes: object) -> 
     return replace(Instance(f"iris-{number}-{len(changes)}", "iris", number, state), **changes)  # type: ignore[arg-type]
 
 
-def seen(wish: Service, versions: list[Version], instances: list[Instance] | None = None, proven: set[int] | None = None) -> Seen:
+def seen(
+    wish: Service, versions: list[Version], instances: list[Instance] | None = None, proven: set[int] | None = None
+) -> Seen:
     return Seen(wish, {one.number: one for one in versions}, tuple(instances or ()), frozenset(proven or ()))
 
 
@@ -79,7 +81,9 @@ def test_an_update_keeps_the_old_version_until_all_of_the_new_one_is_ready() -> 
 
 def test_the_new_version_takes_over_when_all_of_it_is_ready_and_the_old_one_ends() -> None:
     wish = service(serving=1, target=2, latest=2, last_update=LastUpdate(2, "running"))
-    decision = decide(seen(wish, [version(1, served=True), version(2, served=True)], [instance(1), instance(2)], {1, 2}))
+    decision = decide(
+        seen(wish, [version(1, served=True), version(2, served=True)], [instance(1), instance(2)], {1, 2})
+    )
     assert decision.service.serving == 2
     assert decision.service.last_update == LastUpdate(2, "done")
     assert decision.run == {1: 0, 2: 1}

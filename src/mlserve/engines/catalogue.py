@@ -20,7 +20,7 @@ _CONSTANTS = ("REQUIREMENTS", "SUFFIXES", "ALIASES")
 
 @dataclass(frozen=True, slots=True)
 class ProcessorEntry:
-    """One model format: its processor's name, the packages it needs, the file suffixes and the EAS names it answers to."""
+    """One model format: its processor's name, the packages it needs, its file suffixes, the EAS names it answers to."""
 
     name: str
     requirements: tuple[str, ...]
@@ -54,7 +54,9 @@ def resolve(word: str) -> ProcessorEntry:
     detail = {"pointer": "/processor", "code": "unsupported", "message": message}
     raise InvalidDescriptor(
         message,
-        hint=f'did you mean "{nearest[0]}"?' if nearest else "choose one of these, or serve your own code with processor_type python",
+        hint=f'did you mean "{nearest[0]}"?'
+        if nearest
+        else "choose one of these, or serve your own code with processor_type python",
         details=[detail | ({"nearest": nearest[0]} if nearest else {})],
     )
 
@@ -64,7 +66,7 @@ def _read(name: str, path: Path) -> ProcessorEntry | None:
     for node in ast.parse(path.read_text()).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name) and target.id in _CONSTANTS and isinstance(node, ast.Assign | ast.AnnAssign):
-            values[target.id] = tuple(ast.literal_eval(node.value or ast.Constant(())))
+            values[target.id] = tuple(ast.literal_eval(node.value)) if node.value else ()
     if "REQUIREMENTS" not in values:
         return None
     return ProcessorEntry(name, values["REQUIREMENTS"], values.get("SUFFIXES", ()), values.get("ALIASES", ()))

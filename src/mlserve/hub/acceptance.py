@@ -54,15 +54,19 @@ async def accept(submission: Submission, places: Places, content: storage.Conten
 
 
 def check_capacity(wanted: Resources, count: int, capacity: Capacity) -> None:
-    """Raise NoCapacity where the place lacks what ``count`` more instances need, with what is needed and what is free."""
+    """Raise NoCapacity where the place lacks what ``count`` more instances need, what is needed and what is free."""
     short: list[dict[str, Any]] = []
     if capacity.cpu is not None and wanted.cpu > capacity.cpu:
-        short.append(_shortfall("/metadata/cpu", f"one instance asks for {wanted.cpu:g} cores, this place has {capacity.cpu:g}"))
+        short.append(
+            _shortfall("/metadata/cpu", f"one instance asks for {wanted.cpu:g} cores, this place has {capacity.cpu:g}")
+        )
     if capacity.memory_free_mb is not None and wanted.memory_mb * count > capacity.memory_free_mb:
         needed = f"{count} × {wanted.memory_mb} MB = {wanted.memory_mb * count} MB of memory"
         short.append(_shortfall("/metadata/memory", f"{needed} are needed, {capacity.memory_free_mb} MB are free"))
     if wanted.gpu * count > (capacity.gpus_free or 0) and (wanted.gpu and capacity.memory_free_mb is not None):
-        short.append(_shortfall("/metadata/gpu", f"{wanted.gpu * count} GPUs are needed, {capacity.gpus_free or 0} are free"))
+        short.append(
+            _shortfall("/metadata/gpu", f"{wanted.gpu * count} GPUs are needed, {capacity.gpus_free or 0} are free")
+        )
     if short:
         raise NoCapacity(
             "; ".join(str(detail["message"]) for detail in short),
@@ -78,7 +82,8 @@ def _shortfall(pointer: str, message: str) -> dict[str, Any]:
 def _cpu_warning(wanted: Resources, count: int, capacity: Capacity) -> list[dict[str, Any]]:
     if capacity.cpu is None or capacity.cpu_free is None or wanted.cpu * count <= capacity.cpu_free:
         return []
-    message = f"{wanted.cpu * count:g} cores are asked for and {max(capacity.cpu_free, 0):g} of {capacity.cpu:g} are unreserved: the CPU is shared"
+    unreserved = f"{max(capacity.cpu_free, 0):g} of {capacity.cpu:g} are unreserved"
+    message = f"{wanted.cpu * count:g} cores are asked for and {unreserved}: the CPU is shared"
     return [{"pointer": "/metadata/cpu", "code": "over-subscribed", "message": message}]
 
 
@@ -86,22 +91,33 @@ def _processor_warning(descriptor: Descriptor) -> list[dict[str, Any]]:
     word = descriptor.processor
     if not word or resolve(word).name == word:
         return []
-    return [{"pointer": "/processor", "code": "mapped", "message": f'processor "{word}" is served by our processor "{resolve(word).name}"'}]
+    return [
+        {
+            "pointer": "/processor",
+            "code": "mapped",
+            "message": f'processor "{word}" is served by our processor "{resolve(word).name}"',
+        }
+    ]
 
 
 def _check_content(submission: Submission, content: storage.ContentStore) -> None:
     for pointer, address in submission.content.items():
         if not {"digest", "name"} <= set(address) or "/" in address["name"]:
-            raise InvalidInput(f"the content address of {pointer} is not one", hint="use this project's client, or POST /v1/content first")
+            raise InvalidInput(
+                f"the content address of {pointer} is not one",
+                hint="use this project's client, or POST /v1/content first",
+            )
         if not content.path(address["digest"]).is_dir():
             message = f"the files of {pointer} are not in the hub's store ({address['digest'][:19]}…)"
             raise InvalidInput(message, hint="send them first: POST /v1/content/trees")
     local = [pointer for pointer in local_paths(dict(submission.descriptor)) if pointer not in submission.content]
     if local:
-        details = [{"pointer": pointer, "code": "invalid", "message": "a local path whose files were not sent"} for pointer in local]
+        details = [
+            {"pointer": pointer, "code": "invalid", "message": "a local path whose files were not sent"}
+            for pointer in local
+        ]
         raise InvalidDescriptor(
             f"{local[0]} names a local path, and its files were not sent to the hub",
             hint="use mlserve create, which sends them, or file:// for a path on the hub's own machine",
             details=details,
         )
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -43,22 +43,30 @@ _DENIED = Denied(
 
 
 async def _ours(_: Request, error: Exception) -> Response:
-    assert isinstance(error, MlserveError)
-    return problem(error)
+    return problem(cast(MlserveError, error))
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+    invalid = cast(RequestValidationError, error)
     details: list[dict[str, Any]] = [
-        {"pointer": "/" + "/".join(map(str, item["loc"][1:])), "code": "invalid", "message": item["msg"]} for item in error.errors()
+        {"pointer": "/" + "/".join(map(str, item["loc"][1:])), "code": "invalid", "message": item["msg"]}
+        for item in invalid.errors()
     ]
     first = details[0]
-    return problem(InvalidInput(f"the request's {first['pointer']} is wrong: {first['message']}", hint="see the OpenAPI document", details=details))
+    return problem(
+        InvalidInput(
+            f"the request's {first['pointer']} is wrong: {first['message']}",
+            hint="see the OpenAPI document",
+            details=details,
+        )
+    )
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    ours = _UNTITLED.get(error.status_code, InvalidInput)(f"{request.method} {request.url.path}: {error.detail}", hint="GET /openapi.json lists what there is")
+    unrouted = cast(HTTPException, error)
+    ours = _UNTITLED.get(unrouted.status_code, InvalidInput)(
+        f"{request.method} {request.url.path}: {unrouted.detail}", hint="GET /openapi.json lists what there is"
+    )
     answer = problem(ours)
-    answer.status_code = error.status_code
+    answer.status_code = unrouted.status_code
     return answer

@@ -11,7 +11,7 @@ from mlserve.descriptor import Descriptor, parse
 from mlserve.engines.base import Artifacts, Engine, Launch
 from mlserve.engines.program import ProgramEngine
 from mlserve.engines.runtime import RuntimeEngine
-from mlserve.errors import InvalidDescriptor
+from mlserve.errors import InvalidDescriptor, MlserveError
 from mlserve.hub.proof import Question, questions
 from mlserve.hub.records import Version
 from mlserve.hub.routing import NOTHING, Limits
@@ -80,7 +80,8 @@ class Blueprints:
 
     def _workload(self, version: Version) -> Workload:
         blueprint, prepared = self.of(version), version.prepared
-        assert prepared is not None, "a version is started only after it was prepared"
+        if prepared is None:
+            raise MlserveError(f"version {version.number} of {version.service} is not prepared yet", hint="wait for it")
         launch = Launch(version.service, version.number, prepared.python, str(environments.runtime_path(self._home)))
         artifacts = Artifacts(prepared.paths, prepared.saved_versions)
         return blueprint.engine.workload(blueprint.descriptor, artifacts, launch)
@@ -92,4 +93,6 @@ def engine_of(descriptor: Descriptor) -> Engine:
         if engine.handles(descriptor):
             return engine
     message = "the descriptor names nothing to run: no processor, no processor_type, no command"
-    raise InvalidDescriptor(message, hint='for a model file set "processor", for a server of your own "command" and "port"')
+    raise InvalidDescriptor(
+        message, hint='for a model file set "processor", for a server of your own "command" and "port"'
+    )

@@ -15,7 +15,12 @@ _ENOUGH_DISK = 1 << 30
 
 async def all_checks(home: Path, hub: Hub, gateway: Gateway) -> list[dict[str, Any]]:
     """Each check as ``{"name", "ok", "detail", "fix"}``."""
-    return [_disk(home), _writable(home), await _gateway(gateway), *[await _backend(hub, place.name) for place in hub.places.all()]]
+    return [
+        _disk(home),
+        _writable(home),
+        await _gateway(gateway),
+        *[await _backend(hub, place.name) for place in hub.places.all()],
+    ]
 
 
 def _check(name: str, ok: bool, detail: str, fix: str) -> dict[str, Any]:
@@ -24,7 +29,12 @@ def _check(name: str, ok: bool, detail: str, fix: str) -> dict[str, Any]:
 
 def _disk(home: Path) -> dict[str, Any]:
     free = shutil.disk_usage(home).free
-    return _check("hub disk", free > _ENOUGH_DISK, f"{free >> 20} MB free at {home}", "free some disk, or set MLSERVE_HOME to a larger one")
+    return _check(
+        "hub disk",
+        free > _ENOUGH_DISK,
+        f"{free >> 20} MB free at {home}",
+        "free some disk, or set MLSERVE_HOME to a larger one",
+    )
 
 
 def _writable(home: Path) -> dict[str, Any]:
@@ -36,7 +46,9 @@ def _writable(home: Path) -> dict[str, Any]:
 async def _gateway(gateway: Gateway) -> dict[str, Any]:
     problem = gateway.problem.message if gateway.problem else ""
     detail = problem or f"Envoy (pid {gateway.pid}) at {gateway.address}"
-    return _check("gateway", not problem and gateway.pid is not None, detail, "mlserve hub logs shows why Envoy does not run")
+    return _check(
+        "gateway", not problem and gateway.pid is not None, detail, "mlserve hub logs shows why Envoy does not run"
+    )
 
 
 async def _backend(hub: Hub, name: str) -> dict[str, Any]:

@@ -30,7 +30,9 @@ def of_instance(instance: Instance, evidence: Evidence, *, resources: Mapping[st
     """The failure record of an instance that ended, from what its backend knows of its death."""
     tell = next((rule for rule in _RULES if (rule(evidence, resources)) is not None), None)
     story = tell(evidence, resources) if tell else None
-    story = story or Story("unknown", "the instance ended and left no trace", f"mlserve logs {instance.service} shows its output")
+    story = story or Story(
+        "unknown", "the instance ended and left no trace", f"mlserve logs {instance.service} shows its output"
+    )
     reported = evidence.get("report_failure") or {}
     return _record(
         service=instance.service,
@@ -53,7 +55,9 @@ def of_error(service: str, version: int, phase: str, error: MlserveError, *, at:
     """The failure record of a version that could not even be prepared."""
     causes = {FetchFailed: "fetch-failed", EnvironmentFailed: "environment-failed", NoCapacity: "no-capacity"}
     cause = next((detail["cause"] for detail in error.details if "cause" in detail), None)
-    cause = cause or causes.get(type(error)) or {"fetch": "missing-model", "verify": "corrupt-model"}.get(phase, "unknown")
+    cause = (
+        cause or causes.get(type(error)) or {"fetch": "missing-model", "verify": "corrupt-model"}.get(phase, "unknown")
+    )
     if "no space left" in error.message.lower():
         cause = "disk-full"
     log = [str(line) for detail in error.details for line in detail.get("log", ())]
@@ -73,15 +77,31 @@ def of_silence(service: str, version: int, answer: str, *, at: float) -> dict[st
     story = Story(
         "probe-failed",
         f"the instances are up, but a request through the gateway was not answered: {answer}",
-        "ask the instance directly at its address (mlserve instances shows it), and look at mlserve doctor for the gateway",
+        "ask the instance at its own address (mlserve instances shows it); mlserve doctor checks the gateway",
         retryable=True,
     )
     return _record(service=service, version=version, instance=None, phase="probe", story=story, at=at)
 
 
-def _record(*, service: str, version: int, instance: str | None, phase: str, story: Story, at: float, **rest: Any) -> dict[str, Any]:
-    empty: dict[str, Any] = {"exception": None, "frames": [], "exit": None, "memory": None, "probes": [], "versions": {}, "log": []}
-    told = {"phase": phase, "cause": story.cause, "reason": story.reason, "hint": story.hint, "retryable": story.retryable}
+def _record(
+    *, service: str, version: int, instance: str | None, phase: str, story: Story, at: float, **rest: Any
+) -> dict[str, Any]:
+    empty: dict[str, Any] = {
+        "exception": None,
+        "frames": [],
+        "exit": None,
+        "memory": None,
+        "probes": [],
+        "versions": {},
+        "log": [],
+    }
+    told = {
+        "phase": phase,
+        "cause": story.cause,
+        "reason": story.reason,
+        "hint": story.hint,
+        "retryable": story.retryable,
+    }
     return {"service": service, "version": version, "instance": instance, **told, **empty, **rest, "at": at}
 
 
@@ -163,10 +183,15 @@ def _signalled(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
     name = number if isinstance(number, str) else signal.Signals(number).name
     hints = {
         "SIGSEGV": "a native library crashed: check that its version fits the model and this machine's processor",
-        "SIGILL": "a native library uses instructions that this machine's processor lacks: install a build without them",
+        "SIGILL": "a native library uses instructions that this machine's processor lacks: install another build",
         "SIGKILL": "somebody ended it, or this machine ran out of memory (dmesg tells): set metadata.memory to hold it",
     }
-    return Story("killed-by-signal", f"the program was ended by signal {name}", hints.get(name, "see its last log lines"), retryable=True)
+    return Story(
+        "killed-by-signal",
+        f"the program was ended by signal {name}",
+        hints.get(name, "see its last log lines"),
+        retryable=True,
+    )
 
 
 def _exited(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
@@ -175,16 +200,34 @@ def _exited(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
         return None
     log = "\n".join(map(str, evidence.get("log") or ()))
     if re.search(r"no space left on device", log, re.IGNORECASE):
-        return Story("disk-full", "the disk is full: the program could not write", "free some disk and start the service again", retryable=True)
+        return Story(
+            "disk-full",
+            "the disk is full: the program could not write",
+            "free some disk and start the service again",
+            retryable=True,
+        )
     if status == 127:
-        return Story("bad-entry", "the command was not found", "check the first word of command, and that it is installed there")
+        return Story(
+            "bad-entry", "the command was not found", "check the first word of command, and that it is installed there"
+        )
     missing = re.search(r"ModuleNotFoundError: No module named '([^']+)'", log)
     if missing:
         name = missing[1].split(".")[0]
-        return Story("missing-library", f'the library "{name}" is missing', f'add the line "{name}" to requirements.txt beside the program')
+        return Story(
+            "missing-library",
+            f'the library "{name}" is missing',
+            f'add the line "{name}" to requirements.txt beside the program',
+        )
     if re.search(r"address already in use", log, re.IGNORECASE):
-        return Story("wrong-port", "the port the program wants is taken", "let the program listen where the variable PORT says", retryable=True)
-    return Story("exited", f"the program ended by itself with exit status {status}", "see its last log lines", retryable=True)
+        return Story(
+            "wrong-port",
+            "the port the program wants is taken",
+            "let the program listen where the variable PORT says",
+            retryable=True,
+        )
+    return Story(
+        "exited", f"the program ended by itself with exit status {status}", "see its last log lines", retryable=True
+    )
 
 
 _RULES: tuple[Callable[[Evidence, Mapping[str, Any]], Story | None], ...] = (

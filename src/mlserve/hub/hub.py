@@ -12,6 +12,7 @@ from typing import Any
 from mlserve import storage
 from mlserve.backends.base import LogLine
 from mlserve.descriptor import Descriptor, set_values
+from mlserve.engines.runtime import resources
 from mlserve.errors import Conflict, InvalidInput, NotFound
 from mlserve.hub import failures, view
 from mlserve.hub.acceptance import Accepted, Submission, accept, check_capacity
@@ -21,7 +22,6 @@ from mlserve.hub.plan import Seen
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import LastUpdate, Service, Version
 from mlserve.hub.wishes import Wishes
-from mlserve.engines.runtime import resources
 
 _TRIAL_SECONDS = 900.0
 
@@ -29,7 +29,15 @@ _TRIAL_SECONDS = 900.0
 class Hub:
     """One control plane. Every verb returns at once; the loop does the rest."""
 
-    def __init__(self, wishes: Wishes, places: Places, blueprints: Blueprints, content: storage.ContentStore, loop: Reconciler, gateway_url: str) -> None:
+    def __init__(
+        self,
+        wishes: Wishes,
+        places: Places,
+        blueprints: Blueprints,
+        content: storage.ContentStore,
+        loop: Reconciler,
+        gateway_url: str,
+    ) -> None:
         self.wishes, self.places, self.content = wishes, places, content
         self._blueprints, self._loop, self._gateway_url = blueprints, loop, gateway_url
 
@@ -61,9 +69,15 @@ class Hub:
         beside = service.count if _same_but_count(newest, submission) else 0
         accepted = await accept(submission, self.places, self.content, beside=beside)
         if accepted.descriptor.name != name:
-            raise InvalidInput(f'the descriptor names the service "{accepted.descriptor.name}", not "{name}"', hint="a service keeps its name")
+            raise InvalidInput(
+                f'the descriptor names the service "{accepted.descriptor.name}", not "{name}"',
+                hint="a service keeps its name",
+            )
         if accepted.place.name != service.resource:
-            raise InvalidInput(f'"{name}" runs on "{service.resource}"', hint="to move it, create it there under another name and delete this one")
+            raise InvalidInput(
+                f'"{name}" runs on "{service.resource}"',
+                hint="to move it, create it there under another name and delete this one",
+            )
         service = self._changeable(name)
         if _same_but_count(newest, submission):
             return await self.scale(name, accepted.descriptor.metadata.instance)
@@ -85,7 +99,10 @@ class Hub:
         """Another number of instances; raises NoCapacity before anything changes."""
         service = self._changeable(name)
         if not 1 <= count <= 1000:
-            raise InvalidInput(f"a service has 1 to 1000 instances, not {count}", hint=f"mlserve stop {name} ends all of them and keeps the service")
+            raise InvalidInput(
+                f"a service has 1 to 1000 instances, not {count}",
+                hint=f"mlserve stop {name} ends all of them and keeps the service",
+            )
         more = 0 if service.stopped else max(count - service.count, 0)
         capacity = await self.places.get(service.resource).backend.capacity()
         check_capacity(resources(self._descriptor(service)), more, capacity)
@@ -129,7 +146,9 @@ class Hub:
         seen = self._seen(self.wishes.service(name))
         newest = seen.versions[max(seen.versions)]
         progress = self._loop.progress.get((name, newest.number))
-        return view.service(seen, gateway=self._gateway_url, progress=progress, kind=self.places.get(seen.service.resource).kind)
+        return view.service(
+            seen, gateway=self._gateway_url, progress=progress, kind=self.places.get(seen.service.resource).kind
+        )
 
     def list(self) -> Sequence[dict[str, Any]]:
         """All services but the throw-away ones."""
@@ -148,7 +167,9 @@ class Hub:
         for instance in died:
             wanted = resources(self._blueprints.of(seen.versions[instance.version]).descriptor)
             at = float(instance.evidence.get("at") or instance.ended_at or 0)
-            told.append(failures.of_instance(instance, instance.evidence, resources={"memory_mb": wanted.memory_mb}, at=at))
+            told.append(
+                failures.of_instance(instance, instance.evidence, resources={"memory_mb": wanted.memory_mb}, at=at)
+            )
         return sorted(told, key=lambda story: -float(story["at"]))
 
     async def logs(self, name: str, **wanted: Any) -> AsyncIterator[LogLine]:
@@ -158,7 +179,10 @@ class Hub:
         backend = self.places.get(service.resource).backend
         if instance and instance not in {i.id for i in await backend.instances(name)}:
             known = ", ".join(i.id for i in await backend.instances(name))
-            raise NotFound(f'"{name}" has no instance "{instance}" (instances: {known or "none"})', hint=f"mlserve instances {name}")
+            raise NotFound(
+                f'"{name}" has no instance "{instance}" (instances: {known or "none"})',
+                hint=f"mlserve instances {name}",
+            )
         return backend.logs(name, **wanted)
 
     def _changeable(self, name: str) -> Service:
@@ -167,7 +191,10 @@ class Hub:
             raise Conflict(f'"{name}" is being deleted', hint="wait until it is gone")
         updating = service.serving is not None and service.target != service.serving
         if updating and self.wishes.version(name, service.target).failure is None and not service.stopped:
-            raise Conflict(f'an update of "{name}" to version {service.target} is under way', hint=f"mlserve describe {name} shows how far it is")
+            raise Conflict(
+                f'an update of "{name}" to version {service.target} is under way',
+                hint=f"mlserve describe {name} shows how far it is",
+            )
         return service
 
     def _descriptor(self, service: Service) -> Descriptor:
@@ -211,7 +238,10 @@ def _merged(newest: Version, submission: Submission | None, changes: Sequence[st
         return submission
     paths = re.compile(r"^(model_path|processor_path|warm_up_data_path)=")
     if any(paths.match(change) for change in changes) and submission.descriptor is newest.descriptor:
-        raise InvalidInput("a path can't be set on the hub's copy of the descriptor", hint="give the file too: mlserve update NAME FILE --set …")
+        raise InvalidInput(
+            "a path can't be set on the hub's copy of the descriptor",
+            hint="give the file too: mlserve update NAME FILE --set …",
+        )
     return replace(submission, descriptor=set_values(dict(submission.descriptor), list(changes)))
 
 

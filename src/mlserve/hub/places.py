@@ -42,7 +42,10 @@ class Places:
     def get(self, name: str) -> Place:
         """A group by name; raises NotFound."""
         if name not in self._places:
-            raise NotFound(f'no resource group "{name}" (groups: {", ".join(self._places)})', hint="mlserve resource list shows all of them")
+            raise NotFound(
+                f'no resource group "{name}" (groups: {", ".join(self._places)})',
+                hint="mlserve resource list shows all of them",
+            )
         return self._places[name]
 
     def pick(self, word: str) -> Place:
@@ -51,12 +54,18 @@ class Places:
             return self._places[word or DEFAULT]
         message = f'this hub has no resource group "{word}" (groups: {", ".join(self._places)})'
         detail = {"pointer": "/metadata/resource", "code": "unsupported", "message": message}
-        raise InvalidDescriptor(message, hint='leave resource empty for the default, or "mlserve resource add" the group first', details=[detail])
+        raise InvalidDescriptor(
+            message,
+            hint='leave resource empty for the default, or "mlserve resource add" the group first',
+            details=[detail],
+        )
 
     def add(self, name: str, kind: str, options: Mapping[str, Any]) -> Place:
         """Open a backend under a new name and keep it; raises Conflict, InvalidInput."""
         if name in self._places:
-            raise Conflict(f'there is a resource group "{name}" already', hint=f"mlserve resource remove {name} frees the name")
+            raise Conflict(
+                f'there is a resource group "{name}" already', hint=f"mlserve resource remove {name} frees the name"
+            )
         place = self._add(name, kind, options)
         self._store.put(Record("resource", name, {"backend": kind, "options": dict(options)}), 0)
         return place
@@ -65,7 +74,9 @@ class Places:
         """Forget a group; the default stays."""
         self.get(name)
         if name == DEFAULT:
-            raise InvalidInput(f'the resource group "{DEFAULT}" is this machine itself and stays', hint="remove another one")
+            raise InvalidInput(
+                f'the resource group "{DEFAULT}" is this machine itself and stays', hint="remove another one"
+            )
         del self._places[name]
         self._store.delete("resource", name)
 
@@ -82,11 +93,17 @@ def kinds() -> list[str]:
 
 def _open(kind: str, home: Path, options: Mapping[str, Any]) -> Backend:
     if kind not in kinds():
-        raise InvalidInput(f'this hub has no backend "{kind}" (backends: {", ".join(kinds())})', hint="choose one of these")
+        raise InvalidInput(
+            f'this hub has no backend "{kind}" (backends: {", ".join(kinds())})', hint="choose one of these"
+        )
     module = importlib.import_module(f"mlserve.backends.{kind}")
     backend: Backend = module.open_backend(home, options)
     return backend
 
 
 def _source(name: str) -> str:
-    return (Path(backends.__path__[0]) / f"{name}.py").read_text() if (Path(backends.__path__[0]) / f"{name}.py").is_file() else ""
+    return (
+        (Path(backends.__path__[0]) / f"{name}.py").read_text()
+        if (Path(backends.__path__[0]) / f"{name}.py").is_file()
+        else ""
+    )

@@ -75,7 +75,9 @@ def decide(seen: Seen) -> Decision:
         service=replace(service, settled=service.generation) if _settled(replace_service(seen, service)) else service,
         run=run,
         prepare=service.target if waiting and target.prepared is None else None,
-        prove=service.target if waiting and service.target not in seen.proven and seen.current(service.target) else None,
+        prove=service.target
+        if waiting and service.target not in seen.proven and seen.current(service.target)
+        else None,
         failed=failed,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -79,11 +80,21 @@ class Preparer:
             return None
         if pointer in version.content:
             return content_path(self.content, version.content[pointer])
-        return await asyncio.to_thread(self._fetch, value, descriptor)
+        return await asyncio.to_thread(
+            self._fetch, value, descriptor, f"{version.service}-{version.number}{pointer.replace('/', '-')}"
+        )
 
-    def _fetch(self, uri: str, descriptor: Descriptor) -> Path:
-        options = storage.FetchOptions(endpoint=descriptor.oss_endpoint)
-        return storage.fetch(uri, self.home / "fetched", options=options)
+    def _fetch(self, uri: str, descriptor: Descriptor, name: str) -> Path:
+        """Bring it here and into the content store: the version stays what it was. ``file://`` is used in place."""
+        landing = self.home / "fetched" / name
+        landing.parent.mkdir(mode=0o700, exist_ok=True)
+        shutil.rmtree(landing, ignore_errors=True)
+        found = storage.fetch(uri, landing, options=storage.FetchOptions(endpoint=descriptor.oss_endpoint))
+        if not found.is_relative_to(landing):
+            return found
+        kept = self.content.add(found)
+        shutil.rmtree(landing, ignore_errors=True)
+        return content_path(self.content, {"digest": kept.digest, "name": kept.name})
 
 
 def content_path(content: storage.ContentStore, address: Mapping[str, str]) -> Path:
@@ -99,7 +110,9 @@ def examine(paths: Mapping[str, str]) -> Finding | None:
     if path is None:
         return None
     if not Path(path).exists():
-        raise InvalidInput(f"there is no model at {path}", hint="check model_path", details=[{"cause": "missing-model"}])
+        raise InvalidInput(
+            f"there is no model at {path}", hint="check model_path", details=[{"cause": "missing-model"}]
+        )
     finding = inspect(Path(path))
     if finding.problems:
         raise InvalidInput(

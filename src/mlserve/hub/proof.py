@@ -29,7 +29,9 @@ def questions(*, runtime: bool, warm_up: str | None) -> Sequence[Question]:
     return [*asked, Question("POST", "/", body)] if body else asked
 
 
-def ask(gateway: str, service: str, version: int, secret: str, asked: Sequence[Question], timeout: float = 30.0) -> str | None:
+def ask(
+    gateway: str, service: str, version: int, secret: str, asked: Sequence[Question], timeout: float = 30.0
+) -> str | None:
     """Send each question; None when all were answered, else what came instead."""
     host, _, port = gateway.rpartition(":")
     for question in asked:

@@ -30,7 +30,15 @@ Key = tuple[str, int]
 class Reconciler:
     """Makes what is equal to what was wished, a step at a time."""
 
-    def __init__(self, settings: Settings, wishes: Wishes, places: Places, blueprints: Blueprints, preparer: Preparer, gateway: Gateway) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        wishes: Wishes,
+        places: Places,
+        blueprints: Blueprints,
+        preparer: Preparer,
+        gateway: Gateway,
+    ) -> None:
         self._settings, self._wishes, self._places = settings, wishes, places
         self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
         self._probe_secret = secrets.token_urlsafe(16)
@@ -49,7 +57,10 @@ class Reconciler:
 
     async def run(self) -> None:
         """Until cancelled."""
-        watchers = [asyncio.create_task(self._gateway.watch()), *(asyncio.create_task(self._listen(event)) for event in self._events())]
+        watchers = [
+            asyncio.create_task(self._gateway.watch()),
+            *(asyncio.create_task(self._listen(event)) for event in self._events()),
+        ]
         try:
             while True:
                 busy = await self._tick_safely()
@@ -143,12 +154,20 @@ class Reconciler:
                 continue
             workload = self._blueprints.workload(version)
             await backend.apply(
-                replace(workload, count=count, revision=str(decision.service.restarts), has_served=version.served, withdrawn=gone)
+                replace(
+                    workload,
+                    count=count,
+                    revision=str(decision.service.restarts),
+                    has_served=version.served,
+                    withdrawn=gone,
+                )
             )
 
     async def _withdrawn(self, seen: Seen) -> frozenset[str]:
         """Draining instances that the gateway neither sends anything to nor waits for."""
-        draining = {i.address: i.id for i in seen.instances if i.state is State.DRAINING and i.address not in self._published}
+        draining = {
+            i.address: i.id for i in seen.instances if i.state is State.DRAINING and i.address not in self._published
+        }
         if not draining:
             return frozenset()
         in_flight = await self._gateway.in_flight(draining)
@@ -197,7 +216,9 @@ class Reconciler:
 
     def _story(self, seen: Seen, instance: Instance) -> failures.Evidence:
         resources = {"memory_mb": self._blueprints.workload(seen.versions[instance.version]).resources.memory_mb}
-        return failures.of_instance(instance, instance.evidence, resources=resources, at=instance.ended_at or time.time())
+        return failures.of_instance(
+            instance, instance.evidence, resources=resources, at=instance.ended_at or time.time()
+        )
 
     def _keep_failure(self, seen: Seen, story: failures.Evidence) -> None:
         version = seen.versions[seen.service.target]
@@ -233,7 +254,10 @@ class Reconciler:
         if not task.cancelled() and (error := task.exception()):
             log.error("event=%s-crashed service=%s version=%s", kind, *key, exc_info=error)
             version = self._wishes.version(*key)
-            told = MlserveError(f"{kind} ended with {type(error).__name__}: {error}", hint="mlserve hub logs has the traceback; please report it")
+            told = MlserveError(
+                f"{kind} ended with {type(error).__name__}: {error}",
+                hint="mlserve hub logs has the traceback; please report it",
+            )
             self._change(version, failure=failures.of_error(*key, kind, told, at=time.time()))
         self.wake()
 
@@ -244,7 +268,14 @@ class Reconciler:
         """Nothing will change by itself: no step is needed until something does."""
         calm = all(i.state is State.READY or i.final for i in seen.instances)
         settled = decision.service.settled == decision.service.generation and decision.service == seen.service
-        return calm and settled and decision.prove is None and decision.prepare is None and decision.failed is None and seen.service.trial_until is None
+        return (
+            calm
+            and settled
+            and decision.prove is None
+            and decision.prepare is None
+            and decision.failed is None
+            and seen.service.trial_until is None
+        )
 
     def _events(self) -> list[asyncio.Event]:
         found = (getattr(place.backend, "changed", None) for place in self._places.all())

@@ -40,7 +40,9 @@ async def serve(settings: Settings) -> None:
     try:
         store = SqliteStore(home.path / "hub.db")
         listener = _listen(settings.listen)
-        gateway = Gateway(home.path / "gateway", settings.gateway, binary=Path(settings.envoy) if settings.envoy else None)
+        gateway = Gateway(
+            home.path / "gateway", settings.gateway, binary=Path(settings.envoy) if settings.envoy else None
+        )
         await gateway.start()
         app = _assemble(settings, home, store, gateway)
         url = "http://{}:{}".format(*listener.getsockname())
@@ -62,7 +64,9 @@ class _Server(uvicorn.Server):
     """uvicorn, ended through the API as well as by a signal."""
 
     def __init__(self, app: FastAPI) -> None:
-        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="off"))
+        super().__init__(
+            uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="off")
+        )
         self.stop_all = False
         app.state.stop = self.stop
 
@@ -120,6 +124,6 @@ def _listen(address: str) -> socket.socket:
         return socket.create_server((host, int(port or 0)), backlog=128)
     except (OSError, ValueError) as exc:
         raise HubStartFailed(
-            f"the hub can't listen on {address}: {exc}", hint="choose another address with --listen, or end what has the port"
+            f"the hub can't listen on {address}: {exc}",
+            hint="choose another address with --listen, or end what has the port",
         ) from exc
-

@@ -52,7 +52,13 @@ class _Report:
         self.errors += error.details or [{"pointer": "", "code": error.code, "message": error.message}]
 
     def made(self, name: str, warnings: list[Any]) -> dict[str, Any]:
-        return {"valid": not self.errors, "name": name, "warnings": warnings, "errors": self.errors, "checks": self.checks}
+        return {
+            "valid": not self.errors,
+            "name": name,
+            "warnings": warnings,
+            "errors": self.errors,
+            "checks": self.checks,
+        }
 
 
 async def _check_files(report: _Report, submission: Submission, descriptor: Descriptor, preparer: Preparer) -> None:

@@ -48,7 +48,9 @@ async def stop_hub(request: Request, body: StopBody) -> dict[str, Any]:
 @router.get("/v1/hub/checks")
 async def check_hub(request: Request) -> dict[str, Any]:
     """The hub's part of ``mlserve doctor``."""
-    return {"checks": await checks.all_checks(request.app.state.settings.home, hub_of(request), request.app.state.gateway)}
+    return {
+        "checks": await checks.all_checks(request.app.state.settings.home, hub_of(request), request.app.state.gateway)
+    }
 
 
 @router.post("/v1/validate")

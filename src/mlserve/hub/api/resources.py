@@ -46,4 +46,10 @@ async def remove_resource(request: Request, name: str) -> dict[str, Any]:
 
 async def _shown(place: Place) -> dict[str, Any]:
     capacity = await place.backend.capacity()
-    return {"name": place.name, "backend": place.kind, "default": place.name == DEFAULT, "capacity": view.capacity(capacity), "status": "ready"}
+    return {
+        "name": place.name,
+        "backend": place.kind,
+        "default": place.name == DEFAULT,
+        "capacity": view.capacity(capacity),
+        "status": "ready",
+    }

@@ -104,7 +104,9 @@ async def read_logs(
     previous: bool = False,
 ) -> StreamingResponse:
     """Log lines in time order, one JSON object ``{"at", "instance", "text"}`` a line."""
-    lines = await hub_of(request).logs(name, follow=follow, tail=tail, since=since, instance=instance, previous=previous)
+    lines = await hub_of(request).logs(
+        name, follow=follow, tail=tail, since=since, instance=instance, previous=previous
+    )
 
     async def stream() -> AsyncIterator[str]:
         async for line in lines:
