@@ -19,9 +19,8 @@ def main() -> None:
             },
             rounds=15,
         )
-    print(
-        f"{conditions()}; 15 rounds in turn, no terminal\n\n| command | median [min–max] | ratio | bar |\n|---|---|---|---|"
-    )
+    print(f"{conditions()}; 15 rounds in turn, no terminal\n")
+    print("| command | median [min–max] | ratio | bar |\n|---|---|---|---|")
     for name, bar in (("python -c pass", "1"), ("mlserve --help", "7"), ("mlserve list", "20")):
         print(f"| `{name}` | {times[name]} | {ratio(times[name], times['python -c pass'])} | {bar}× |")
 

@@ -39,10 +39,8 @@ def main() -> None:
         memory = hub.memory_info().rss / 2**20
     print(f"{conditions()}; {COUNT} services × 1 stub instance, all up after {started:.0f} s\n")
     print("| | measured | bar |\n|---|---|---|")
-    print(
     spread = f"{statistics.median(delays):.0f} ms [{min(delays):.0f}–{max(delays):.0f}]"
     print(f"| stop of a service → Envoy answers 503 for it | {spread} | 200 ms |")
-    )
     print(f"| idle hub, share of one core over 30 s | {idle:.2%} | 1 % |")
     print(f"| hub memory (RSS) | {memory:.0f} MB | 150 MB |")
 

@@ -48,13 +48,14 @@ def ratio(above: Times, below: Times) -> str:
 def command(*words: str, environment: Mapping[str, str] | None = None) -> Callable[[], object]:
     """A program to time, its output thrown away; one that fails ends the benchmark."""
     env = {**os.environ, **(environment or {})}
-    quiet = {name: subprocess.DEVNULL for name in ("stdin", "stdout", "stderr")}
+    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     return lambda: subprocess.run(words, check=True, env=env, **quiet)
 
 
 def conditions() -> str:
     """The machine and the interpreter, in a line."""
-    return f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} cores, {_processor()}, {system}, Python {platform.python_version()}"
 
 
 def _processor() -> str:

@@ -118,6 +118,17 @@ async def _stop_everything(app: FastAPI, gateway: Gateway) -> None:
             await hub.places.get(service.resource).backend.remove(service.name, version.number)
 
 
+def _gateway_address(settings: Settings) -> str | None:
+    """Where the gateway is to listen; port 0 means any free one, which the gateway then keeps."""
+    host, _, port = (settings.gateway or "").rpartition(":")
+    if port != "0":
+        return settings.gateway
+    if (settings.home / "gateway" / "listen").exists():
+        return None
+    with socket.create_server((host, 0)) as free:
+        return f"{host}:{free.getsockname()[1]}"
+
+
 def _listen(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     try:
