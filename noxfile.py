@@ -1,0 +1,78 @@
+"""What CI and developers run. `nox` alone: lint, tests, docs, chaos; `nox -s schemas` and `nox -s bench` on request."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "tests", "docs", "chaos"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+GENERATED = {
+    "schemas/service.schema.json": "mlserve.descriptor.schema",
+    "schemas/hub.openapi.json": "mlserve.hub.openapi",
+}
+"""Each is what its module prints."""
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, who imports whom, and whether the schemas are those of the code."""
+    install(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("lint-imports", "--no-cache")
+    for path, text in generated(session).items():
+        with open(path, encoding="utf-8") as file:
+            if file.read() != text:
+                session.error(f"{path} is not what the code says: run nox -s schemas")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Unit, contract and walk."""
+    install(session, "test")
+    session.run("pytest", "tests/unit", "tests/contract", "tests/walk", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """README typed as it stands, every example, the notebook."""
+    install(session, "test")
+    session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill things under load."""
+    install(session, "test")
+    session.run("pytest", "tests/chaos", *session.posargs)
+
+
+@nox.session
+def schemas(session: nox.Session) -> None:
+    """Write the schemas anew."""
+    install(session)
+    for path, text in generated(session).items():
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure; prints the rows of the README's table."""
+    install(session, "test")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """The project as it is here, with what the groups of pyproject.toml name."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+
+
+def generated(session: nox.Session) -> dict[str, str]:
+    """What each generated file has to hold."""
+    return {path: str(session.run("python", "-m", module, silent=True)) for path, module in GENERATED.items()}
