@@ -12,6 +12,7 @@ from mlserve.hub import failures
 
 DEAD = Instance("iris-1-a", "iris", 1, State.FAILED, phases=({"phase": "load", "state": "failed"},))
 
+SOCKET = {"address": "127.0.0.1", "port": 5000}
 CASES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"oom": True, "exit": {"signal": "SIGKILL"}, "memory": {"limit_mb": 512, "peak_mb": 511.0}},
@@ -25,11 +26,11 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"hung": True, "exit": {"signal": "SIGKILL"}}, "probe-failed", "blocks"),
     (
-        {"startup_timeout": True, "startup_seconds": 5, "listening": ["127.0.0.1:5000"], "wanted_port": 8080},
+        {"startup_timeout": True, "startup_seconds": 5, "listening": [SOCKET], "declared_port": 8080},
         "wrong-port",
         "PORT",
     ),
-    ({"startup_timeout": True, "startup_seconds": 5, "listening": [], "wanted_port": 8080}, "port-not-open", "PORT"),
+    ({"startup_timeout": True, "startup_seconds": 5, "listening": [], "declared_port": 8080}, "port-not-open", "PORT"),
     ({"startup_timeout": True, "startup_seconds": 5}, "startup-timeout", "startup_timeout"),
     ({"exit": {"signal": "SIGSEGV"}}, "killed-by-signal", "native library"),
     ({"exit": {"signal": 9}}, "killed-by-signal", "memory"),
@@ -42,6 +43,7 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"exit": {"status": 1}, "log": ["OSError: [Errno 28] No space left on device"]}, "disk-full", "disk"),
     ({"exit": {"status": 1}, "log": ["OSError: [Errno 98] Address already in use"]}, "wrong-port", "PORT"),
+    ({"not_started": {"errno": 2, "error": "No such file", "path": "serve"}}, "bad-entry", "installed"),
     ({}, "unknown", "mlserve logs"),
 ]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlserve.backends.base import Instance
+from mlserve.backends.evidence import where_it_listens
 from mlserve.errors import EnvironmentFailed, FetchFailed, MlserveError, NoCapacity
 
 Evidence = Mapping[str, Any]
@@ -38,7 +39,7 @@ def of_instance(instance: Instance, evidence: Evidence, *, resources: Mapping[st
         service=instance.service,
         version=instance.version,
         instance=instance.id,
-        phase=story.phase or reported.get("phase") or _phase(instance),
+        phase=story.phase or reported.get("phase") or evidence.get("phase") or _phase(instance),
         story=story,
         at=at,
         exception=reported.get("exception"),
@@ -150,30 +151,30 @@ def _hung(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
     )
 
 
+def _not_started(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
+    problem = evidence.get("not_started")
+    if not problem:
+        return None
+    return Story(
+        "bad-entry",
+        f"the program {problem.get('path')} could not be started: {problem.get('error')}",
+        "check the first word of command, that it is installed here, and that this user may run it",
+    )
+
+
 def _slow_start(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
     if not evidence.get("startup_timeout"):
         return None
-    sockets, wanted = evidence.get("listening") or [], evidence.get("wanted_port")
-    seconds = float(evidence.get("startup_seconds") or 0)
-    if sockets and wanted:
-        return Story(
-            "wrong-port",
-            f"the program listens on {', '.join(map(str, sockets))}, the descriptor says {wanted}",
-            "set port to where it listens, or let the program listen where the variable PORT says",
-            phase="probe",
-        )
-    if evidence.get("listened") is False or (wanted and not sockets):
-        return Story(
-            "port-not-open",
-            f"the program opened no port within {seconds:.0f} s (startup_timeout)",
-            "let it listen on 127.0.0.1 at the port in the variable PORT, or set a longer startup_timeout",
-            phase="probe",
-        )
-    return Story(
-        "startup-timeout",
-        f"the instance was not ready within {seconds:.0f} s (startup_timeout)",
-        "set a longer startup_timeout, or see in the log what it waits for",
-    )
+    seconds = f"within {float(evidence.get('startup_seconds') or 0):g} s (startup_timeout)"
+    sockets, where = evidence.get("listening"), where_it_listens(evidence)
+    if sockets:
+        hint = "set port to where it listens, or let the program listen where the variable PORT says"
+        return Story("wrong-port", f"the program was not reachable {seconds}: it {where}", hint, phase="probe")
+    if sockets is not None:
+        hint = "let it listen on 127.0.0.1 at the port in the variable PORT, or set a longer startup_timeout"
+        return Story("port-not-open", f"the program {where} {seconds}", hint, phase="probe")
+    hint = "set a longer startup_timeout, or see in the log what it waits for"
+    return Story("startup-timeout", f"the instance was not ready {seconds}", hint)
 
 
 def _signalled(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
@@ -233,6 +234,7 @@ def _exited(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
 _RULES: tuple[Callable[[Evidence, Mapping[str, Any]], Story | None], ...] = (
     _out_of_memory,
     _reported,
+    _not_started,
     _hung,
     _slow_start,
     _signalled,
