@@ -44,7 +44,8 @@ class Instance:
     final: bool = False
     """Failed, and the backend will not try it again."""
     phases: tuple[Mapping[str, Any], ...] = ()
-    """``{"phase", "state": "running"|"done"|"failed", "at", "seconds"}`` as the program reported them (load, warm-up) and the backend saw them (probe)."""
+    """``{"phase", "state": "running"|"done"|"failed", "at", "seconds"}`` as the program reported
+    them (load, warm-up) and the backend saw them (probe)."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     """What is known of the last death: see `mlserve.backends.evidence`."""
 
@@ -89,8 +90,14 @@ class Backend(Protocol):
         """What is really there; also what a restarted hub adopts."""
 
     def logs(
-        self, service: str, *, instance: str | None = None, follow: bool = False, tail: int | None = None,
-        since: float | None = None, previous: bool = False,
+        self,
+        service: str,
+        *,
+        instance: str | None = None,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+        previous: bool = False,
     ) -> AsyncIterator[LogLine]:
         """Lines in time order; they outlive the instance. ``previous``: of the run before the newest start."""
 

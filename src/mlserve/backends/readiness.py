@@ -1,0 +1,123 @@
+"""See an instance become ready, or too late for it; and that it still answers afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import Any
+
+from mlserve.backends import evidence
+from mlserve.backends.base import State
+from mlserve.backends.probes import Answer, probe
+from mlserve.backends.records import Record
+from mlserve.backends.runs import Run
+from mlserve.backends.supervisor import Supervisor
+
+LOOK_SECONDS = 0.05
+"""Between two looks at a starting instance, when it is the only one."""
+PROBE_SECONDS = 1.0
+LIVENESS_SECONDS = 10.0
+LIVENESS_TIMEOUT = 5.0
+LIVENESS_RATE = 10.0
+"""Instances asked per second at most: with very many, each is asked less often and the hub stays cheap."""
+MISSES = 3
+
+
+class Readiness:
+    """Asks instances how they are, and tells the supervisor."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._starting: dict[str, asyncio.Task[None]] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+        self._patrol = asyncio.create_task(self._ask_round())
+
+    def follow(self) -> None:
+        """Have every starting instance watched."""
+        for record in self._supervisor.all():
+            if record.state is State.STARTING and record.id not in self._starting:
+                task = asyncio.create_task(self._until_ready(record.id, record.started_at))
+                self._starting[record.id] = task
+                task.add_done_callback(partial(self._done, record.id))
+
+    async def close(self) -> None:
+        """Stop asking."""
+        tasks = [self._patrol, *self._starting.values(), *self._asking]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _done(self, instance: str, _: asyncio.Task[None]) -> None:
+        self._starting.pop(instance, None)
+
+    async def _until_ready(self, instance: str, started_at: float) -> None:
+        look_at = 0.0
+        while (record := self._supervisor.get(instance)) and self._same_start(record, started_at):
+            run = self._supervisor.runs[instance]
+            if run.report.refresh():
+                self._supervisor.changed.set()
+            report = run.report.report
+            if report.ready_at or not report.phases or time.time() >= look_at:
+                look_at = time.time() + PROBE_SECONDS
+                await self._try(record, run)
+            if time.time() - record.started_at > record.startup_seconds:
+                self._give_up(record, run)
+                return
+            await asyncio.sleep(LOOK_SECONDS * max(1.0, len(self._starting) / 4))
+
+    def _same_start(self, record: Record, started_at: float) -> bool:
+        return record.state is State.STARTING and record.started_at == started_at
+
+    async def _try(self, record: Record, run: Run) -> None:
+        for port in filter(None, (record.port, record.declared_port)):
+            answer = await probe(port, record.health_path, PROBE_SECONDS)
+            if answer.ok and not any(socket.port == port and socket.on_loopback for socket in run.listens()):
+                owner = self._supervisor.who_listens(port) or "another process"
+                answer = Answer(False, f"127.0.0.1:{port} is taken by {owner}", alive=False)
+            seen = {"at": time.time(), "ok": answer.ok, "detail": answer.detail}
+            run.probes = evidence.collapse(run.probes, seen)
+            now = self._supervisor.get(record.id)
+            if answer.ok and now and self._same_start(now, record.started_at):
+                self._supervisor.ready(now, f"127.0.0.1:{port}")
+            if answer.ok:
+                return
+
+    def _give_up(self, record: Record, run: Run) -> None:
+        now = self._supervisor.get(record.id)
+        if not now or not self._same_start(now, record.started_at):
+            return
+        why: dict[str, Any] = {"startup_timeout": True, "startup_seconds": record.startup_seconds}
+        sockets = run.listens()
+        ports = {record.port, record.declared_port}
+        if not any(socket.port in ports and socket.on_loopback for socket in sockets):
+            why["listening"] = [{"address": socket.address, "port": socket.port} for socket in sockets]
+        if record.declared_port:
+            why["declared_port"] = record.declared_port
+            why["taken_by"] = self._supervisor.who_listens(record.declared_port) if "listening" in why else ""
+        self._supervisor.kill(now, why)
+
+    async def _ask_round(self) -> None:
+        while True:
+            ready = [record.id for record in self._supervisor.all() if record.state is State.READY]
+            pause = max(LIVENESS_SECONDS / max(len(ready), 1), 1 / LIVENESS_RATE)
+            for instance in ready or [""]:
+                await asyncio.sleep(pause)
+                record = self._supervisor.get(instance)
+                if record and record.state is State.READY:
+                    task = asyncio.create_task(self._ask(record))
+                    self._asking.add(task)
+                    task.add_done_callback(self._asking.discard)
+
+    async def _ask(self, record: Record) -> None:
+        run = self._supervisor.runs[record.id]
+        port = int(record.address.rpartition(":")[2])
+        answer = await probe(port, record.health_path, LIVENESS_TIMEOUT)
+        run.unanswered = 0 if answer.alive else run.unanswered + 1
+        if answer.alive:
+            return
+        seen = {"at": time.time(), "ok": False, "detail": answer.detail}
+        run.probes = evidence.collapse(run.probes, seen)
+        now = self._supervisor.get(record.id)
+        if run.unanswered >= MISSES and now and now.state is State.READY and now.started_at == record.started_at:
+            self._supervisor.kill(now, {"hung": True})

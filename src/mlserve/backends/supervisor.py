@@ -1,0 +1,243 @@
+"""Keep the instances of one home: start, watch, stop them, and note what becomes of each."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlserve.backends import cgroups, evidence, listening, process, retry
+from mlserve.backends.base import State, Workload
+from mlserve.backends.launch import LogLimits, specification
+from mlserve.backends.ports import free_port
+from mlserve.backends.records import Record, Records, new_id
+from mlserve.backends.runs import Run
+
+log = logging.getLogger(__name__)
+
+KEPT_ENDED = 20
+"""How many ended instances of a service are kept for their logs and evidence."""
+UNREADY_GRACE = 5.0
+"""Seconds to end in for an instance that serves nobody yet."""
+
+
+class Supervisor:
+    """All instances of one home, those of earlier hubs included. Its methods are for the event loop's thread."""
+
+    def __init__(self, home: Path, limits: LogLimits) -> None:
+        self.records = Records(home / "instances")
+        self.place = cgroups.find_place(home)
+        self.changed = asyncio.Event()
+        """Set at each change of any instance; whoever waits for it clears it."""
+        self.served: set[tuple[str, int]] = set()
+        """Versions the hub told us have been ready."""
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._known = {record.id: record for record in self.records.load()}
+        self.runs: dict[str, Run] = {}
+        for record in self.all():
+            if record.runs:
+                self._adopt(record)
+
+    def all(self) -> list[Record]:
+        """Every instance that is noted, ended ones too."""
+        return list(self._known.values())
+
+    def get(self, instance: str) -> Record | None:
+        """One instance; None when it is gone."""
+        return self._known.get(instance)
+
+    def of(self, service: str, version: int) -> list[Record]:
+        """The instances of a version that count: neither ended nor removed."""
+        mine = (record for record in self.all() if (record.service, record.version) == (service, version))
+        return [record for record in mine if record.state is not State.STOPPED and not record.forgotten]
+
+    def start(self, workload: Workload, again: str | None = None) -> Record:
+        """Start a new instance, or one that died once more under its own id."""
+        before = self._known.get(again or "")
+        base = before or Record(new_id(workload.service, workload.version), workload.service, workload.version, "")
+        record = self._fresh(base, workload)
+        if before:
+            record = replace(record, restarts=before.restarts + 1)
+            self.put(record)
+        else:
+            self.records.create(record)
+            self.put(record)
+        directory = self.records.directory(record)
+        run = self.runs[record.id] = Run(directory)
+        try:
+            run.begin(specification(workload, record, directory, self._limits))
+        except OSError as exc:
+            self._end(record, {"not_started": {"errno": exc.errno, "error": exc.strerror, "path": str(directory)}})
+            return record
+        self._watch(record, run)
+        log.info("service=%s version=%s instance=%s state=starting port=%s", *_names(record), record.port)
+        return record
+
+    def ready(self, record: Record, address: str) -> None:
+        """Note that it answers."""
+        self.put(replace(record, state=State.READY, ready_at=time.time(), was_ready=True, address=address, reason=""))
+        log.info("service=%s version=%s instance=%s state=ready address=%s", *_names(record), address)
+
+    def drain(self, record: Record) -> None:
+        """Note that nobody is to be sent there any more; it serves on."""
+        self.put(replace(record, state=State.DRAINING, draining_since=time.time()))
+
+    def stop(self, record: Record) -> None:
+        """Tell it to end; `end_stragglers` sees to it that it does."""
+        if record.runs and record.stopping_since is None:
+            now = time.time()
+            since = record.draining_since or now
+            self.put(replace(record, state=State.DRAINING, draining_since=since, stopping_since=now))
+            self.runs[record.id].terminate()
+        elif record.state is State.FAILED or record.forgotten:
+            self.forget(record)
+
+    def kill(self, record: Record, why: dict[str, Any]) -> None:
+        """End it now; ``why`` becomes part of its evidence."""
+        self.put(replace(record, killed_for=why))
+        self.runs[record.id].kill()
+
+    def forget(self, record: Record) -> None:
+        """A dead one is not wanted back: keep its log and evidence only, or nothing when its service is gone."""
+        if record.forgotten:
+            self._known.pop(record.id, None)
+            self.records.delete(record)
+            self.changed.set()
+        else:
+            self.put(replace(record, state=State.STOPPED, retry_at=None))
+            self._prune(record.service)
+
+    def remove(self, record: Record, *, entirely: bool) -> None:
+        """Stop it now, whatever it does; ``entirely``: leave nothing of it."""
+        if entirely and not record.forgotten:
+            record = replace(record, forgotten=True)
+            self.put(record)
+        self.stop(record)
+
+    def end_stragglers(self, now: float) -> float | None:
+        """Kill those that were told to stop and didn't; returns when to look again."""
+        looks = []
+        for record in self.all():
+            if not record.runs or record.stopping_since is None:
+                continue
+            run = self.runs[record.id]
+            run.terminate()
+            grace = record.drain_seconds if record.ready_at else min(record.drain_seconds, UNREADY_GRACE)
+            end = record.stopping_since + grace
+            if now >= end:
+                run.kill()
+            looks.append(end if run.terminated and now < end else now + 0.05)
+        return min(looks, default=None)
+
+    def put(self, record: Record) -> None:
+        """Note the newest of an instance."""
+        self._known[record.id] = record
+        try:
+            self.records.write(record)
+        except OSError as exc:  # memory holds until the disk has room again
+            log.warning("instance=%s can't note its state: %s", record.id, exc)
+        self.changed.set()
+
+    def close(self) -> None:
+        """Let go of every instance; all run on."""
+        for run in self.runs.values():
+            run.unwatch(self._loop)
+
+    def _fresh(self, record: Record, workload: Workload) -> Record:
+        cgroup = None
+        if self.place and workload.resources.memory_mb:
+            cgroup = self.place.make(record.id, workload.resources.memory_mb)
+        return replace(
+            record, state=State.STARTING, revision=workload.revision, resources=workload.resources,
+            port=free_port({other.port for other in self.all() if other.runs}), declared_port=workload.port,
+            health_path=workload.health_path, drain_seconds=workload.drain_seconds,
+            startup_seconds=workload.startup_seconds, cgroup=cgroup, address="", reason="", started_at=time.time(),
+            ready_at=None, draining_since=None, stopping_since=None, ended_at=None, retry_at=None, final=False,
+            killed_for={},
+        )  # fmt: skip
+
+    def _adopt(self, record: Record) -> None:
+        run = self.runs[record.id] = Run(self.records.directory(record))
+        run.adopt()
+        self._watch(record, run)
+        log.info("service=%s version=%s instance=%s adopted", *_names(record))
+
+    def _watch(self, record: Record, run: Run) -> None:
+        if run.watch(self._loop, lambda: self._shim_gone(record.id)):
+            return
+        if run.settling:  # its shim is about to say who it is
+            self._loop.call_later(0.05, self._look_for_shim, record.id)
+        else:
+            self._loop.call_soon(self._shim_gone, record.id)
+
+    def _look_for_shim(self, instance: str) -> None:
+        record, run = self._known.get(instance), self.runs.get(instance)
+        if record and run and record.runs:
+            run.adopt()
+            self._watch(record, run)
+
+    def _shim_gone(self, instance: str) -> None:
+        record, run = self._known.get(instance), self.runs.get(instance)
+        if not record or not run or not record.runs:
+            return
+        run.unwatch(self._loop)
+        run.reap()
+        if not (run.directory / "exit.json").exists() and run.attach(record, self._limits):
+            log.warning("instance=%s lost its shim and got a new one", instance)
+            self._watch(record, run)
+            return
+        self._end(record, run.death())
+
+    def _end(self, record: Record, found: dict[str, Any]) -> None:
+        at = found.setdefault("at", time.time())
+        if record.cgroup:
+            cgroups.remove(Path(record.cgroup["path"]))
+        phase = "serve" if record.ready_at else "probe"
+        proof = {**found, **record.killed_for, "phase": phase, "stopped": record.draining_since is not None}
+        if record.declared_port and not record.ready_at and "taken_by" not in proof:
+            proof["taken_by"] = self.who_listens(record.declared_port)
+        record = replace(record, state=State.FAILED, ended_at=at, evidence=proof, address="", cgroup=None)
+        if record.draining_since is not None:
+            self.forget(replace(record, reason="stopped"))
+        else:
+            self._judge(record)
+
+    def _judge(self, record: Record) -> None:
+        served = (record.service, record.version) in self.served
+        verdict = retry.judge(
+            retry.Death(
+                record.ended_at or 0, record.ready_at, record.deaths, record.was_ready, served,
+                retryable=evidence.retryable(record.evidence),
+            )
+        )  # fmt: skip
+        final = verdict.retry_at is None
+        reason = evidence.reason(record.evidence) + (f" ({verdict.reason})" if final else "")
+        self.put(replace(record, reason=reason, deaths=verdict.deaths, retry_at=verdict.retry_at, final=final))
+        log.warning("service=%s version=%s instance=%s died: %s", *_names(record), reason)
+
+    def who_listens(self, port: int) -> str:
+        """In words, who listens on a port of this machine; empty when nobody is seen."""
+        pid = listening.owner_of(port)
+        if pid is None:
+            return ""
+        mine = (record for record in self.all() if record.runs and pid in self.runs[record.id].family())
+        owner = next(mine, None)
+        return f"instance {owner.id}" if owner else f"process {pid} ({process.command(pid)})"
+
+    def _prune(self, service: str) -> None:
+        ended = [record for record in self.all() if record.service == service and record.state is State.STOPPED]
+        for record in _oldest(ended)[: max(len(ended) - KEPT_ENDED, 0)]:
+            self.forget(replace(record, forgotten=True))
+
+
+def _oldest(records: Iterable[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: record.ended_at or 0)
+
+
+def _names(record: Record) -> tuple[str, int, str]:
+    return record.service, record.version, record.id
