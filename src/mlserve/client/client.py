@@ -1,0 +1,65 @@
+"""A hub, as Python sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlserve import context as contexts
+from mlserve.client.control import HubControl
+from mlserve.client.resources import Resources
+from mlserve.client.services import Services
+from mlserve.client.submission import Source, draft
+from mlserve.client.trial import Trial, try_out
+from mlserve.client.uploads import Uploaded
+from mlserve.client.waiting import Progress
+from mlserve.management import Management
+
+
+class Client:
+    """A hub's services, resource groups and checks. Safe to share between threads."""
+
+    def __init__(self, management: Management) -> None:
+        self._management = management
+        self.services = Services(management)
+        self.resources = Resources(management)
+        self.hub = HubControl(management)
+
+    def validate(
+        self, source: Source, *, set: Sequence[str] = (), fetch: bool = True, on_upload: Uploaded | None = None
+    ) -> Mapping[str, Any]:
+        """Check a descriptor, and with ``fetch`` its files and the capacity; starts and keeps nothing.
+
+        Gives ``{"valid", "name", "warnings", "errors", "checks"}``. Raises InvalidDescriptor where it doesn't parse.
+        """
+        ready = draft(source, set)
+        body = (
+            ready.submission(self._management, on_upload)
+            if fetch
+            else {"descriptor": ready.raw, "base": str(ready.base)}
+        )
+        return self._management.post("/v1/validate", {**body, "fetch": fetch}, timeout=3600.0)
+
+    def test(
+        self,
+        source: Source,
+        data: Any = None,
+        *,
+        set: Sequence[str] = (),
+        timeout: float | None = None,
+        on_progress: Progress | None = None,
+    ) -> Trial:
+        """Run one throw-away instance, ask it ``data`` (else something that fits its inputs), and end it again."""
+        service = self.services.create(source, set=set, trial=True)
+        return try_out(service, data, timeout=timeout, on_progress=on_progress)
+
+    def __repr__(self) -> str:
+        return f"<mlserve hub {self._management.address.url}>"
+
+
+def connect(hub: str | None = None, token: str | None = None, context: str | None = None) -> Client:
+    """The hub to work with: the one named, else that of the environment, of the current context, of this machine.
+
+    The local hub is started when needed. Raises HubUnreachable, HubStartFailed.
+    """
+    return Client(Management(lambda: contexts.find(hub, token, context)))

@@ -1,0 +1,171 @@
+"""One service, as the hub shows it, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, overload
+
+from mlserve.client.logs import Log, LogLine, log_line
+from mlserve.client.submission import Source, draft
+from mlserve.client.tables import Table, html_table, text_table
+from mlserve.client.uploads import Uploaded
+from mlserve.client.waiting import Progress, Wish, until_gone, until_settled
+from mlserve.management import Management, service_path
+from mlserve.predictor import Predictor
+
+_COLUMNS = ("name", "version", "status", "ready", "endpoint", "backend")
+
+
+class Service:
+    """A service of a hub. Attributes are those of ``describe -o json`` (``status``, …) as of the last look."""
+
+    def __init__(self, management: Management, data: Mapping[str, Any]) -> None:
+        self._management = management
+        self._data = dict(data)
+        self._update: int | None = None
+
+    name: str
+    version: int
+    status: str
+    endpoint: str
+    token: str
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._data[name]
+        except KeyError:
+            raise AttributeError(f"a service has no {name!r} (it has {', '.join(sorted(self._data))})") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that the hub says of it."""
+        return dict(self._data)
+
+    def reload(self) -> Service:
+        """Look again."""
+        self._data = self._management.get(service_path(self.name))
+        return self
+
+    def wait(self, timeout: float | None = None, on_progress: Progress | None = None) -> Service:
+        """Wait until the last wish is met; ``timeout`` in seconds. Raises StartFailed, UpdateFailed, TimedOut."""
+        wish = Wish(self.name, int(self._data.get("generation") or 0), self._update)
+        self._data = dict(until_settled(self._look, wish, timeout=timeout, on_progress=on_progress))
+        return self
+
+    def scale(self, instances: int) -> Service:
+        """Wish for another number of instances."""
+        return self._wish("scale", {"instances": instances})
+
+    def start(self) -> Service:
+        """Run a stopped or failed service again."""
+        return self._wish("start")
+
+    def stop(self) -> Service:
+        """End all instances and keep the service."""
+        return self._wish("stop")
+
+    def restart(self) -> Service:
+        """Replace the instances one at a time."""
+        return self._wish("restart")
+
+    def update(
+        self, source: Source | None = None, *, set: Sequence[str] = (), on_upload: Uploaded | None = None
+    ) -> Service:
+        """Wish for a new version: another descriptor, or values set in the newest one, or both."""
+        if source is None:
+            body: dict[str, Any] = {"set": list(set)}
+        else:
+            body = draft(source, set).submission(self._management, on_upload)
+        self._wish("update", body)
+        self._update = int(self._data.get("version") or 0)
+        return self
+
+    def delete(self, *, wait: bool = True, timeout: float | None = None) -> None:
+        """End and forget the service and its logs."""
+        self._management.delete(service_path(self.name))
+        if wait:
+            until_gone(self._look, self.name, timeout=timeout)
+
+    @overload
+    def logs(
+        self,
+        *,
+        follow: Literal[False] = False,
+        tail: int | None = None,
+        since: float | None = None,
+        instance: str | None = None,
+        previous: bool = False,
+    ) -> Log: ...
+    @overload
+    def logs(
+        self,
+        *,
+        follow: bool,
+        tail: int | None = None,
+        since: float | None = None,
+        instance: str | None = None,
+        previous: bool = False,
+    ) -> Log | Iterator[LogLine]: ...
+    def logs(
+        self,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+        instance: str | None = None,
+        previous: bool = False,
+    ) -> Log | Iterator[LogLine]:
+        """What its instances wrote; with ``follow`` an iterator that goes on. ``since``: seconds since the epoch."""
+        wanted = {"follow": follow, "tail": tail, "since": since, "instance": instance, "previous": previous}
+        lines = map(log_line, self._management.lines(service_path(self.name, "logs"), **wanted))
+        return lines if follow else Log(lines)
+
+    def instances(self) -> Table:
+        """Its instances now."""
+        found = self._management.get(service_path(self.name, "instances"))["instances"]
+        return Table(found, ("id", "version", "state", "address", "restarts", "reason"))
+
+    def versions(self) -> Table:
+        """Its versions."""
+        found = self._management.get(service_path(self.name, "versions"))["versions"]
+        return Table(found, ("version", "state", "created_at"))
+
+    def why(self) -> Sequence[Mapping[str, Any]]:
+        """Its failure records, the newest first; empty where nothing failed."""
+        found: list[Mapping[str, Any]] = self._management.get(service_path(self.name, "failure"))["failures"]
+        return found
+
+    def predictor(self, *, timeout: float = 60.0) -> Predictor:
+        """What asks it, through the gateway."""
+        return Predictor(self.endpoint, token=self._data.get("token"), timeout=timeout)
+
+    def predict(self, data: Any) -> Any:
+        """Ask it once: a dict or list goes as JSON, bytes and files as they are."""
+        with self.predictor() as predictor:
+            return predictor.predict(data)
+
+    def __repr__(self) -> str:
+        return text_table(_COLUMNS, [self.row()])
+
+    def _repr_html_(self) -> str:
+        return html_table(_COLUMNS, [self.row()])
+
+    def row(self) -> list[Any]:
+        """Its line in a table of services."""
+        instances = self._data.get("instances") or []
+        ready = sum(instance.get("state") == "Ready" for instance in instances)
+        wished = (self._data.get("wished") or {}).get("instances", len(instances))
+        return [
+            ready_text if key == "ready" else self._data.get(key)
+            for key in _COLUMNS
+            for ready_text in [f"{ready}/{wished}"]
+        ]
+
+    def _look(self) -> Mapping[str, Any]:
+        return self._management.get(service_path(self.name))
+
+    def _wish(self, verb: str, body: dict[str, Any] | None = None) -> Service:
+        self._data = self._management.post(service_path(self.name, verb), body)
+        self._update = None
+        return self

@@ -1,0 +1,119 @@
+"""The SDK as plain functions for notebooks: ``create("service.json")``, ``predict("iris", {...})``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mlserve.client import Client, Log, LogLine, Service, Table, Trial, connect
+from mlserve.client.services import ServiceList
+from mlserve.client.submission import Source
+
+
+def create(source: Source, *, set: Sequence[str] = (), wait: bool = True, timeout: float | None = None) -> Service:
+    """Make a service of a descriptor and wait until it answers."""
+    return _settle(_client().services.create(source, set=set), wait, timeout)
+
+
+def update(
+    name: str,
+    source: Source | None = None,
+    *,
+    set: Sequence[str] = (),
+    wait: bool = True,
+    timeout: float | None = None,
+) -> Service:
+    """Make a new version of a service and wait until it serves."""
+    return _settle(describe(name).update(source, set=set), wait, timeout)
+
+
+def list() -> ServiceList:
+    """All services."""
+    return _client().services.list()
+
+
+def describe(name: str) -> Service:
+    """One service."""
+    return _client().services.get(name)
+
+
+def scale(name: str, instances: int, *, wait: bool = True, timeout: float | None = None) -> Service:
+    """Another number of instances."""
+    return _settle(describe(name).scale(instances), wait, timeout)
+
+
+def start(name: str, *, wait: bool = True, timeout: float | None = None) -> Service:
+    """Run a stopped or failed service again."""
+    return _settle(describe(name).start(), wait, timeout)
+
+
+def stop(name: str, *, wait: bool = True, timeout: float | None = None) -> Service:
+    """End all instances and keep the service."""
+    return _settle(describe(name).stop(), wait, timeout)
+
+
+def restart(name: str, *, wait: bool = True, timeout: float | None = None) -> Service:
+    """Replace the instances one at a time."""
+    return _settle(describe(name).restart(), wait, timeout)
+
+
+def delete(name: str, *, wait: bool = True, timeout: float | None = None) -> None:
+    """End and forget a service."""
+    describe(name).delete(wait=wait, timeout=timeout)
+
+
+def logs(
+    name: str,
+    *,
+    follow: bool = False,
+    tail: int | None = None,
+    since: float | None = None,
+    instance: str | None = None,
+    previous: bool = False,
+) -> Log | Iterator[LogLine]:
+    """What the instances of a service wrote; with ``follow`` an iterator that goes on."""
+    return describe(name).logs(follow=follow, tail=tail, since=since, instance=instance, previous=previous)
+
+
+def predict(name: str, data: Any) -> Any:
+    """Ask a service once."""
+    return describe(name).predict(data)
+
+
+def instances(name: str) -> Table:
+    """The instances of a service."""
+    return describe(name).instances()
+
+
+def versions(name: str) -> Table:
+    """The versions of a service."""
+    return describe(name).versions()
+
+
+def why(name: str) -> Sequence[Mapping[str, Any]]:
+    """Why a service failed, the newest record first."""
+    return describe(name).why()
+
+
+def validate(source: Source, *, set: Sequence[str] = (), fetch: bool = True) -> Mapping[str, Any]:
+    """Check a descriptor, its files and the capacity, without starting anything."""
+    return _client().validate(source, set=set, fetch=fetch)
+
+
+def test(  # no test, whatever its name says
+    source: Source,
+    data: Any = None,  # noqa: PT028
+    *,
+    set: Sequence[str] = (),  # noqa: PT028
+    timeout: float | None = None,  # noqa: PT028
+) -> Trial:
+    """Run one throw-away instance of a descriptor, ask it, and end it again."""
+    return _client().test(source, data, set=set, timeout=timeout)
+
+
+def _client() -> Client:
+    return connect()
+
+
+def _settle(service: Service, wait: bool, timeout: float | None) -> Service:
+    return service.wait(timeout) if wait else service

@@ -1,0 +1,190 @@
+"""Call a deployed service through the gateway. Light: no hub is needed where the endpoint is known."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlserve.context import find
+from mlserve.errors import Denied, InvalidInput, MlserveError, NotFound, RequestFailed
+from mlserve.management import Management, service_path
+from mlserve.transport import NotConnected, Reply, Transport
+
+_KINDS = {
+    ".json": "application/json",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+}
+_RAW = "application/octet-stream"
+_CONNECT_SECONDS = 3.0
+"""How long a gateway may be away (it comes back within a second) before a request gives up."""
+
+
+class Predictor:
+    """A deployed service, by its endpoint or its name; safe to share between threads, connections are kept.
+
+    ``timeout``: seconds without any byte of the answer. A request is sent again only where no connection was made.
+    """
+
+    def __init__(self, name_or_endpoint: str, token: str | None = None, *, timeout: float = 60.0) -> None:
+        if "://" not in name_or_endpoint:
+            service = Management(find).get(service_path(name_or_endpoint))
+            name_or_endpoint, token = str(service["endpoint"]), token or service.get("token")
+        self.endpoint = name_or_endpoint.rstrip("/")
+        self._token = token
+        self._transport = Transport(self.endpoint, timeout=timeout)
+
+    def predict(self, data: Any, *, path: str = "/", content_type: str | None = None) -> Any:
+        """Ask once: a dict or list goes as JSON, bytes and a ``Path`` as they are; a JSON answer comes back as Python.
+
+        Raises InvalidInput (400, 413, 415, 422), Denied (401), NotFound (404), RequestFailed.
+        """
+        body, kind = _body(data)
+        return _content(self.request("POST", path, body, content_type or kind))
+
+    def describe(self) -> dict[str, Any]:
+        """What the model says of its inputs and outputs; empty where the service does not say."""
+        try:
+            answer = _content(self.request("GET", "/describe"))
+        except (NotFound, RequestFailed, InvalidInput):
+            return {}
+        return answer if isinstance(answer, dict) else {}
+
+    def request(
+        self, method: str, path: str = "/", body: bytes | None = None, content_type: str | None = None
+    ) -> Reply:
+        """Any request to the service; raises like ``predict``."""
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        if content_type:
+            headers["Content-Type"] = content_type
+        reply = self._exchange(method, path, body, headers)
+        if reply.status >= 400:
+            raise _error(self.endpoint, reply)
+        return reply
+
+    def close(self) -> None:
+        """Let go of this thread's connection."""
+        self._transport.close()
+
+    def __enter__(self) -> Predictor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<predictor of {self.endpoint}>"
+
+    def _exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+        deadline = time.monotonic() + _CONNECT_SECONDS
+        while True:
+            try:
+                return self._transport.exchange(method, path, body=body, headers=headers)
+            except NotConnected as exc:
+                if time.monotonic() > deadline:
+                    raise _unanswered(self.endpoint, exc) from exc
+                time.sleep(0.1)
+            except OSError as exc:
+                raise _unanswered(self.endpoint, exc) from exc
+
+
+def _unanswered(endpoint: str, cause: OSError) -> MlserveError:
+    return RequestFailed(f"{endpoint} did not answer: {cause}", hint="mlserve doctor checks the gateway")
+
+
+def _body(data: Any) -> tuple[bytes, str]:
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data), _kind_of(bytes(data[:1]))
+    if isinstance(data, os.PathLike):
+        return _file(Path(data))
+    try:
+        return json.dumps(data, default=_plain).encode(), "application/json"
+    except (TypeError, ValueError) as exc:
+        raise InvalidInput(
+            f"the data can't be sent as JSON: {exc}", hint="send lists, numbers, text, or bytes"
+        ) from exc
+
+
+def _kind_of(head: bytes) -> str:
+    return "application/json" if head in (b"{", b"[") else _RAW
+
+
+def _file(path: Path) -> tuple[bytes, str]:
+    try:
+        return path.read_bytes(), _KINDS.get(path.suffix.lower(), _RAW)
+    except OSError as exc:
+        raise InvalidInput(f"{path} can't be read: {exc.strerror}", hint="name a file that exists") from exc
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # arrays and scalars of numpy, pandas, torch
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not a list, number or text")
+
+
+def _content(reply: Reply) -> Any:
+    if "json" not in reply.headers.get("content-type", ""):
+        return reply.body
+    try:
+        return json.loads(reply.body)
+    except ValueError as exc:
+        raise RequestFailed(
+            "the service announced JSON and sent something else", hint="mlserve logs shows more"
+        ) from exc
+
+
+def _error(endpoint: str, reply: Reply) -> MlserveError:
+    head = reply.body[:2000].decode(errors="replace")
+    detail: dict[str, Any] = {"code": "response", "status": reply.status, "body": head}
+    if "retry-after" in reply.headers:
+        detail["retry_after"] = reply.headers["retry-after"]
+    message = f"{endpoint} answered {reply.status}: {_said(head)}"
+    return _class(reply.status)(message, hint=_hint(reply), details=[detail])
+
+
+def _class(status: int) -> type[MlserveError]:
+    known = {
+        401: Denied,
+        403: Denied,
+        404: NotFound,
+        400: InvalidInput,
+        413: InvalidInput,
+        415: InvalidInput,
+        422: InvalidInput,
+    }
+    return known.get(status, RequestFailed)
+
+
+def _said(head: str) -> str:
+    try:
+        answer = json.loads(head)
+    except ValueError:
+        return head.strip()[:500] or "no more was said"
+    if not isinstance(answer, dict):
+        return head.strip()[:500]
+    for key in ("detail", "message", "error"):
+        value = answer.get(key)
+        if isinstance(value, dict):
+            value = value.get("message")
+        if value:
+            return str(value)
+    return head.strip()[:500]
+
+
+def _hint(reply: Reply) -> str:
+    if reply.status in (401, 403):
+        return "send the service's token; mlserve describe NAME shows it"
+    if reply.status == 404:
+        return "mlserve list shows the services"
+    if "retry-after" in reply.headers:
+        return f"try again in {reply.headers['retry-after']} s"
+    if reply.status == 504:
+        return "rpc.keepalive in the descriptor is the longest a request may take (ms)"
+    return "mlserve logs NAME shows what the service wrote" if reply.status >= 500 else ""

@@ -1,0 +1,1 @@
+"""Keep the addresses of hubs elsewhere, and choose one."""

@@ -1,0 +1,22 @@
+"""Keep a hub's address and token under a name."""
+
+from typing import Annotated
+
+import typer
+
+from mlserve import contexts
+from mlserve.context import home_directory
+from mlserve_cli.options import Output
+from mlserve_cli.render import Format, show
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="What to call it")],
+    hub: Annotated[str, typer.Argument(help="The hub's address, e.g. https://gpu-box:8443")],
+    token: Annotated[str, typer.Option("--token", envvar="MLSERVE_TOKEN", help="The hub's token")] = "",
+    use: Annotated[bool, typer.Option("--use", help="Make it the current one")] = False,
+    output: Output = Format.table,
+) -> None:
+    """Add a context."""
+    contexts.add(home_directory(), name, contexts.context(hub, token), use=use)
+    show(output, {"name": name, "hub": hub, "current": use}, lambda: f"context {name} is {hub}")

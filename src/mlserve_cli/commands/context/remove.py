@@ -1,0 +1,16 @@
+"""Forget a context."""
+
+from typing import Annotated
+
+import typer
+
+from mlserve import contexts
+from mlserve.context import home_directory
+from mlserve_cli.options import Output
+from mlserve_cli.render import Format, show
+
+
+def command(name: Annotated[str, typer.Argument(help="The context's name")], output: Output = Format.table) -> None:
+    """Remove a context."""
+    contexts.remove(home_directory(), name)
+    show(output, {"name": name, "removed": True}, lambda: f"context {name} is forgotten")

@@ -1,0 +1,16 @@
+"""Make a context the current one; "local" is the hub of this machine."""
+
+from typing import Annotated
+
+import typer
+
+from mlserve import contexts
+from mlserve.context import home_directory
+from mlserve_cli.options import Output
+from mlserve_cli.render import Format, show
+
+
+def command(name: Annotated[str, typer.Argument(help="The context's name")], output: Output = Format.table) -> None:
+    """Use a context."""
+    contexts.use(home_directory(), name)
+    show(output, {"current": name}, lambda: f"{name} is the current context")

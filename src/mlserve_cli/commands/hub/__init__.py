@@ -1,0 +1,1 @@
+"""Start, stop and look at the hub of this machine."""

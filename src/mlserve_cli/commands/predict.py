@@ -1,0 +1,26 @@
+"""Ask a service: --data JSON, --file PATH as it is, or - for standard input."""
+
+from typing import Annotated
+
+import typer
+
+from mlserve import connect
+from mlserve.errors import InvalidInput
+from mlserve_cli.answer import show_answer
+from mlserve_cli.options import Data, DataFile, Name, Output
+from mlserve_cli.question import question
+from mlserve_cli.render import Format
+
+
+def command(
+    name: Name,
+    source: Annotated[str | None, typer.Argument(metavar="[-]", help="- reads the body from standard input")] = None,
+    data: Data = None,
+    file: DataFile = None,
+    output: Output = Format.table,
+) -> None:
+    """Ask a service."""
+    asked = question(data, file, source)
+    if asked is None:
+        raise InvalidInput("nothing to ask", hint="give --data JSON, --file PATH, or - for standard input")
+    show_answer(output, connect().services.get(name).predict(asked))

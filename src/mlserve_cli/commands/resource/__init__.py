@@ -1,0 +1,1 @@
+"""Name the backends that services can run on."""

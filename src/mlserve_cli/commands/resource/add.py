@@ -1,0 +1,20 @@
+"""Add a backend under a name, for metadata.resource to pick."""
+
+from typing import Annotated
+
+import typer
+
+from mlserve import connect
+from mlserve_cli.options import Output, settings
+from mlserve_cli.render import Format, show
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="What to call it")],
+    backend: Annotated[str, typer.Argument(help="local, or another kind that the hub has")],
+    option: Annotated[list[str] | None, typer.Option("--option", help="name=value; may be repeated")] = None,
+    output: Output = Format.table,
+) -> None:
+    """Add a resource group."""
+    added = dict(connect().resources.add(name, backend, settings(option or [])))
+    show(output, added, lambda: f"resource group {name} is a {backend} backend")

@@ -1,0 +1,33 @@
+"""Make a new version of a service; the old one serves until it is ready."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlserve import connect
+from mlserve.errors import InvalidInput
+from mlserve_cli import report
+from mlserve_cli.follow import settle, uploading
+from mlserve_cli.options import Changes, Name, NoWait, Output, Timeout, seconds
+from mlserve_cli.render import Format, show
+from mlserve_cli.show import changed
+
+
+def command(
+    name: Name,
+    file: Annotated[Path | None, typer.Argument(help="The new descriptor; else the newest version's")] = None,
+    set: Changes = None,
+    no_wait: NoWait = False,
+    timeout: Timeout = None,
+    output: Output = Format.table,
+) -> None:
+    """Update a service."""
+    seconds(timeout or "0")
+    if file is None and not set:
+        raise InvalidInput("nothing to change", hint="give a descriptor's FILE, or --set metadata.cpu=2")
+    with uploading() as on_upload:
+        service = connect().services.get(name).update(file, set=set or (), on_upload=on_upload)
+    report.warnings(service.to_dict().get("warnings") or ())
+    service = settle(service, no_wait=no_wait, timeout=timeout, undo=f"mlserve update {name} with the old FILE")
+    show(output, service.to_dict(), lambda: changed(service))

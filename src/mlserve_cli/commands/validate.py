@@ -1,0 +1,22 @@
+"""Check a descriptor, its files, its model and the capacity for it; starts nothing."""
+
+from typing import Annotated
+
+import typer
+
+from mlserve import connect
+from mlserve_cli.options import Changes, File, Output
+from mlserve_cli.render import Format, show
+from mlserve_cli.verdict import reject_invalid, verdict_text
+
+
+def command(
+    file: File,
+    set: Changes = None,
+    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Check the descriptor alone")] = False,
+    output: Output = Format.table,
+) -> None:
+    """Validate a descriptor; exit 2 where it is wrong."""
+    found = dict(connect().validate(file, set=set or (), fetch=not no_fetch))
+    show(output, found, lambda: verdict_text(found))
+    reject_invalid(found)

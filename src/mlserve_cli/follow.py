@@ -1,0 +1,158 @@
+"""Show what a service goes through while a verb waits for it, and say where things stand on Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from mlserve.client import Service
+from mlserve.errors import MlserveError
+from mlserve_cli import report
+from mlserve_cli.options import seconds
+
+Line = tuple[str, str, str]
+"""Who (version or instance), what (phase), how (state)."""
+
+
+class Interrupted(MlserveError):
+    """Ctrl-C while waiting; what was wished goes on."""
+
+    code, exit_code = "interrupted", 130
+
+
+def settle(service: Service, *, no_wait: bool, timeout: str | None, undo: str) -> Service:
+    """Wait with live phases unless told not to. ``undo``: the command that takes the wish back."""
+    limit = seconds(timeout) if timeout else None
+    if no_wait:
+        return service
+    with following(lambda status: _goes_on(service.name, status, f"{undo} undoes it")) as progress:
+        return service.wait(limit, progress)
+
+
+def until_deleted(service: Service, *, no_wait: bool, timeout: str | None) -> None:
+    """Delete a service, and wait until it is gone unless told not to."""
+    limit = seconds(timeout) if timeout else None
+    with following(lambda status: _goes_on(service.name, "Deleting", "it can't be undone")):
+        service.delete(wait=not no_wait, timeout=limit)
+
+
+@contextmanager
+def uploading() -> Iterator[Any]:
+    """A callback for upload progress, while a descriptor is being sent."""
+    shown = Upload()
+    try:
+        yield shown.update
+    except KeyboardInterrupt:
+        message = "interrupted while sending: nothing has changed, unless the hub had just accepted it"
+        raise Interrupted(message, hint="mlserve list shows; sending it again resumes the upload") from None
+
+
+@contextmanager
+def following(interrupted: Callable[[str], MlserveError]) -> Iterator[Any]:
+    """A progress callback, live on a terminal, else a line each change; ``interrupted`` says where Ctrl-C leaves it."""
+    shown: Lines | Live = Live() if sys.stderr.isatty() else Lines()
+    try:
+        with shown:
+            yield shown.update
+    except KeyboardInterrupt:
+        raise interrupted(shown.status) from None
+
+
+def _goes_on(name: str, status: str, undo: str) -> Interrupted:
+    message = f'interrupted: "{name}" is {status or "accepted"} and goes on in the background'
+    return Interrupted(message, hint=f"mlserve describe {name} follows it, {undo}")
+
+
+class Upload:
+    """A line for each tenth that is sent."""
+
+    def __init__(self) -> None:
+        self._shown = -1
+
+    def update(self, sent: int, total: int) -> None:
+        """Print how far it is."""
+        tenth = 10 * sent // total if total else 10
+        if tenth > self._shown:
+            self._shown = tenth
+            report.note(f"upload {sent / 1e6:.1f} of {total / 1e6:.1f} MB")
+
+
+class Lines:
+    """Plain lines: each phase once."""
+
+    def __init__(self) -> None:
+        self.status = ""
+        self._seen: set[Line] = set()
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, state: Mapping[str, Any]) -> None:
+        """Print what is new."""
+        self.status = str(state.get("status", ""))
+        for who, what, how, detail in _lines(state):
+            if (who, what, how) not in self._seen:
+                self._seen.add((who, what, how))
+                report.note(" ".join(filter(None, [str(state.get("name", "")), who, what, how, detail])))
+
+
+class Live:
+    """A table on the terminal that changes in place."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live as RichLive
+
+        self.status = ""
+        self._begin = time.monotonic()
+        self._live = RichLive(console=Console(stderr=True), refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Live:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *arguments: Any) -> None:
+        self._live.__exit__(*arguments)
+
+    def update(self, state: Mapping[str, Any]) -> None:
+        """Draw it anew."""
+        from rich.spinner import Spinner
+        from rich.table import Table
+
+        self.status = str(state.get("status", ""))
+        table = Table.grid(padding=(0, 2))
+        table.add_row(Spinner("dots"), f"{state.get('name')} {self.status}", f"{time.monotonic() - self._begin:.0f} s")
+        for who, text in _rows(state).items():
+            table.add_row("", who, text)
+        self._live.update(table)
+
+
+def _rows(state: Mapping[str, Any]) -> dict[str, str]:
+    rows: dict[str, dict[str, str]] = {}
+    for who, what, how, detail in _lines(state):
+        rows.setdefault(who, {})[what] = " ".join(filter(None, [what, "" if how == "done" else how, detail]))
+    return {who: " · ".join(filter(None, phases.values())) for who, phases in rows.items()}
+
+
+def _lines(state: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    for phase in state.get("phases") or []:
+        yield (f"version {state.get('version')}", *_phase(phase))
+    for instance in state.get("instances") or []:
+        who = f"{instance.get('id')}"
+        for phase in instance.get("phases") or []:
+            yield (who, *_phase(phase))
+        reason = str(instance.get("reason") or "")
+        yield who, "", str(instance.get("state", "")), reason
+
+
+def _phase(phase: Mapping[str, Any]) -> tuple[str, str, str]:
+    duration = phase.get("seconds")
+    detail = str(phase.get("detail") or "")
+    took = f"{duration:.1f} s" if isinstance(duration, int | float) and phase.get("state") != "running" else ""
+    return str(phase.get("phase", "")), str(phase.get("state", "")), " ".join(filter(None, [took, detail]))

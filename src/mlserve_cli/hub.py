@@ -1,0 +1,78 @@
+"""What ``mlserve hub`` does: start, stop, status, logs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlserve import local_hub
+from mlserve.client import Client
+from mlserve.context import find, home_directory, is_elsewhere
+from mlserve.errors import Conflict, NotFound, TimedOut
+from mlserve.management import Management
+
+_STOP_SECONDS = 120.0
+
+
+def start(gateway: str | None) -> Mapping[str, Any]:
+    """The hub of this machine, running; its status."""
+    home = home_directory()
+    record = local_hub.ensure(home, gateway=gateway)
+    if gateway and not _same(record.gateway, gateway):
+        raise Conflict(
+            f"the hub runs with its gateway on {record.gateway}, not {gateway}",
+            hint="mlserve hub stop --all ends it, then start it anew",
+        )
+    return status()
+
+
+def status() -> Mapping[str, Any]:
+    """The hub's own account; raises HubUnreachable where none runs."""
+    return _running().hub.status()
+
+
+def stop(all: bool) -> bool:
+    """End the hub; False where none ran. With ``all`` one is started to end what was left running."""
+    home = home_directory()
+    if is_elsewhere():
+        _running().hub.stop(all=all)
+        return True
+    record = local_hub.read(home)
+    if record is None or not local_hub.answers(record):
+        if not (all and (home / "hub.db").exists()):
+            return False
+        record = local_hub.ensure(home)
+    _running().hub.stop(all=all)
+    if not local_hub.wait_gone(record.pid, _STOP_SECONDS):
+        raise TimedOut(f"the hub (pid {record.pid}) is still stopping", hint="mlserve hub logs shows what it waits for")
+    return True
+
+
+def log_lines(*, tail: int | None, follow: bool) -> Iterator[str]:
+    """Lines of the hub's log."""
+    path = home_directory() / "hub.log"
+    if not path.exists():
+        raise NotFound(f"no hub has written {path}", hint="mlserve hub start starts one")
+    return _lines(path, tail, follow)
+
+
+def _lines(path: Path, tail: int | None, follow: bool) -> Iterator[str]:
+    with path.open(errors="replace") as file:
+        lines = file.read().splitlines()
+        yield from lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]
+        while follow:
+            line = file.readline()
+            if line:
+                yield line.rstrip("\n")
+            else:
+                time.sleep(0.2)
+
+
+def _running() -> Client:
+    return Client(Management(lambda: find(start=False)))
+
+
+def _same(one: str, other: str) -> bool:
+    return one.rpartition("://")[2].rstrip("/") == other.rpartition("://")[2].rstrip("/")

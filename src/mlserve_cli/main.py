@@ -1,0 +1,45 @@
+"""Run one verb; turn what goes wrong into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from mlserve_cli.catalogue import root_help
+
+
+def run() -> None:
+    """The program ``mlserve``."""
+    code = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever read our output has gone; Python would complain about it once more while it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; returns the exit code."""
+    if "_MLSERVE_COMPLETE" not in os.environ:
+        if not arguments or arguments[0] in ("--help", "-h"):
+            sys.stdout.write(root_help())
+            return 0 if arguments else 2
+        if arguments[0] == "--version":
+            return _version()
+    # everything else needs typer, which costs more than all of the above
+    from mlserve_cli.program import invoke
+
+    return invoke(arguments)
+
+
+def _version() -> int:
+    from mlserve import __version__
+
+    sys.stdout.write(f"mlserve {__version__}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    run()

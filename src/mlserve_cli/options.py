@@ -1,0 +1,56 @@
+"""The options and arguments that several verbs share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlserve.errors import InvalidInput
+from mlserve_cli.render import Format
+
+
+def _names(incomplete: str) -> list[str]:
+    # completion asks while somebody types: it must not start a hub, and has nothing to say about errors
+    from mlserve.client import Client
+    from mlserve.context import find
+    from mlserve.errors import MlserveError
+    from mlserve.management import Management
+
+    try:
+        services = Client(Management(lambda: find(start=False))).services.list()
+    except MlserveError:
+        return []
+    return [service.name for service in services if service.name.startswith(incomplete)]
+
+
+def seconds(text: str) -> float:
+    """``90``, ``90s``, ``5m``, ``1h30m``, ``2d`` in seconds."""
+    units = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd]?)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise InvalidInput(f'"{text}" is not a length of time', hint="write it as 90s, 5m or 1h30m")
+    return sum(float(number) * units[unit] for number, unit in parts)
+
+
+def settings(pairs: list[str]) -> dict[str, str]:
+    """``name=value`` pairs."""
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise InvalidInput(f'"{wrong[0]}" is not name=value', hint="e.g. --option host=ssh://gpu-box")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+Name = Annotated[str, typer.Argument(help="The service's name", autocompletion=_names)]
+File = Annotated[Path, typer.Argument(help="The descriptor, JSON or YAML")]
+Output = Annotated[Format, typer.Option("-o", "--output", help="How the result is shown")]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a field, e.g. metadata.cpu=2; may be repeated")
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once, don't wait for the result")]
+Timeout = Annotated[str | None, typer.Option("--timeout", help="Wait this long at most, e.g. 5m")]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Don't ask")]
+Data = Annotated[str | None, typer.Option("--data", help="What to ask, as JSON")]
+DataFile = Annotated[Path | None, typer.Option("--file", help="A file to send as it is")]

@@ -1,0 +1,74 @@
+"""One service for a person to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlserve.client import Service
+from mlserve.client.tables import text_table
+from mlserve.sample import sample, size
+from mlserve_cli.render import properties
+
+_INSTANCE = ("id", "version", "state", "address", "restarts", "reason")
+_PASTEABLE = 64
+"""Values; a larger sample is not something to paste into a shell."""
+
+
+def described(service: Service) -> str:
+    """All of a service, its instances as a table."""
+    data = service.to_dict()
+    parts = [properties(_facts(data)), text_table(_INSTANCE, _rows(data))]
+    parts += [f"warning: {warning.get('message')}" for warning in data.get("warnings") or []]
+    if failure := data.get("failure"):
+        parts.append(
+            f"failed in {failure.get('phase')}: {failure.get('reason')}\n  mlserve why {service.name} says more"
+        )
+    return "\n\n".join(parts)
+
+
+def created(service: Service) -> str:
+    """Endpoint, token and a line to paste."""
+    data = service.to_dict()
+    facts: dict[str, Any] = {"endpoint": data.get("endpoint"), "token": data.get("token") or "none (public)"}
+    if data.get("status") == "Running":
+        facts["try"] = _curl(service)
+    return f"{changed(service)}\n{properties(facts)}"
+
+
+def changed(service: Service) -> str:
+    """One line: what it is now."""
+    name, version, status, ready = service.row()[:4]
+    return f"{name} version {version} is {status}, {ready} instances ready"
+
+
+def _facts(data: dict[str, Any]) -> dict[str, Any]:
+    wished = data.get("wished") or {}
+    return {
+        "name": data.get("name"),
+        "version": data.get("version"),
+        "status": data.get("status"),
+        "endpoint": data.get("endpoint"),
+        "token": data.get("token") or "none (public)",
+        "backend": data.get("backend"),
+        "wished": f"{wished['instances']} instances" if "instances" in wished else None,
+        "created": data.get("created_at"),
+        "updated": data.get("updated_at"),
+    }
+
+
+def _rows(data: dict[str, Any]) -> list[list[Any]]:
+    return [[instance.get(key) for key in _INSTANCE] for instance in data.get("instances") or []]
+
+
+def _curl(service: Service) -> str:
+    import json
+    import shlex
+
+    with service.predictor(timeout=5.0) as predictor:
+        description = predictor.describe()
+    question = sample(description) if size(description) <= _PASTEABLE else None
+    token = service.to_dict().get("token")
+    header = f"-H 'Authorization: {token}' " if token else ""
+    if question is None:
+        return f"curl {header}{service.endpoint}"
+    return f"curl {header}-d {shlex.quote(json.dumps(question))} {service.endpoint}"

@@ -1,0 +1,72 @@
+"""Checks and trials for a person to read, and the exit code that follows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mlserve.client import Trial
+from mlserve.errors import InvalidDescriptor, MlserveError
+from mlserve_cli.render import Format, show
+
+
+def verdict_text(found: Mapping[str, Any]) -> str:
+    """What ``validate`` found."""
+    lines = [f"{found.get('name')} is {'valid' if found.get('valid') else 'not valid'}"]
+    lines += [f"warning: {_detail(warning)}" for warning in found.get("warnings") or []]
+    return "\n".join([*lines, *check_lines(found.get("checks") or [])])
+
+
+def reject_invalid(found: Mapping[str, Any]) -> None:
+    """Raise InvalidDescriptor where ``validate`` found the descriptor wrong."""
+    if found.get("valid"):
+        return
+    errors = [dict(error) for error in found.get("errors") or []]
+    failed = [check for check in found.get("checks") or [] if not check.get("ok")]
+    first = _detail(errors[0]) if errors else (failed[0].get("detail") if failed else "it can't be served here")
+    hint = next((str(item["hint"]) for item in failed if item.get("hint")), "correct what is named above")
+    raise InvalidDescriptor(f'"{found.get("name")}" is not valid: {first}', hint=hint, details=errors)
+
+
+def check_lines(checks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Each check, passed or failed with its fix."""
+    lines = []
+    for check in checks:
+        lines.append(f"{'passed' if check.get('ok') else 'FAILED'}  {check.get('name')}: {check.get('detail', '')}")
+        fix = check.get("fix") or check.get("hint")
+        if fix and not check.get("ok"):
+            lines.append(f"        fix: {fix}")
+    return lines
+
+
+def show_checks(output: Format, checks: Sequence[Mapping[str, Any]]) -> None:
+    """Print what ``doctor`` found; raises where a check failed."""
+    failed = [check for check in checks if not check["ok"]]
+    show(output, {"ok": not failed, "checks": list(checks)}, lambda: "\n".join(check_lines(checks)))
+    if failed:
+        names = ", ".join(str(check["name"]) for check in failed)
+        raise MlserveError(f"{len(failed)} of {len(checks)} checks failed: {names}", hint=str(failed[0].get("fix", "")))
+
+
+def trial_text(trial: Trial) -> str:
+    """Question, answer and log of a throw-away instance."""
+    question = "generated from the model's inputs" if trial.generated else "as given"
+    shown = trial.to_dict()
+    lines = [f"{trial.name} answered in {trial.seconds} s, question {question}"]
+    if shown["question"] is None:
+        lines = [f"{trial.name} became ready in {trial.seconds} s; it doesn't say what to ask, give --data or --file"]
+    lines += (
+        [f"question  {_short(shown['question'])}", f"answer    {_short(shown['answer'])}"] if shown["question"] else []
+    )
+    return "\n".join([*lines, "log", *(f"  {line.text}" for line in trial.log)])
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 2000 else text[:2000] + " …"
+
+
+def _detail(detail: Mapping[str, Any]) -> str:
+    pointer = f"{detail['pointer']}: " if detail.get("pointer") else ""
+    return f"{pointer}{detail.get('message') or detail.get('code', '')}"
