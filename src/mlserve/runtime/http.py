@@ -1,0 +1,272 @@
+"""HTTP/1.1 on asyncio: one connection, its requests answered in order, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import httptools
+
+from mlserve.runtime.request import Request, head
+
+if TYPE_CHECKING:
+    from mlserve.runtime.listener import HttpServer
+
+_IDLE, _HEAD, _BODY, _BUSY, _LINGER = range(5)
+_JOIN_BELOW = 32 << 10
+_PROBE_AFTER = 0.05
+
+
+class Connection(asyncio.Protocol):
+    """A client. ``since``: when its state began, or made progress."""
+
+    def __init__(self, server: HttpServer) -> None:
+        self._server = server
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._transport: Any = None
+        self._state, self._since = _IDLE, server.now
+        self._waiting: deque[Request] = deque()
+        self._current: Request | None = None
+        self._starting = self._reading_paused = self._writing_paused = self._ended = False
+        self._last = False  # nothing is read after the request at hand
+        self._target, self._headers, self._size, self._fed = b"", {}, 0, 0
+        self._chunks: list[bytes] = []
+        self._keep = True
+
+    # asyncio calls these
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._server.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._last:
+            return
+        if self._state in (_IDLE, _HEAD):
+            self._fed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._last = True  # an upgrade that we don't offer: the request was answered, what follows isn't HTTP/1.1
+        except httptools.HttpParserError as exc:
+            refused = exc.__context__
+            if isinstance(refused, _Refused):
+                self._refuse(refused.status, str(refused))
+            else:
+                self._refuse(400, f"not HTTP/1.1: {exc}")
+        if self._state == _HEAD and self._fed > self._server.limits.head:
+            self._refuse(431, f"request line and headers are larger than {self._server.limits.head} bytes")
+        if self._current is None:
+            self._start()
+        if len(self._waiting) > self._server.limits.pipeline and not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        if self._current is None and not self._waiting:
+            return False
+        asyncio.get_running_loop().call_later(_PROBE_AFTER, self._probe)
+        return True  # half-closed: the client may still want its replies
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._waiting.clear()
+        gone, self._current = self._current, None
+        if gone is not None and gone.on_gone is not None:
+            gone.answered = True
+            gone.on_gone()
+
+    def pause_writing(self) -> None:
+        self._writing_paused, self._since = True, self._server.now
+
+    def resume_writing(self) -> None:
+        self._writing_paused, self._since = False, self._server.now
+        if self._current is None:
+            self._start()
+
+    # llhttp calls these
+
+    def on_message_begin(self) -> None:
+        self._state, self._since = _HEAD, self._server.now
+        self._target, self._headers, self._size, self._chunks = b"", {}, 0, []
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value
+        self._size += len(name) + len(value)
+
+    def on_headers_complete(self) -> None:
+        limits, headers = self._server.limits, self._headers
+        self._state, self._keep = _BODY, self._parser.should_keep_alive()
+        if self._size + len(self._target) > limits.head:
+            raise _Refused(431, f"request line and headers are larger than {limits.head} bytes")
+        self._size = 0
+        if int(headers.get(b"content-length", b"0")) > limits.body:
+            raise _Refused(413, f"the body is larger than {limits.body} bytes")
+        if (
+            b"expect" in headers
+            and headers[b"expect"].lower() == b"100-continue"
+            and self._current is None
+            and not self._waiting
+        ):
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        self._chunks.append(body)
+        self._size += len(body)
+        self._since = self._server.now
+        if self._size > self._server.limits.body:
+            raise _Refused(413, f"the body is larger than {self._server.limits.body} bytes")
+
+    def on_message_complete(self) -> None:
+        chunks = self._chunks
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        request = Request(self, self._parser.get_method().decode("latin-1"), self._target, self._headers, body)
+        request.keep_alive = self._keep
+        self._chunks = []
+        self._waiting.append(request)
+        self._state, self._fed, self._since = _IDLE, 0, self._server.now
+
+    # requests, one after the other
+
+    def _start(self) -> None:
+        """Begin waiting requests, as many as are answered at once."""
+        if self._starting:
+            return
+        self._starting = True
+        try:
+            while (
+                self._waiting
+                and self._current is None
+                and not self._writing_paused
+                and not self._transport.is_closing()
+            ):
+                self._current = request = self._waiting.popleft()
+                self._server.requests += 1
+                if request.refusal is None:
+                    self._server.handle(request)
+                else:
+                    status, reason = request.refusal
+                    request.reply(status, json.dumps({"error": reason}).encode())
+        finally:
+            self._starting = False
+        if (
+            self._reading_paused
+            and len(self._waiting) <= self._server.limits.pipeline // 2
+            and not self._transport.is_closing()
+        ):
+            self._reading_paused = False
+            self._transport.resume_reading()
+        if self._ended and self._current is None and not self._waiting:
+            self._transport.close()
+
+    def send(self, request: Request, status: int, body: bytes, content_type: bytes, extra: bytes) -> None:
+        """Write a reply and go on to the next request. Does nothing where the client has gone."""
+        transport = self._transport
+        if request is not self._current or transport.is_closing():
+            return
+        self._current = None
+        headers = request.headers
+        if b"x-request-id" in headers:
+            extra += b"x-request-id: " + headers[b"x-request-id"] + b"\r\n"
+        close = not request.keep_alive or self._server.draining
+        if close:
+            extra += b"connection: close\r\n"
+        elif b"connection" in headers and headers[b"connection"].lower() == b"keep-alive":
+            extra += b"connection: keep-alive\r\n"  # HTTP/1.0 clients wait for it
+        self._write(head(status, len(body), content_type, extra), b"" if request.method == "HEAD" else body)
+        self._since = self._server.now
+        if close:
+            self._hang_up(request)
+        elif self._waiting or self._ended:
+            self._start()
+
+    def _write(self, start: bytes, body: bytes) -> None:
+        if len(body) < _JOIN_BELOW:
+            self._transport.write(start + body)
+        else:
+            self._transport.writelines((start, body))
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer what can't become a request, after the replies that are due before it, and hang up."""
+        if self._last:
+            return
+        self._last, self._state = True, _IDLE
+        self._chunks = []
+        request = Request(self, "", self._target, self._headers, b"")
+        request.keep_alive = False
+        request.refusal = (status, reason)
+        self._waiting.append(request)
+
+    def _hang_up(self, request: Request) -> None:
+        """No more requests; read on for a while where the client may still be sending, else it would lose the reply."""
+        self._last = True
+        if (request.refusal is None and not self._waiting) or self._ended:
+            self._transport.close()
+            return
+        self._waiting.clear()
+        self._state, self._since = _LINGER, self._server.now
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        if self._reading_paused:
+            self._transport.resume_reading()
+
+    # time
+
+    @property
+    def busy(self) -> bool:
+        return self._current is not None or bool(self._waiting) or self._state in (_HEAD, _BODY)
+
+    def look(self) -> None:
+        """Has this client waited too long, or left?"""
+        limits, age = self._server.limits, self._server.now - self._since
+        if self._writing_paused:
+            if age > limits.write_seconds:
+                self._transport.abort()
+        elif self._state == _LINGER:
+            if age > limits.linger_seconds:
+                self._transport.abort()
+        elif self._current is not None or self._waiting:
+            if self._ended:
+                self._check_gone()
+        elif self._state == _HEAD and age > limits.head_seconds:
+            self._refuse_slow(f"no whole request head within {limits.head_seconds:g} s")
+        elif self._state == _BODY and age > limits.body_seconds:
+            self._refuse_slow(f"no more of the body for {limits.body_seconds:g} s")
+        elif self._state == _IDLE and age > limits.idle_seconds:
+            self._transport.close()
+
+    def close(self) -> None:
+        """Hang up on an idle connection; a busy one is aborted."""
+        self._transport.abort() if self.busy else self._transport.close()
+
+    def _refuse_slow(self, reason: str) -> None:
+        self._refuse(408, reason)
+        self._start()
+
+    def _probe(self) -> None:
+        """A client that closed both ways looks like a half-closed one until something is sent to it."""
+        if self._current is None or self._transport.is_closing() or self._parser.get_http_version() != "1.1":
+            return
+        self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        asyncio.get_running_loop().call_later(_PROBE_AFTER, self._check_gone)
+
+    def _check_gone(self) -> None:
+        if self._transport.is_closing():
+            return
+        if self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._transport.abort()
+
+
+class _Refused(Exception):
+    """Raised inside a parser callback: this request gets this answer."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status

@@ -1,0 +1,81 @@
+"""Find the processor by its name and the model's file by its entry, and load them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.processors.base import Loaded, Place
+from mlserve.runtime.spec import Spec
+from mlserve.runtime.threads import threads_for
+
+
+def load(spec: Spec) -> Loaded:
+    """The processor of a spec, its model loaded."""
+    module = _module(spec.processor)
+    place = Place(
+        model_path=Path(spec.model_path) if spec.model_path else None,
+        model_entry=spec.model_entry,
+        processor_path=Path(spec.processor_path) if spec.processor_path else None,
+        processor_entry=spec.processor_entry,
+        threads=threads_for(spec.cpu),
+        require_safe=spec.require_safe,
+    )
+    processor: Loaded = module.create(place)
+    suffixes: Sequence[str] = getattr(module, "SUFFIXES", ())
+    processor.load(find_model(place, suffixes) if suffixes else _given(place), spec.config)
+    return processor
+
+
+def find_model(place: Place, suffixes: Sequence[str]) -> Path:
+    """The model's own file: the entry, the path itself, or the only file in the directory with one of the suffixes."""
+    if place.model_path is None:
+        raise StartFailure(
+            "missing-model", "this processor needs a model and the descriptor has no model_path", 'add "model_path"'
+        )
+    path = _given(place)
+    if path.is_file():
+        return path
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    matching = [file for file in files if file.suffix in suffixes]
+    if len(matching) == 1:
+        return matching[0]
+    listed = ", ".join(str(file.relative_to(path)) for file in files[:20]) or "nothing"
+    if not matching:
+        raise StartFailure(
+            "missing-model",
+            f"no {' or '.join(suffixes)} file in {path.name}/ (found: {listed})",
+            "check processor and model_path",
+        )
+    raise StartFailure(
+        "bad-entry",
+        f"{len(matching)} files in {path.name}/ could be the model (found: {listed})",
+        'name the one with "model_entry"',
+    )
+
+
+def _given(place: Place) -> Path:
+    """The entry inside the model's directory, or the path as it is; it exists."""
+    path = place.model_path or place.processor_path or Path()
+    if place.model_entry and place.model_path and place.model_path.is_dir():
+        path = place.model_path / place.model_entry
+    if path.exists():
+        return path
+    nearby = ", ".join(sorted(p.name for p in path.parent.iterdir())[:20]) if path.parent.is_dir() else "no such folder"
+    raise StartFailure(
+        "missing-model", f"no model at {path} (found there: {nearby})", "check model_path and model_entry"
+    )
+
+
+def _module(name: str) -> ModuleType:
+    for point in entry_points(group="mlserve.runtime.processors", name=name):
+        return importlib.import_module(point.module)
+    folder = Path(__file__).parent / "processors"
+    if name.isidentifier() and name != "base" and (folder / f"{name}.py").is_file():
+        return importlib.import_module(f"mlserve.runtime.processors.{name}")
+    choices = sorted(file.stem for file in folder.glob("*.py") if file.stem not in ("__init__", "base"))
+    raise StartFailure("bad-entry", f'no processor "{name}" (processors: {", ".join(choices)})', 'change "processor"')

@@ -1,0 +1,92 @@
+"""What a processor is: the inference logic of one model format. Arrays in, arrays out, synchronous.
+
+A format is one file in this folder, named as users say it. Its constants REQUIREMENTS, SUFFIXES and ALIASES are read
+by the hub without importing it, and it has one function: ``create(place)``, which returns a `Processor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Arrays = Mapping[str, "np.ndarray[Any, Any]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One input or output. ``datatype`` is a word of the Open Inference Protocol, ``""`` where any is welcome."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...] | None
+    """-1: any size; ``None``: any shape."""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a model takes and gives."""
+
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    platform: str = ""
+    rows: bool = False
+    """The first axis of every input and output counts independent rows, so that requests may share one call."""
+    open: bool = False
+    """Inputs that are not listed are welcome too."""
+    trusted: bool = True
+    """Our own code, whose short calls may run in the event loop; a user's may block and never does."""
+    facts: Mapping[str, Any] | None = None
+    """Threads, versions, device and warnings to report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a processor finds its things and what it may use."""
+
+    model_path: Path | None
+    model_entry: str | None
+    processor_path: Path | None = None
+    processor_entry: str | None = None
+    threads: int = 1
+    require_safe: bool = False
+
+
+class Processor:
+    """The base of a processor. `load` is called once, before the instance is ready; `predict` on a worker thread."""
+
+    def load(self, path: Path, config: dict[str, Any]) -> None:
+        """Make the model at ``path`` (file or directory) ready. Import the model's library in here."""
+
+    def metadata(self) -> Any:
+        """Names, datatypes and shapes: ``{"inputs": [{"name", "type", "shape"}], "outputs": [...]}``; may be left out."""
+        return None
+
+    def predict(self, inputs: dict[str, Any]) -> Any:
+        """Outputs by name for inputs by name. Raise `mlserve.runtime.InvalidInput` to answer 400 with your words."""
+        raise NotImplementedError(f"{type(self).__name__}.predict(inputs) is not written yet")
+
+
+class Loaded(Protocol):
+    """A processor of this folder after `create`."""
+
+    def load(self, path: Path, config: dict[str, Any]) -> None:
+        """Before: nothing is read. Raises StartFailure with a cause the user can act on."""
+
+    def metadata(self) -> Metadata:
+        """After `load` only."""
+
+    def predict(self, inputs: Arrays) -> Arrays:
+        """Thread-safe. Inputs are already of the declared datatype and shape."""
+
+
+def declared(shape: Sequence[Any] | None) -> tuple[int, ...] | None:
+    """A shape with -1 for each size that is open (None, a symbol, 0 or below)."""
+    if shape is None:
+        return None
+    return tuple(size if isinstance(size, int) and size > 0 else -1 for size in shape)

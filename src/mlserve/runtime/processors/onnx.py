@@ -1,0 +1,136 @@
+"""ONNX models in ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
+
+REQUIREMENTS: tuple[str, ...] = ("onnxruntime>=1.17",)
+SUFFIXES: tuple[str, ...] = (".onnx",)
+ALIASES: tuple[str, ...] = (r"onnx(_cpu|_cu\d+)?",)
+
+_DATATYPES = {
+    "tensor(bool)": "BOOL", "tensor(uint8)": "UINT8", "tensor(uint16)": "UINT16", "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64", "tensor(int8)": "INT8", "tensor(int16)": "INT16", "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64", "tensor(float16)": "FP16", "tensor(float)": "FP32", "tensor(double)": "FP64",
+    "tensor(string)": "BYTES",
+}  # fmt: skip
+_TABLES = {"seq(map(int64,tensor(float)))": "FP32", "seq(map(string,tensor(float)))": "FP32"}
+"""What converters of scikit-learn models give for probabilities by default (ZipMap)."""
+
+
+def create(place: Place) -> OnnxProcessor:
+    return OnnxProcessor(place.threads)
+
+
+class OnnxProcessor:
+    """One session. Spinning is off: its cores are shared with the event loop and the gateway."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._session: Any = None
+        self._metadata = Metadata()
+        self._outputs: list[str] = []
+        self._maps: frozenset[str] = frozenset()
+
+    def load(self, path: Path, config: dict[str, Any]) -> None:
+        import onnxruntime as ort
+
+        ort.set_default_logger_severity(3)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = int(config.get("intra_op_num_threads", self._threads))
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=_providers(ort, config))
+        except StartFailure:
+            raise
+        except Exception as exc:
+            raise _failure(path, exc) from exc
+        self._describe(ort.__version__, options.intra_op_num_threads)
+
+    def metadata(self) -> Metadata:
+        return self._metadata
+
+    def predict(self, inputs: Arrays) -> Arrays:
+        outputs = dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        for name in self._maps:
+            outputs[name] = _table(outputs[name])
+        return outputs
+
+    def _describe(self, version: str, threads: int) -> None:
+        nodes, outputs = self._session.get_inputs(), self._session.get_outputs()
+        foreign = [node for node in nodes if node.type not in _DATATYPES]
+        foreign += [node for node in outputs if node.type not in _DATATYPES and node.type not in _TABLES]
+        if foreign:
+            kinds = ", ".join(f"{node.name}: {node.type}" for node in foreign)
+            raise StartFailure(
+                "unreadable-model", f"types that can't travel in a request ({kinds})", "export it with plain tensors"
+            )
+        self._maps = frozenset(node.name for node in outputs if node.type in _TABLES)
+        self._outputs = [node.name for node in outputs]
+        self._metadata = Metadata(
+            inputs=tuple(Tensor(node.name, _DATATYPES[node.type], declared(node.shape)) for node in nodes),
+            outputs=tuple(_output(node) for node in outputs),
+            platform="onnx_onnxv1",
+            rows=_share_first_axis([*nodes, *outputs]),
+            facts={
+                "threads": {"onnxruntime": threads},
+                "versions": {"onnxruntime": version},
+                "device": "cuda" if "CUDA" in self._session.get_providers()[0] else "cpu",
+            },
+        )
+
+
+def _providers(ort: Any, config: dict[str, Any]) -> list[str]:
+    have = ort.get_available_providers()
+    asked = list(config.get("providers") or ["CPUExecutionProvider"])
+    if missing := [name for name in asked if name not in have]:
+        raise StartFailure(
+            "gpu-unavailable",
+            f"onnxruntime has no {missing[0]} here (it has: {', '.join(have)})",
+            'change "providers" in model_config',
+        )
+    return asked
+
+
+def _share_first_axis(nodes: list[Any]) -> bool:
+    """Every first size is open, and by its symbol the same one."""
+    plain = [node for node in nodes if node.type not in _TABLES]
+    if not plain or any(not node.shape or isinstance(node.shape[0], int) for node in plain):
+        return False
+    return len({node.shape[0] for node in plain}) == 1
+
+
+def _output(node: Any) -> Tensor:
+    if node.type in _TABLES:
+        return Tensor(node.name, _TABLES[node.type], (-1, -1))
+    return Tensor(node.name, _DATATYPES[node.type], declared(node.shape))
+
+
+def _table(rows: list[dict[Any, float]]) -> Any:
+    import numpy as np
+
+    return np.array([list(row.values()) for row in rows], dtype=np.float32)
+
+
+def _failure(path: Path, exc: Exception) -> StartFailure:
+    text = " ".join(str(exc).split())[:300]
+    kind = type(exc).__name__
+    if kind == "NoSuchFile":
+        return StartFailure(
+            "missing-model", f"no model at {path}: {text}", "check model_path; external data lies beside the .onnx file"
+        )
+    if "opset" in text or "IR version" in text or kind == "NotImplemented":
+        return StartFailure(
+            "version-mismatch", f"{path.name} needs another onnxruntime: {text}", "export with an older opset"
+        )
+    size = path.stat().st_size
+    return StartFailure(
+        "corrupt-model",
+        f"{path.name} ({size} bytes) is not a whole ONNX model: {text}",
+        "export or copy the model again",
+    )

@@ -1,0 +1,1 @@
+"""The request formats, one file each: bodies to arrays, arrays to bodies."""

@@ -1,0 +1,128 @@
+"""What a request format offers: its paths, and for each how a body becomes arrays and arrays become a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import orjson
+
+from mlserve.errors import InvalidInput
+from mlserve.runtime.request import JSON, Request
+from mlserve.runtime.signature import Signature
+from mlserve.runtime.tensors import Array
+
+Reply = tuple[bytes, bytes, bytes]
+"""Body, content type, more header lines."""
+
+
+class Call:
+    """One request, decoded and checked: its arrays, and how their outputs are written back."""
+
+    __slots__ = ("encode", "inputs", "rows")
+
+    def __init__(self, inputs: dict[str, Array], rows: int, encode: Callable[[Mapping[str, Array]], Reply]) -> None:
+        self.inputs = inputs
+        self.rows = rows
+        self.encode = encode
+
+
+class UnsupportedMedia(InvalidInput):
+    """A body of a type that this path does not take."""
+
+    code, status = "unsupported-media-type", 415
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a protocol needs to know of the service."""
+
+    service: str
+    version: int
+    signature: Signature
+
+
+class RequestFormat(Protocol):
+    """One protocol. `infer` and `read` are looked at once, at the start."""
+
+    def infer(self) -> Mapping[str, Callable[[Request], Call]]:
+        """POST paths: raise InvalidInput for what can't be used, before it is queued."""
+
+    def read(self) -> Mapping[str, Callable[[], Any]]:
+        """GET paths: an object to send as JSON."""
+
+    def error(self, error: InvalidInput) -> bytes:
+        """The body that goes with a refusal."""
+
+
+def parse_json(body: bytes) -> Any:
+    """A JSON body; raises InvalidInput that says where it goes wrong."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        hint = (
+            "JSON has no NaN: send null for a missing number"
+            if b"NaN" in body[max(0, exc.pos - 4) : exc.pos + 4]
+            else ""
+        )
+        what = "the body is empty, a JSON object is wanted" if not body.strip() else f"the body is not JSON: {exc}"
+        raise InvalidInput(f"{what}; {hint}" if hint else what) from None
+
+
+def dump_json(value: Any) -> bytes:
+    """JSON with numpy arrays inside; NaN and Infinity are written as ``null``, for JSON has no other word."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY, default=_plain)
+
+
+def jsonable(array: Array) -> Any:
+    """An array as `dump_json` takes it."""
+    if array.dtype.kind in "OUS":
+        return texts(array)
+    if array.ndim == 0:
+        return array.item()
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def texts(array: Array) -> Any:
+    """Text and other objects as nested lists."""
+    return _decoded(array.tolist())
+
+
+def simple_error(error: InvalidInput) -> bytes:
+    return dump_json({"error": error.message})
+
+
+def check_object(value: Any, wanted: str) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise InvalidInput(f"the body wants {wanted}; came {_word(value)}")
+
+
+def content_type(request: Request) -> bytes:
+    """The media type alone, lower case; ``b""`` where none was sent."""
+    return request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decoded(item) for item in value]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return texts(value) if value.dtype.kind in "OUS" else value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    raise TypeError(f"{type(value).__name__} can't be written as JSON")
+
+
+def _word(value: Any) -> str:
+    return {list: "a list", str: "text", type(None): "null", bool: "true/false"}.get(type(value), "a number")
+
+
+__all__ = ["JSON", "Call", "Model", "Reply", "RequestFormat", "UnsupportedMedia"]

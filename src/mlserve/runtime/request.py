@@ -1,0 +1,75 @@
+"""One HTTP request, and the bytes of its reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlserve.runtime.http import Connection
+
+JSON = b"application/json"
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+class Request:
+    """What came, and `reply` to answer it: at once or later, from the event loop, once."""
+
+    __slots__ = (
+        "answered",
+        "body",
+        "connection",
+        "headers",
+        "keep_alive",
+        "method",
+        "on_gone",
+        "path",
+        "query",
+        "refusal",
+        "status",
+    )
+
+    def __init__(
+        self, connection: Connection | None, method: str, target: bytes, headers: dict[bytes, bytes], body: bytes
+    ) -> None:
+        path, _, query = target.partition(b"?")
+        self.connection = connection
+        self.method = method
+        self.path = path.decode("latin-1")
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.keep_alive = True
+        self.answered = False
+        self.status = 0
+        self.refusal: tuple[int, str] | None = None
+        """What came is no request: the status and reason it is answered with."""
+        self.on_gone: Callable[[], None] | None = None
+        """Called when the client left before its reply."""
+
+    def reply(self, status: int, body: bytes = b"", content_type: bytes = JSON, extra: bytes = b"") -> None:
+        """Answer. ``extra``: whole header lines, each ended by CRLF. A client that has gone is no error."""
+        if self.answered:
+            return
+        self.answered = True
+        self.status = status
+        self.on_gone = None
+        if self.connection is not None:
+            self.connection.send(self, status, body, content_type, extra)
+
+
+_heads: dict[tuple[int, bytes], bytes] = {}  # filled with the few combinations this program answers with
+
+
+def head(status: int, length: int, content_type: bytes, extra: bytes) -> bytes:
+    """Status line and headers, the empty line included."""
+    start = _heads.get((status, content_type))
+    if start is None:
+        kind = b"content-type: " + content_type + b"\r\n" if content_type else b""
+        start = b"HTTP/1.1 %d %s\r\n%s" % (status, _PHRASES.get(status, b"Unknown"), kind)
+        if len(_heads) < 256:
+            _heads[status, content_type] = start
+    if status == 204:
+        return start + extra + b"\r\n"
+    return b"%scontent-length: %d\r\n%s\r\n" % (start, length, extra)

@@ -1,0 +1,143 @@
+"""The life of an instance: listen, load, warm up, ready, drain, end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+import traceback
+from time import monotonic
+from typing import Any
+
+from mlserve.runtime.app import App
+from mlserve.runtime.failures import explain, running_versions
+from mlserve.runtime.limits import Limits
+from mlserve.runtime.listener import HttpServer
+from mlserve.runtime.loading import load
+from mlserve.runtime.metrics import Metrics
+from mlserve.runtime.processors.base import Loaded
+from mlserve.runtime.profile import plan
+from mlserve.runtime.protocols.base import Model
+from mlserve.runtime.queue import Plan, Queue
+from mlserve.runtime.report import Report, log
+from mlserve.runtime.signature import Signature
+from mlserve.runtime.spec import Spec
+from mlserve.runtime.warm_up import warm_up
+
+START_FAILED = 70
+_LAME_DUCK = 0.3
+_BACKLOG = 1024
+
+
+def run(spec: Spec) -> int:
+    """Serve until SIGTERM; the exit status: 0, or 70 for a start that failed and was reported."""
+    return _new_loop().run_until_complete(Instance(spec).live())
+
+
+class Instance:
+    """One running copy."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._report = Report(spec.report)
+        self._metrics = Metrics(spec.service, spec.version)
+        self._app = App(spec.service, spec.version, self._metrics, spec.keepalive_ms / 1000)
+        self._http = HttpServer(self._app.handle, Limits(body=spec.max_body))
+        self._stop = asyncio.Event()
+
+    async def live(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        listener = await loop.create_server(self._http, self._spec.host, self._spec.port, backlog=_BACKLOG)
+        log(
+            "listening",
+            service=self._spec.service,
+            version=self._spec.version,
+            port=listener.sockets[0].getsockname()[1],
+        )
+        ticking = loop.create_task(self._tick())
+        starting = loop.run_in_executor(None, self._start)
+        stopping = loop.create_task(self._stop.wait())
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            return 0  # stopped while loading: nothing was accepted yet
+        failed = starting.result()
+        if isinstance(failed, int):
+            return failed
+        self._open(*failed)
+        await stopping
+        await self._drain()
+        listener.close()
+        self._http.close()
+        ticking.cancel()
+        return 0
+
+    def _start(self) -> tuple[Loaded, Model, Plan] | int:
+        """Load and warm up, on a thread, so that liveness answers meanwhile."""
+        phase = "load"
+        try:
+            with self._report.phase("load"):
+                processor = load(self._spec)
+                model = Model(self._spec.service, self._spec.version, Signature(processor.metadata()))
+            phase = "warm-up"
+            with self._report.phase("warm-up"):
+                sample = warm_up(processor, model, self._spec.warm_up_path)
+                planned = plan(processor, model.signature, self._spec, sample)
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever it is, it becomes the failure record
+            traceback.print_exception(exc)
+            self._report.failure(explain(exc, self._spec, phase))
+            return START_FAILED
+        return processor, model, planned
+
+    def _open(self, processor: Loaded, model: Model, planned: Plan) -> None:
+        queue = Queue(processor.predict, planned, self._metrics)
+        self._app.serve(model, queue)
+        self._report.facts(_facts(model, planned, self._spec))
+        gc.collect()
+        gc.freeze()
+        self._app.ready = True
+        self._report.ready()
+        log("ready", service=self._spec.service, version=self._spec.version)
+
+    async def _drain(self) -> None:
+        """Not ready; finish what was accepted, and what still comes until nothing comes any more."""
+        self._app.ready = False
+        self._http.draining = True
+        end = monotonic() + max(0.0, self._spec.drain_seconds - 0.5)
+        log("draining", in_flight=self._app.in_flight)
+        quiet_since = monotonic()
+        while monotonic() < end and monotonic() - quiet_since < _LAME_DUCK:
+            seen = self._http.requests
+            await asyncio.sleep(0.02)
+            if self._http.busy or self._app.in_flight or self._http.requests != seen:
+                quiet_since = monotonic()
+        log("stopped", lost=self._app.in_flight)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(self._http.limits.tick)
+            self._http.tick()
+
+
+def _facts(model: Model, planned: Plan, spec: Spec) -> dict[str, Any]:
+    own = dict(model.signature.metadata.facts or {})
+    threads = {
+        **own.pop("threads", {}),
+        "workers": planned.slots,
+        "inline_rows": planned.inline_rows,
+        "batch_rows": planned.batch_rows,
+        "queue": planned.waiting,
+    }
+    versions = {"python": sys.version.split()[0], **running_versions(spec.saved_versions), **own.pop("versions", {})}
+    return {"threads": threads, "versions": versions, "device": own.pop("device", "cpu"), **own}
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # not on every platform; slower, and otherwise the same
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop

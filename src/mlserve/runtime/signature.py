@@ -1,0 +1,85 @@
+"""What the loaded model takes, prepared for checking each request before it is queued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlserve.runtime.processors.base import Metadata, Tensor
+from mlserve.runtime.tensors import Array, BadTensor, check_shape, wanted
+
+
+class Signature:
+    """The inputs by name. A request that passes here can't spoil the batch it lands in."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self.metadata = metadata
+        self.inputs = {tensor.name: tensor for tensor in metadata.inputs}
+        self.required = [tensor for tensor in metadata.inputs if not tensor.optional]
+        self.rows = metadata.rows
+        self.fixed_rows = all(-1 not in (tensor.shape or (-1, -1))[1:] for tensor in metadata.inputs)
+        """Every row has one size, so that all requests may share a batch."""
+        self._names = self.inputs.keys()
+
+    def tensor(self, name: str) -> Tensor:
+        """The declared input of this name, or one that takes anything where the model is open to it."""
+        found = self.inputs.get(name)
+        if found is not None:
+            return found
+        if self.metadata.open:
+            return Tensor(name, "", None)
+        known = ", ".join(self.inputs)
+        raise BadTensor(
+            f'no input "{name}" (inputs: {known})', name=name, wanted=f"one of {known}", came=f'an input named "{name}"'
+        )
+
+    def check_names(self, came: Mapping[str, Any]) -> None:
+        """Every required input came, and none that the model does not know."""
+        if came.keys() == self._names:
+            return
+        for name in came:
+            self.tensor(name)
+        for tensor in self.required:
+            if tensor.name not in came:
+                raise _missing(tensor, came)
+
+    def check(self, inputs: Mapping[str, Array]) -> None:
+        """Names and shapes."""
+        self.check_names(inputs)
+        for name, array in inputs.items():
+            tensor = self.inputs.get(name)
+            if tensor is not None:
+                check_shape(array, tensor)
+
+    def count(self, inputs: Mapping[str, Array]) -> int:
+        """How many rows the inputs hold, 1 where rows mean nothing; raises where inputs disagree."""
+        if not self.rows:
+            return 1
+        count, first = -1, ""
+        for name, array in inputs.items():
+            here = array.shape[0]
+            if count == -1:
+                count, first = here, name
+            elif here != count:
+                raise BadTensor(
+                    f'input "{name}" has {here} rows and "{first}" has {count}; all inputs want as many',
+                    name=name, wanted=f"{count} rows", came=f"{here} rows",
+                )  # fmt: skip
+        return count
+
+    def kin(self, inputs: Mapping[str, Array]) -> object:
+        """Equal for requests that may share a batch."""
+        if self.fixed_rows:
+            return None
+        return tuple((name, inputs[name].shape[1:]) for name in sorted(inputs))
+
+
+def _missing(tensor: Tensor, came: Mapping[str, Any]) -> BadTensor:
+    want = wanted(tensor)
+    names = ", ".join(came) or "no input"
+    return BadTensor(
+        f'input "{tensor.name}" is missing; it wants {want}; came: {names}',
+        name=tensor.name,
+        wanted=want,
+        came="nothing",
+    )

@@ -1,0 +1,92 @@
+"""What an instance is told to serve: the JSON in MLSERVE_RUNTIME. The only file of the runtime that reads the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mlserve.errors import InvalidInput, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One version of one service, as the hub's engine wrote it down for this process."""
+
+    service: str
+    processor: str
+    version: int = 1
+    model_path: str | None = None
+    """File or directory, absolute."""
+    model_entry: str | None = None
+    model_config: Any = None
+    processor_path: str | None = None
+    processor_entry: str | None = None
+    warm_up_path: str | None = None
+    cpu: float = 1.0
+    worker_threads: int = 5
+    max_queue_size: int = 64
+    keepalive_ms: int = 60_000
+    """How long one request may take, waiting included."""
+    max_body: int = 64 << 20
+    batching: bool = False
+    max_batch_size: int = 16
+    max_batch_timeout_ms: int = 50
+    saved_versions: Mapping[str, str] = field(default_factory=dict)
+    """Library versions that the model was saved with, as read from its file."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0: any free one; it is then in the log."""
+    drain_seconds: float = 30.0
+    require_safe: bool = False
+    report: str | None = None
+    """A JSON-lines file that takes phases, facts and the failure; ``None``: nobody asks."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The model's configuration as an object; text that is not JSON is under ``"text"``."""
+        value = self.model_config
+        if isinstance(value, str):
+            try:
+                value = json.loads(value) if value.strip() else {}
+            except ValueError:
+                value = {"text": value}
+        return value if isinstance(value, dict) else {} if value is None else {"value": value}
+
+
+def read_spec(environment: Mapping[str, str]) -> Spec:
+    """The spec in MLSERVE_RUNTIME, with the port and the report file that the backend chose."""
+    text = environment.get("MLSERVE_RUNTIME")
+    if not text:
+        raise InvalidInput(
+            "MLSERVE_RUNTIME is not set, so there is nothing to serve",
+            hint="this program is started by the hub: mlserve create service.json, or mlserve test service.json to try one instance",
+        )
+    given = json.loads(text)
+    known = {f.name for f in fields(Spec)}
+    told = {key: value for key, value in given.items() if key in known and value is not None}
+    told["port"] = int(environment.get("PORT") or environment.get("LISTENING_PORT") or 0)
+    told["report"] = environment.get("MLSERVE_REPORT") or None
+    return Spec(**told)
+
+
+def current_spec() -> Spec:
+    """The spec of this process."""
+    return read_spec(os.environ)
+
+
+def get_model_path() -> Path:
+    """Where the model of this service lies (file or directory); without a model, the folder of the processor itself."""
+    if "MLSERVE_RUNTIME" not in os.environ:
+        raise NotFound(
+            "get_model_path() knows the model only inside a served instance",
+            hint="run it with: mlserve test service.json",
+        )
+    spec = current_spec()
+    place = spec.model_path or spec.processor_path
+    if place is None:
+        raise NotFound("this service has no model_path", hint='add "model_path" to its descriptor')
+    return Path(place)
