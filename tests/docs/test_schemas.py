@@ -9,7 +9,6 @@ import sys
 import pytest
 from tests.docs.pages import ROOT
 
-
 GENERATED = ast.literal_eval(
     next(
         node.value
