@@ -1,0 +1,118 @@
+"""Look at a model: find its file, ask each format whether it is one of its own, have it read. Never runs anything."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Protocol, cast
+
+from mlserve.inspection import formats
+from mlserve.inspection.finding import Finding, damaged
+
+_HEAD = 4096
+_MAX_FILES = 2000
+
+
+class Format(Protocol):
+    """A file of `mlserve.inspection.formats`: one model format."""
+
+    SUFFIXES: tuple[str, ...]
+
+    @staticmethod
+    def matches(head: bytes, suffix: str) -> bool:
+        """Whether a file that begins so, with that suffix, is to be read as this format."""
+
+    @staticmethod
+    def read(path: Path) -> Finding:
+        """What the file says; damage is a problem in the finding, never an exception."""
+
+
+def inspect(path: Path) -> Finding:
+    """What the model at ``path`` says of itself: a file, or a folder with one. Never raises, runs nothing."""
+    try:
+        path = Path(path)
+        return _folder(path) if path.is_dir() else _file(path)
+    except OSError as exc:
+        return damaged(None, f"it can't be read: {exc.strerror or exc}")
+    except ValueError as exc:
+        return damaged(None, f"it can't be read: {exc}")
+
+
+def _file(path: Path) -> Finding:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return damaged(None, "it is not a regular file")
+    suffix = path.suffix.lower()
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    reason = _not_a_model(head, suffix)
+    if reason:
+        return damaged(None, reason)
+    for reader in _formats():
+        if reader.matches(head, suffix):
+            return reader.read(path)
+    return Finding()
+
+
+def _not_a_model(head: bytes, suffix: str) -> str:
+    """What else than a model a download often leaves behind."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:200].lower()
+    if not head:
+        return "the file is empty"
+    if head.startswith(b"version https://git-lfs.github.com/spec"):
+        return "it is a Git LFS pointer, not the model itself: run `git lfs pull` where it came from"
+    if suffix not in (".html", ".htm") and start.startswith((b"<!doctype html", b"<html")):
+        return (
+            "it is an HTML page, not a model: the address it came from answered with a web page (a login, or an error)"
+        )
+    if start.startswith(b"<?xml") and b"<error>" in head.lower():
+        return "it is an error message of a storage server (XML), not a model"
+    return ""
+
+
+def _folder(path: Path) -> Finding:
+    files = list(_files(path))
+    if not files:
+        return damaged(None, "the folder is empty")
+    known = {suffix for reader in _formats() for suffix in reader.SUFFIXES}
+    models = [file for file in files if file.suffix.lower() in known]
+    named = [file for file in models if file.stem == "model"]
+    chosen = models if len(models) == 1 else named
+    if len(chosen) == 1:
+        name = str(chosen[0].relative_to(path))
+        found = _file(chosen[0])
+        return replace(found, file=name, problems=tuple(f"{name}: {problem}" for problem in found.problems))
+    shown = ", ".join(str(file.relative_to(path)) for file in (models or files)[:8])
+    more = ", …" if len(models or files) > 8 else ""
+    what = (
+        "several models in the folder (model_entry names one)"
+        if models
+        else "no model recognised in the folder, it has"
+    )
+    return Finding(notes=(f"{what}: {shown}{more}",))
+
+
+def _files(path: Path) -> Iterator[Path]:
+    count = 0
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__pycache__")))
+        for name in sorted(names):
+            count += 1
+            if count > _MAX_FILES:
+                return
+            if not name.startswith("."):
+                yield Path(folder, name)
+
+
+@cache
+def _formats() -> tuple[Format, ...]:
+    """Every format: a file of the folder, those that are surest of their files first."""
+    modules = [import_module(f"{formats.__name__}.{module.name}") for module in iter_modules(formats.__path__)]
+    ordered = sorted(modules, key=lambda module: (getattr(module, "ORDER", 50), module.__name__))
+    return tuple(cast(Format, module) for module in ordered)
