@@ -1,0 +1,154 @@
+"""The user's own class: ``processor_entry`` is ``file.py:Class`` in the folder ``processor_path``."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.processors.base import Arrays, Metadata, Place, Processor, Tensor, declared
+
+REQUIREMENTS: tuple[str, ...] = ()
+SUFFIXES: tuple[str, ...] = ()
+ALIASES: tuple[str, ...] = ()
+
+_EXAMPLE = '"processor_entry": "processor.py:MyProcessor"'
+
+
+def create(place: Place) -> PythonProcessor:
+    return PythonProcessor(place)
+
+
+class PythonProcessor:
+    """Runs the user's file with its folder first on the import path, and hands arrays through."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._processor: Any = None
+        self._metadata = Metadata(open=True, trusted=False)
+
+    def load(self, path: Path, config: dict[str, Any]) -> None:
+        folder, file, name = _entry(self._place)
+        sys.path.insert(0, str(folder))
+        cls = _class(import_file(folder / file), file, name)
+        self._processor = cls()
+        if callable(getattr(self._processor, "load", None)):
+            self._processor.load(path, config)
+        told = self._processor.metadata() if callable(getattr(self._processor, "metadata", None)) else None
+        self._metadata = _metadata(told, f"{file}:{cls.__name__}")
+
+    def metadata(self) -> Metadata:
+        return self._metadata
+
+    def predict(self, inputs: Arrays) -> Arrays:
+        return _named(self._processor.predict(dict(inputs)))
+
+
+def import_file(file: Path) -> ModuleType:
+    """The user's file as a module of its own name, so that pickles and its own imports find it."""
+    name = file.stem if file.stem not in sys.modules else f"processor_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise StartFailure("bad-entry", f"{file.name} is not a Python file", _EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _entry(place: Place) -> tuple[Path, str, str]:
+    """Folder, file and class name (``""`` where left out); the file exists."""
+    path = place.processor_path
+    if path is None:
+        raise StartFailure(
+            "bad-entry", "a Python processor needs processor_path", 'add "processor_path": "./processor"'
+        )
+    if path.is_file():
+        file, _, name = (place.processor_entry or path.name).partition(":")
+        return path.parent, file if file.endswith(".py") else path.name, name or ("" if file.endswith(".py") else file)
+    found = sorted(str(f.relative_to(path)) for f in path.rglob("*.py")) if path.is_dir() else []
+    file, _, name = (place.processor_entry or "").partition(":")
+    if not file and len(found) == 1:
+        file = found[0]
+    if file and not file.endswith(".py"):
+        file = file.replace(".", "/") + ".py"
+    if file and (path / file).resolve().is_relative_to(path.resolve()) and (path / file).is_file():
+        return path, file, name
+    wish = f"no file {file!r} in" if file else "processor_entry is not set, and no single file is in"
+    raise StartFailure("bad-entry", f"{wish} {path.name}/ (found: {', '.join(found) or 'no Python file'})", _EXAMPLE)
+
+
+def _class(module: ModuleType, file: str, name: str) -> type:
+    own = [cls for _, cls in inspect.getmembers(module, inspect.isclass) if cls.__module__ == module.__name__]
+    able = [cls for cls in own if callable(getattr(cls, "predict", None))]
+    choices = ", ".join(cls.__name__ for cls in able or own) or "none"
+    if name:
+        cls = getattr(module, name, None)
+        if not inspect.isclass(cls):
+            raise StartFailure("bad-entry", f"{file} has no class {name} (classes: {choices})", _EXAMPLE)
+        if not callable(getattr(cls, "predict", None)):
+            raise StartFailure("bad-entry", f"{file}:{name} has no method predict(inputs)", "write one")
+        return cls
+    named = [cls for cls in able if issubclass(cls, Processor)] or able
+    if len(named) == 1:
+        return named[0]
+    count = "no class" if not named else f"{len(named)} classes"
+    raise StartFailure("bad-entry", f"{file} has {count} with a method predict(inputs) (classes: {choices})", _EXAMPLE)
+
+
+def _metadata(told: Any, entry: str) -> Metadata:
+    if isinstance(told, Metadata):
+        return told
+    if told is None:
+        return Metadata(open=True, trusted=False, platform="python")
+    if not isinstance(told, Mapping):
+        raise StartFailure(
+            "load-exception",
+            f"{entry}.metadata() gave {type(told).__name__}; an object with inputs and outputs is wanted",
+        )
+    inputs, outputs = (tuple(_tensor(item, entry) for item in told.get(side) or ()) for side in ("inputs", "outputs"))
+    rows = bool(inputs) and all(tensor.shape and tensor.shape[0] == -1 for tensor in (*inputs, *outputs))
+    return Metadata(inputs, outputs, "python", rows=rows, open=True, trusted=False)
+
+
+def _tensor(item: Any, entry: str) -> Tensor:
+    from mlserve.runtime.tensors import datatype_named
+
+    try:
+        datatype = datatype_named(str(item.get("datatype") or item.get("type") or ""))
+        return Tensor(str(item["name"]), datatype, declared(item.get("shape")), bool(item.get("optional", False)))
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        wish = '{"name": "age", "type": "float", "shape": [-1, 1]}'
+        raise StartFailure("load-exception", f"{entry}.metadata() has {item!r} ({exc}); wanted is {wish}") from exc
+
+
+def _named(outputs: Any) -> Arrays:
+    import numpy as np
+
+    if not isinstance(outputs, Mapping):
+        outputs = {"output": outputs}
+    return {str(name): _array(np, value) for name, value in outputs.items()}
+
+
+def _array(np: Any, value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, str | bytes | Mapping) or value is None:
+        return _boxed(np, value)
+    if hasattr(value, "detach"):  # a torch tensor, whose gradient numpy refuses
+        value = value.detach().cpu()
+    try:
+        return np.asarray(value)
+    except ValueError:  # lists of unequal length are fine as JSON
+        return _boxed(np, value)
+
+
+def _boxed(np: Any, value: Any) -> Any:
+    box = np.empty((), dtype=np.object_)
+    box[()] = value
+    return box
