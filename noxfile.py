@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.10.9"
@@ -15,6 +17,8 @@ GENERATED = {
     "schemas/hub.openapi.json": "mlserve.hub.openapi",
 }
 """Each is what its module prints."""
+TABLE_START = "<!-- commands: python -m mlserve_cli.table -->\n"
+TABLE_END = "<!-- end of commands -->\n"
 
 
 @nox.session
@@ -26,9 +30,8 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     session.run("lint-imports", "--no-cache")
     for path, text in generated(session).items():
-        with open(path, encoding="utf-8") as file:
-            if file.read() != text:
-                session.error(f"{path} is not what the code says: run nox -s schemas")
+        if Path(path).read_text(encoding="utf-8") != text:
+            session.error(f"{path} is not what the code says: run nox -s schemas")
 
 
 @nox.session
@@ -54,11 +57,10 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def schemas(session: nox.Session) -> None:
-    """Write the schemas anew."""
+    """Write the schemas and the README's table of commands anew."""
     install(session)
     for path, text in generated(session).items():
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        Path(path).write_text(text, encoding="utf-8")
 
 
 @nox.session
@@ -75,4 +77,12 @@ def install(session: nox.Session, *groups: str) -> None:
 
 def generated(session: nox.Session) -> dict[str, str]:
     """What each generated file has to hold."""
-    return {path: str(session.run("python", "-m", module, silent=True)) for path, module in GENERATED.items()}
+    printed = {path: printed_by(session, module) for path, module in GENERATED.items()}
+    before, start, rest = Path("README.md").read_text(encoding="utf-8").partition(TABLE_START)
+    end = rest[rest.index(TABLE_END) :]
+    return {**printed, "README.md": f"{before}{start}{printed_by(session, 'mlserve_cli.table').strip()}\n{end}"}
+
+
+def printed_by(session: nox.Session, module: str) -> str:
+    """The standard output of a module."""
+    return str(session.run("python", "-m", module, silent=True, stderr=None))

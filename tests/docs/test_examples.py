@@ -19,6 +19,8 @@ ANSWERS = {
     "iris": {"species": ["setosa", "versicolor", "virginica"]},
     "own-server": {"progression": 200.2},
     "python-processor": {"digit": [1, 5], "sure": [True, True]},
+    "sklearn-pipeline": {"label": ["class_0", "class_1", "class_2"]},
+    "xgboost": {"label": [0, 1, 0]},
 }
 """What request.json is answered with, or a part of it."""
 
