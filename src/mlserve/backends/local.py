@@ -40,7 +40,7 @@ class LocalBackend:
         self._loop = asyncio.create_task(self._keep())
 
     async def apply(self, workload: Workload) -> None:
-        """Make exactly ``workload.count`` copies run; NoCapacity and InvalidDescriptor are raised before anything changes."""
+        """Make exactly ``workload.count`` copies run; NoCapacity and InvalidDescriptor come before any change."""
         _refuse_unsupported(workload)
         key = (workload.service, workload.version)
         if workload.has_served:
@@ -96,7 +96,7 @@ class LocalBackend:
         return spare(machine.look(), reserved(self._supervisor.all()))
 
     def oversubscription(self, more: Resources | None = None, count: int = 1) -> tuple[float, float] | None:
-        """Cores asked for (by all that runs, and ``count`` times ``more``) and cores there are; None when they suffice."""
+        """Cores asked for (by all here and ``count`` times ``more``) and cores there are; None when they suffice."""
         asked = reserved(self._supervisor.all()).cpu + (more.cpu * count if more else 0)
         return (asked, machine.cores()) if asked > machine.cores() else None
 
