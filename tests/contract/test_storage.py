@@ -282,6 +282,19 @@ def test_an_unknown_scheme_lists_the_known_ones(tmp_path: Path) -> None:
         fetch("ftp://user:secret@host/x", tmp_path / "dest")
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["http://[x", "https://h:99999/m", "http:///m", "s3://", "s3:///key", "oss://b", "git+https://", "file:///nowhere",
+     "http://127.0.0.1:1/\x00", "http://exa mple/m", "git+https://-oProxyCommand=x/r", "git+https://h/r@-x",
+     "://", "", "x"],
+)  # fmt: skip
+def test_a_malformed_address_is_an_error_of_ours(address: str, tmp_path: Path) -> None:
+    with pytest.raises((InvalidInput, FetchFailed)) as caught:
+        fetch(address, tmp_path / "dest", options=FetchOptions(connect_seconds=0.5, tries=1))
+    assert caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
 # --- file ------------------------------------------------------------------------------------------------------------
 
 

@@ -46,7 +46,10 @@ def fetch(uri: str, dest: Path, *, options: FetchOptions | None = None, progress
 
 def find(uri: str) -> Scheme:
     """The scheme that answers to an address: one of this package's files, else an installed entry point."""
-    word = urlsplit(uri).scheme.partition("+")[0]
+    try:
+        word = urlsplit(uri).scheme.partition("+")[0]
+    except ValueError as exc:
+        raise InvalidInput(f"not an address: {redacted(uri)} ({exc})", hint="check it for brackets and spaces") from exc
     ours = [module for module in _modules() if word in module.SCHEMES]
     if ours:
         return cast(Scheme, ours[0])
