@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mlserve.backends import logs, machine, report
 from mlserve.backends.base import Capacity, Instance, LogLine, Resources, State, Workload
@@ -17,7 +18,7 @@ from mlserve.backends.launch import LogLimits
 from mlserve.backends.readiness import Readiness
 from mlserve.backends.records import Record
 from mlserve.backends.supervisor import Supervisor
-from mlserve.errors import InvalidDescriptor, MlserveError
+from mlserve.errors import InvalidDescriptor, InvalidInput, MlserveError
 
 log = logging.getLogger(__name__)
 
@@ -184,3 +185,10 @@ def _refuse_unsupported(workload: Workload) -> None:
     if problems:
         text = f'service "{workload.service}": {problems[0]["message"]}'
         raise InvalidDescriptor(text, hint="choose a resource group with another backend", details=problems)
+
+
+def open_backend(home: Path, options: Mapping[str, Any]) -> LocalBackend:
+    """The backend of a resource group of this kind; it has no options."""
+    if options:
+        raise InvalidInput(f"the local backend has no option {next(iter(options))!r}", hint="leave the options out")
+    return LocalBackend(home)

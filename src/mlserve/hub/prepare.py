@@ -65,7 +65,7 @@ class Preparer:
         found = {pointer: str(path) for pointer, path in paths.items() if path is not None}
         async with progress.phase("verify") as entry:
             finding = await asyncio.to_thread(examine, found)
-            entry["detail"] = _summary(finding)
+            entry["detail"] = finding.summary() if finding else ""
         artifacts = Artifacts(found, dict(finding.versions) if finding else {}, finding.format if finding else None)
         async with progress.phase("environment") as entry:
             requirements = engine.requirements(descriptor, artifacts)
@@ -121,9 +121,3 @@ def examine(paths: Mapping[str, str]) -> Finding | None:
             details=[{"cause": "corrupt-model"}],
         )
     return finding
-
-
-def _summary(finding: Finding | None) -> str:
-    if finding is None or finding.format is None:
-        return ""
-    return " ".join([finding.format, *(f"{name} {number}" for name, number in finding.versions.items())])
