@@ -63,7 +63,7 @@ class App:
                 route = self._routes.setdefault(path, Route())
                 route.decode, route.format = decode, form
             for path, read in form.read().items():
-                self._read(path, lambda request, read=read: request.reply(200, dump_json(read())))
+                self._read(path, partial(_reply_json, read))
         for base in (f"/v2/models/{model.service}", f"/v2/models/{model.service}/versions/{model.version}"):
             self._read(
                 f"{base}/ready", lambda request: self._say_ready(request, {"name": self._service, "ready": self.ready})
@@ -97,7 +97,7 @@ class App:
 
     def _infer(self, request: Request, route: Route) -> None:
         queue, form, decode = self._queue, route.format, route.decode
-        assert queue is not None and form is not None and decode is not None  # noqa: S101 - `serve` sets them together
+        assert queue and form and decode  # noqa: S101, PT018 - `serve` sets them together
         try:
             call = decode(request)
             job = Job(
@@ -204,6 +204,10 @@ class App:
 
     def _refuse(self, request: Request, status: int, reason: str, extra: bytes = b"") -> None:
         request.reply(status, dump_json({"error": reason}), extra=extra)
+
+
+def _reply_json(read: Callable[[], Any], request: Request) -> None:
+    request.reply(200, dump_json(read()))
 
 
 def _alike(_inputs: Any) -> object:

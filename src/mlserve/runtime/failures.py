@@ -15,7 +15,8 @@ from mlserve.runtime.spec import Spec
 _HERE = str(Path(__file__).parent)
 _GPU = re.compile(r"cuda|cudnn|nvidia|libcu\w+\.so|no gpu|tensorrt", re.IGNORECASE)
 _DISTRIBUTIONS = {
-    "sklearn": "scikit-learn", "cv2": "opencv-python-headless", "PIL": "Pillow", "yaml": "PyYAML", "bs4": "beautifulsoup4",
+    "sklearn": "scikit-learn", "cv2": "opencv-python-headless", "PIL": "Pillow", "yaml": "PyYAML",
+    "bs4": "beautifulsoup4",
     "skimage": "scikit-image", "dateutil": "python-dateutil", "Crypto": "pycryptodome", "dotenv": "python-dotenv",
     "google.protobuf": "protobuf", "onnxruntime": "onnxruntime", "attr": "attrs", "jwt": "PyJWT", "faiss": "faiss-cpu",
 }  # fmt: skip
@@ -142,10 +143,11 @@ def _mismatch(versions: Mapping[str, Mapping[str, str]], reason: str) -> tuple[s
         for name in saved
         if name in running and saved[name] != running[name]
     ]
+    now = ", ".join(f"{name} {running[name]}" for name in running)
     return (
         "version-mismatch",
         f"the model was saved with {'; '.join(pairs)}: {reason}",
-        f"save the model again with {', '.join(f'{n} {running[n]}' for n in running)}, or serve it with the version it was saved with",
+        f"save the model again with {now}, or serve it with the version it was saved with",
     )
 
 

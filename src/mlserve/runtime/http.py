@@ -32,7 +32,8 @@ class Connection(asyncio.Protocol):
         self._current: Request | None = None
         self._starting = self._reading_paused = self._writing_paused = self._ended = False
         self._last = False  # nothing is read after the request at hand
-        self._target, self._headers, self._size, self._fed = b"", {}, 0, 0
+        self._target, self._size, self._fed = b"", 0, 0
+        self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes] = []
         self._keep = True
 
@@ -50,7 +51,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._last = True  # an upgrade that we don't offer: the request was answered, what follows isn't HTTP/1.1
+            self._decline_upgrade()
         except httptools.HttpParserError as exc:
             refused = exc.__context__
             if isinstance(refused, _Refused):
@@ -99,7 +100,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.lower()] = value
-        self._size += len(name) + len(value)
+        self._size += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
         limits, headers = self._server.limits, self._headers
@@ -203,6 +204,14 @@ class Connection(asyncio.Protocol):
         request.keep_alive = False
         request.refusal = (status, reason)
         self._waiting.append(request)
+
+    def _decline_upgrade(self) -> None:
+        """Answer in plain HTTP/1.1 and close: what follows would be another protocol."""
+        if self._waiting:
+            self._waiting[-1].keep_alive = False
+            self._last = True
+        else:
+            self._refuse(400, "no other protocol is offered here")
 
     def _hang_up(self, request: Request) -> None:
         """No more requests; read on for a while where the client may still be sending, else it would lose the reply."""

@@ -1,4 +1,4 @@
-"""What an instance is told to serve: the JSON in MLSERVE_RUNTIME. The only file of the runtime that reads the environment."""
+"""What an instance is told to serve: the JSON in MLSERVE_RUNTIME. Only this file reads the environment."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def read_spec(environment: Mapping[str, str]) -> Spec:
     if not text:
         raise InvalidInput(
             "MLSERVE_RUNTIME is not set, so there is nothing to serve",
-            hint="this program is started by the hub: mlserve create service.json, or mlserve test service.json to try one instance",
+            hint="the hub starts this program: mlserve create service.json, or to try one instance mlserve test service.json",
         )
     given = json.loads(text)
     known = {f.name for f in fields(Spec)}

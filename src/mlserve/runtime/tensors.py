@@ -93,7 +93,7 @@ def check_shape(array: Array, tensor: Tensor) -> None:
 
 
 def from_json(value: Any, tensor: Tensor) -> Array:
-    """Nested lists as an array of the tensor's datatype, its shape not yet checked; ``null`` is a missing number (NaN)."""
+    """Nested lists as an array of the tensor's datatype, shape not yet checked; ``null`` is a missing number (NaN)."""
     if tensor.datatype == "BYTES":
         return _texts(value, tensor)
     try:

@@ -32,7 +32,7 @@ def size_pools(cpu: float, environment: MutableMapping[str, str]) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Stop glibc from giving tensor buffers back and faulting them in again for every request (11x on 600 KB bodies)."""
+    """Stop glibc from giving tensor buffers back and faulting them in again (11x on 600 KB bodies)."""
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -64,7 +64,7 @@ class Processor:
         """Make the model at ``path`` (file or directory) ready. Import the model's library in here."""
 
     def metadata(self) -> Any:
-        """Names, datatypes and shapes: ``{"inputs": [{"name", "type", "shape"}], "outputs": [...]}``; may be left out."""
+        """``{"inputs": [{"name", "type", "shape"}], "outputs": [...]}``; may be left out."""
         return None
 
     def predict(self, inputs: dict[str, Any]) -> Any:

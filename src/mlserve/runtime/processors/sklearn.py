@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +74,8 @@ class SklearnProcessor:
             return inputs["input"]
         columns = [inputs[name] for name in self._names]
         if self._frame:
-            import pandas as pd
-
-            return pd.DataFrame({name: column[:, 0] for name, column in zip(self._names, columns, strict=True)})
+            pandas = import_module("pandas")  # only where the model was fitted with its frames
+            return pandas.DataFrame({name: column[:, 0] for name, column in zip(self._names, columns, strict=True)})
         if any(column.dtype.kind in "OUS" for column in columns):
             columns = [column.astype(np.object_) for column in columns]
         return np.concatenate(columns, axis=1)
@@ -125,9 +127,10 @@ def _read_skops(path: Path, config: dict[str, Any]) -> Any:
         unknown = [name for name in io.get_untrusted_types(file=path) if name not in trusted]
         if unknown:
             raise StartFailure(
-                "unreadable-model", f"{path.name} holds types that skops does not know: {', '.join(unknown)}",
-                f'if you trust them: "model_config": {{"trusted": [{", ".join(chr(34) + name + chr(34) for name in unknown)}]}}',
-            )  # fmt: skip
+                "unreadable-model",
+                f"{path.name} holds types that skops does not know: {', '.join(unknown)}",
+                f'if you trust them: "model_config": {json.dumps({"trusted": unknown})}',
+            )
         return io.load(path, trusted=trusted)
     except (zipfile.BadZipFile, KeyError, EOFError, ValueError) as exc:
         raise StartFailure(
@@ -156,8 +159,6 @@ def _wants_frame(model: Any) -> bool:
 
 
 def _have_pandas() -> bool:
-    from importlib.util import find_spec
-
     return find_spec("pandas") is not None
 
 

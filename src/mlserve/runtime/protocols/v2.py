@@ -56,9 +56,10 @@ class V2:
         return simple_error(error)
 
     def decode(self, request: Request) -> Call:
+        raw: bytes | memoryview = b""
         length = request.headers.get(_LENGTH)
         if length is None:
-            asked, raw = parse_json(request.body), b""
+            asked = parse_json(request.body)
         else:
             size = binary.header_length(length, request.body)
             if size == 0:

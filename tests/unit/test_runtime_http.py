@@ -1,0 +1,201 @@
+"""The serving program's HTTP: order, limits, slow and leaving clients. A real instance, raw sockets."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from runtime_kit import IRIS, ROW, Running, read_all, serving
+
+BODY = json.dumps(ROW).encode()
+GOOD = b"POST /eval HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    home: Path = tmp_path_factory.mktemp("iris")
+    with serving(home, model_path=str(IRIS), max_body=100_000) as instance:
+        yield instance
+
+
+def test_pipelined_requests_are_answered_in_order(iris: Running) -> None:
+    ids = [b"x-request-id: %d\r\n" % n for n in range(200)]
+    mixed = [(GOOD if n % 3 else LIVE).replace(b"Host: x\r\n", line) for n, line in enumerate(ids)]
+    answer = iris.raw(b"".join(mixed))
+    assert answer.count(b"HTTP/1.1 200 OK") == 200
+    places = [answer.index(line + b"\r\n" if n == 199 else line) for n, line in enumerate(ids)]
+    assert places == sorted(places)
+
+
+def test_a_chunked_body_is_read(iris: Running) -> None:
+    head = b"POST /eval HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(BODY[i : i + 7]), BODY[i : i + 7]) for i in range(0, len(BODY), 7))
+    assert b'"setosa"' in iris.raw(head + chunks + b"0\r\n\r\n")
+
+
+def test_a_request_may_come_byte_by_byte(iris: Running) -> None:
+    with iris.socket() as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in GOOD:
+            client.send(bytes([byte]))
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_expect_continue_is_answered_before_the_body(iris: Running) -> None:
+    with iris.socket() as client:
+        client.sendall(b"POST /eval HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY))
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(BODY)
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_body_over_the_limit_is_413_and_the_client_gets_to_read_it(iris: Running) -> None:
+    answer = iris.post("/eval", b"x" * 5_000_000)
+    assert answer.status == 413
+    assert "100000 bytes" in answer.json["error"]
+    assert answer.headers["connection"] == "close"
+
+
+def test_a_chunked_body_over_the_limit_is_413(iris: Running) -> None:
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    answer = iris.raw(b"POST /eval HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 3 + b"0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 20000 + b"\r\n", b"GET /" + b"x" * 100_000])
+def test_endless_headers_are_431(iris: Running, head: bytes) -> None:
+    assert iris.raw(head).startswith(b"HTTP/1.1 431")
+
+
+def test_noise_is_400_after_the_replies_that_were_due(iris: Running) -> None:
+    answer = iris.raw(GOOD + LIVE + b"\x00\x01 nonsense\r\n\r\n")
+    statuses = [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"200", b"200", b"400"]
+
+
+def test_a_connection_is_kept_and_closed_as_asked(iris: Running) -> None:
+    with iris.socket() as client:
+        for _ in range(3):
+            client.sendall(LIVE)
+            assert b"connection: close" not in client.recv(4096)
+        client.sendall(LIVE.replace(b"Host: x", b"Connection: close"))
+        assert b"connection: close" in read_all(client)
+
+
+def test_http_1_0_is_spoken(iris: Running) -> None:
+    assert read_closed(iris, b"GET /v2/health/live HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+    with iris.socket() as client:
+        client.sendall(b"GET /v2/health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        assert b"connection: keep-alive" in client.recv(4096)
+
+
+def read_closed(iris: Running, data: bytes) -> bytes:
+    with iris.socket() as client:
+        client.sendall(data)
+        return read_all(client)
+
+
+def test_an_upgrade_that_is_not_offered_is_answered_as_plain_http(iris: Running) -> None:
+    request = LIVE.replace(b"Host: x", b"Connection: Upgrade\r\nUpgrade: h2c")
+    assert read_closed(iris, request).startswith(b"HTTP/1.1 200")
+
+
+def test_head_options_and_wrong_methods(iris: Running) -> None:
+    head = iris.ask("HEAD", "/describe")
+    assert (head.status, head.body) == (200, b"")
+    assert int(head.headers["content-length"]) > 100
+    options = iris.ask("OPTIONS", "/eval")
+    assert (options.status, options.headers["allow"]) == (204, "POST, OPTIONS")
+    wrong = iris.get("/eval")
+    assert (wrong.status, wrong.headers["allow"]) == (405, "POST, OPTIONS")
+    assert iris.get("/nowhere").status == 404
+    assert "paths" in iris.get("/nowhere").json["error"]
+
+
+def test_the_request_id_comes_back(iris: Running) -> None:
+    assert iris.post("/eval", ROW, x_request_id="abc-1").headers["x-request-id"] == "abc-1"
+
+
+def test_a_half_closed_client_still_gets_its_reply(iris: Running) -> None:
+    assert iris.raw(GOOD).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_clients_that_leave_do_not_take_the_replies_of_others(iris: Running) -> None:
+    stayers = [iris.socket() for _ in range(20)]
+    leavers = [iris.socket() for _ in range(20)]
+    for stayer, leaver in zip(stayers, leavers, strict=True):
+        leaver.sendall(GOOD)
+        stayer.sendall(GOOD)
+        leaver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")  # ends with a reset
+        leaver.close()
+    for stayer in stayers:
+        assert stayer.recv(4096).startswith(b"HTTP/1.1 200 OK")
+        stayer.close()
+
+
+def test_a_client_that_does_not_read_holds_up_nobody(iris: Running) -> None:
+    rows = {name: [[value]] * 300 for name, value in ROW.items()}
+    body = json.dumps(rows).encode()
+    request = b"POST /eval HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with iris.socket() as client:
+        client.settimeout(1.0)
+        try:
+            for _ in range(2000):
+                client.sendall(request)
+        except TimeoutError:
+            pass  # the server stopped reading, as it should
+        else:
+            raise AssertionError("the server reads on although nobody takes its replies")
+        begun = time.monotonic()
+        assert iris.post("/eval", ROW).status == 200
+        assert time.monotonic() - begun < 5
+
+
+TOKENS = [
+    b"GET ",
+    b"POST ",
+    b"/eval",
+    b"/",
+    b" HTTP/1.1\r\n",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"Content-Length: 5\r\n",
+    b"Content-Length: -1\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"5\r\nhello\r\n",
+    b"0\r\n\r\n",
+    b"Expect: 100-continue\r\n",
+    b"Connection: close\r\n",
+    b"Upgrade: websocket\r\nConnection: upgrade\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"{}",
+    b"[[",
+    b"\x00\xff",
+    GOOD,
+    LIVE,
+    b"Inference-Header-Content-Length: 9\r\n",
+    b"/v2/models/iris/infer",
+    b"CONNECT x:1",
+    b"multipart/form-data; boundary=a\r\n",
+]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=40)), max_size=12))
+def test_no_bytes_crash_or_hang_the_server(iris: Running, parts: list[bytes]) -> None:
+    answer = iris.raw(b"".join(parts))
+    assert not answer or answer.startswith(b"HTTP/1.1 ")
+    assert b" 500 " not in answer
+
+
+def test_the_server_is_well_after_all_that(iris: Running) -> None:
+    assert iris.post("/eval", ROW).json["species"] == "setosa"
+    assert iris.get("/v2/health/ready").status == 200
+    assert "Traceback" not in iris.log
