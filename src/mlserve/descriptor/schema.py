@@ -12,24 +12,37 @@ from mlserve.descriptor.pointers import Place, dotted
 from mlserve.descriptor.service import Descriptor
 from mlserve.descriptor.shapes import FREE
 
-_BOOLEAN_TEXT = {"anyOf": [{"type": "boolean"}, {"enum": ["true", "false"]}]}
+_TEXTS = {
+    "integer": r"^\s*[+-]?[0-9]+\s*$",
+    "number": r"^\s*[+-]?[0-9.]+([eE][+-]?[0-9]+)?\s*$",
+    "boolean": "^([tT]rue|[fF]alse|[tT]|[fF]|[yY]|[nN]|yes|no|on|off|1|0)$",
+}
+"""How a number or boolean looks that is written as text, as published descriptors do."""
+_BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "le": "maximum", "lt": "exclusiveMaximum"}
+"""Bounds that pydantic leaves in its own words where a value may also be null."""
 
 
 def schema() -> dict[str, Any]:
     """The schema: what the models read, and the fields that are accepted or refused beside it."""
-    result = Descriptor.model_json_schema(by_alias=True)
-    result = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://mlserve.dev/schemas/service.schema.json",
-        **result,
-        "title": "mlserve service descriptor",
-    }
-    result.pop("required", None)  # The name may be in metadata.
-    result["anyOf"] = [{"required": ["name"]}, {"required": ["metadata"]}]
-    result["properties"]["generate_token"] |= _BOOLEAN_TEXT
-    result["properties"]["generate_token"].pop("type", None)
+    result = _lenient(Descriptor.model_json_schema(by_alias=True))
+    result.pop("required", None)  # The name may be in metadata, or written with a dot.
+    result["title"] = "mlserve service descriptor"
     _add(result, known(), (), result)
-    return result
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **result}
+
+
+def _lenient(value: Any) -> Any:
+    """The same schema with text allowed for numbers and booleans, as the parser does."""
+    if isinstance(value, list):
+        return [_lenient(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {_BOUNDS.get(key, key): _lenient(item) for key, item in value.items()}
+    pattern = _TEXTS.get(result["type"]) if isinstance(result.get("type"), str) else None
+    if pattern is None:
+        return result
+    said = {key: result.pop(key) for key in ("title", "description", "default") if key in result}
+    return said | {"anyOf": [result, {"type": "string", "pattern": pattern}]}
 
 
 def text() -> str:

@@ -19,8 +19,8 @@ _QUERY = re.compile(
     r"(?P<name>[?&;](?:[\w.-]*(?:signature|token|secret|password|credential|accesskeyid|api_?key)[\w.-]*)=)[^&;#\s]+",
     re.IGNORECASE,
 )
-_LIKE_SECRET = r"[\w.-]*(?:password|passwd|secret|token|credential|api[_-]?key|access[_-]?key)[\w.-]*"
-_OPTION = re.compile(rf"(?P<name>(?:^|(?<=\s))(?:--?{_LIKE_SECRET}[= ]|{_LIKE_SECRET}=))\S+", re.IGNORECASE)
+_NAMED_SO = r"[\w.-]*(?:password|passwd|secret|token|credential|api[_-]?key|access[_-]?key)[\w.-]*"
+_OPTION = re.compile(rf"(?P<name>(?:^|(?<=\s))(?:--?{_NAMED_SO}[= ]|{_NAMED_SO}=))\S+", re.IGNORECASE)
 
 
 def is_secret(place: Iterable[str | int]) -> bool:

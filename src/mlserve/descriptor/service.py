@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from mlserve.descriptor.base import Text, Words
 from mlserve.descriptor.environment import EnvVar
@@ -38,7 +38,11 @@ class Descriptor(Words):
 
     processor: Text = None
     """What serves the model: a format (onnx, sklearn, xgboost) or an engine."""
-    processor_type: Annotated[Literal["python", "cpp", "java"] | None, BeforeValidator(_unset_enum)] = None
+    processor_type: Annotated[
+        Literal["python", "cpp", "java"] | None,
+        BeforeValidator(_unset_enum),
+        WithJsonSchema({"enum": ["python", "cpp", "java", "", None]}),
+    ] = None
     """The language of your own processor."""
     processor_path: Text = None
     """Your processor's folder or archive, or the folder a command runs in."""
