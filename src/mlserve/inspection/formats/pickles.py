@@ -13,6 +13,7 @@ from mlserve.inspection.streams import DAMAGE, Bounded, TooMuch, compression, op
 ORDER = 40
 SUFFIXES = (".pkl", ".pickle", ".joblib", ".sav", ".z")
 _SECONDS = 4.0
+_REST = 1 << 24
 _FAMILY = ("sklearn", "xgboost", "lightgbm", "catboost", "imblearn")
 _PACKAGES = {"sklearn": "scikit-learn"}
 
@@ -34,7 +35,10 @@ def read(path: Path) -> Finding:
     trace, notes, problems = Trace(), [], []
     try:
         with opened(path, kind) as file:
-            follow(Bounded(file, seconds=_SECONDS), trace)
+            bounded = Bounded(file, seconds=_SECONDS)
+            follow(bounded, trace)
+            # To the end, where a compressed file keeps its checksum.
+            bounded.skip(_REST if kind else 0)
     except TooMuch:
         notes.append(
             "compressed with lz4: not looked into"
