@@ -32,9 +32,14 @@ def rows(folder: str = COMMANDS) -> list[tuple[str, str]]:
     return [(f"{verb} ({short[verb]})" if verb in short else verb, summary(verb, folder)) for verb in verbs(folder)]
 
 
+def group_help(name: str) -> str:
+    """What ``mlserve GROUP --help`` prints."""
+    folder = os.path.join(COMMANDS, name)
+    return f"Usage: mlserve {name} COMMAND [ARGS]...\n\n  {summary(name)}.\n\nCommands:\n{_listed(folder)}\n"
+
+
 def root_help() -> str:
     """What ``mlserve --help`` prints; made here, so that it needs no library."""
-    listed = "\n".join(f"  {name:<16} {text}" for name, text in rows())
     return f"""{_USAGE}
 
   Turn a trained model and a service.json into a served, supervised, scalable endpoint.
@@ -46,5 +51,9 @@ Options:
   --help                Show this; COMMAND --help says more of a command
 
 Commands:
-{listed}
+{_listed(COMMANDS)}
 """
+
+
+def _listed(folder: str) -> str:
+    return "\n".join(f"  {name:<16} {text}" for name, text in rows(folder))

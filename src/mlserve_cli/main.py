@@ -22,16 +22,25 @@ def run() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code."""
-    if "_MLSERVE_COMPLETE" not in os.environ:
-        if not arguments or arguments[0] in ("--help", "-h"):
-            sys.stdout.write(root_help())
-            return 0 if arguments else 2
-        if arguments[0] == "--version":
-            return _version()
-    # everything else needs typer, which costs more than all of the above
+    if "_MLSERVE_COMPLETE" in os.environ:
+        return _completion("complete", arguments)
+    if not arguments or arguments[0] in ("--help", "-h"):
+        sys.stdout.write(root_help())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        return _version()
+    if arguments[0] in ("--show-completion", "--install-completion"):
+        return _completion("script", arguments)
+    # imported here, so that all of the above stays instant
     from mlserve_cli.program import invoke
 
     return invoke(arguments)
+
+
+def _completion(what: str, arguments: Sequence[str]) -> int:
+    from mlserve_cli import completion, program
+
+    return program.guarded(lambda: getattr(completion, what)(arguments), as_json=False)
 
 
 def _version() -> int:

@@ -6,24 +6,9 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from mlserve.errors import InvalidInput
 from mlserve_cli.render import Format
-
-
-def _names(incomplete: str) -> list[str]:
-    # completion asks while somebody types: it must not start a hub, and has nothing to say about errors
-    from mlserve.client import Client
-    from mlserve.context import find
-    from mlserve.errors import MlserveError
-    from mlserve.management import Management
-
-    try:
-        services = Client(Management(lambda: find(start=False))).services.list()
-    except MlserveError:
-        return []
-    return [service.name for service in services if service.name.startswith(incomplete)]
+from mlserve_cli.signature import Argument, Option
 
 
 def seconds(text: str) -> float:
@@ -43,14 +28,21 @@ def settings(pairs: list[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-Name = Annotated[str, typer.Argument(help="The service's name", autocompletion=_names)]
-File = Annotated[Path, typer.Argument(help="The descriptor, JSON or YAML")]
-Output = Annotated[Format, typer.Option("-o", "--output", help="How the result is shown")]
+def _services(beginning: str) -> list[str]:
+    from mlserve_cli.completion import service_names  # it reads the verbs, which read this file
+
+    return service_names(beginning)
+
+
+Name = Annotated[str, Argument(help="The service's name", complete=_services)]
+File = Annotated[Path, Argument(help="The descriptor, JSON or YAML")]
+Output = Annotated[Format, Option("-o", "--output", help="How the result is shown")]
 Changes = Annotated[
-    list[str] | None, typer.Option("--set", help="Change a field, e.g. metadata.cpu=2; may be repeated")
+    list[str] | None,
+    Option("--set", help="Change a field, e.g. metadata.cpu=2; may be repeated", metavar="FIELD=VALUE"),
 ]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once, don't wait for the result")]
-Timeout = Annotated[str | None, typer.Option("--timeout", help="Wait this long at most, e.g. 5m")]
-Yes = Annotated[bool, typer.Option("-y", "--yes", help="Don't ask")]
-Data = Annotated[str | None, typer.Option("--data", help="What to ask, as JSON")]
-DataFile = Annotated[Path | None, typer.Option("--file", help="A file to send as it is")]
+NoWait = Annotated[bool, Option("--no-wait", help="Return at once, don't wait for the result")]
+Timeout = Annotated[str | None, Option("--timeout", help="Wait this long at most, e.g. 5m", metavar="TIME")]
+Yes = Annotated[bool, Option("-y", "--yes", help="Don't ask")]
+Data = Annotated[str | None, Option("--data", help="What to ask, as JSON", metavar="JSON")]
+DataFile = Annotated[Path | None, Option("--file", help="A file to send as it is", metavar="PATH")]

@@ -1,120 +1,88 @@
-"""The verbs as one typer program, each imported when it is called."""
+"""Find a verb, import it alone, and run it with its arguments."""
 
 from __future__ import annotations
 
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
-
-import typer
-from typer.core import TyperGroup
 
 from mlserve.errors import InvalidInput, MlserveError
 from mlserve_cli import catalogue, report
+from mlserve_cli.signature import Verb, parse
 
 
-class Folder(TyperGroup):
-    """A folder of verbs. ``package``: the folder as a module name."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A verb and what is left of the command line. ``prog``: how it was called, in full."""
 
-    package = "mlserve_cli.commands"
-    path = catalogue.COMMANDS
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """The names of the files."""
-        return catalogue.verbs(self.path)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import one verb."""
-        if self.package == Folder.package:
-            cmd_name = catalogue.ALIASES.get(cmd_name, cmd_name)
-        if cmd_name not in catalogue.verbs(self.path):
-            return None
-        path = os.path.join(self.path, cmd_name)
-        return _group(cmd_name, self) if os.path.isdir(path) else _verb(f"{self.package}.{cmd_name}", cmd_name)
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The verb of the arguments; an unknown one is met with the nearest."""
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            known = [*catalogue.verbs(self.path), *catalogue.ALIASES]
-            near = get_close_matches(args[0], known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"{ctx.command_path} --help lists the commands"
-            raise InvalidInput(f'no command "{args[0]}"', hint=hint)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The list in the help, without importing the verbs."""
-        with formatter.section("Commands"):
-            formatter.write_dl(catalogue.rows(self.path))
+    verb: Verb
+    prog: str
+    text: str
+    rest: Sequence[str]
 
 
 def invoke(arguments: Sequence[str]) -> int:
     """Run a command line; returns the exit code, with what went wrong on stderr."""
-    as_json = report.wants_json(arguments)
+    return guarded(lambda: _run(arguments), as_json=report.wants_json(arguments))
+
+
+def guarded(action: Callable[[], int], *, as_json: bool) -> int:
+    """Do something; what goes wrong becomes a message and an exit code."""
     try:
-        result = _program().main(list(arguments), prog_name="mlserve", standalone_mode=False)
+        return action()
     except MlserveError as error:
         return report.error(error, as_json=as_json)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except Exception as exc:  # noqa: BLE001 - the outermost place: everything must end in a message
-        return _foreign(exc, as_json)
-    return result if isinstance(result, int) else 0
+        return _unexpected(exc, as_json)
 
 
-def _foreign(exc: Exception, as_json: bool) -> int:
-    if hasattr(exc, "format_message"):  # typer's own: wrong usage
-        usage = InvalidInput(exc.format_message() or "a command is missing", hint=_usage_hint(exc))
-        return report.error(usage, as_json=as_json)
+def find(arguments: Sequence[str], folder: str = catalogue.COMMANDS, prog: str = "mlserve") -> Found | None:
+    """The verb that is meant; None where a group's own help is. Raises InvalidInput for one that isn't there."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        return None
+    name = _verb(arguments[0], folder, prog)
+    path, prog = os.path.join(folder, name), f"{prog} {name}"
+    if os.path.isdir(path):
+        return find(arguments[1:], path, prog)
+    module = import_module(".".join(["mlserve_cli.commands", *prog.split()[1:]]))
+    return Found(module.command, prog, (module.__doc__ or "").strip(), arguments[1:])
+
+
+def _run(arguments: Sequence[str]) -> int:
+    found = find(arguments)
+    if found is None:
+        group = arguments[0] if arguments else ""
+        sys.stdout.write(catalogue.group_help(group))
+        return 0 if arguments[-1:] in (["-h"], ["--help"]) else 2
+    found.verb(**parse(found.verb, found.prog, found.text, found.rest))
+    return 0
+
+
+def _verb(word: str, folder: str, prog: str) -> str:
+    known = catalogue.verbs(folder)
+    aliases = catalogue.ALIASES if folder == catalogue.COMMANDS else {}
+    name = aliases.get(word, word)
+    if name in known:
+        return name
+    near = get_close_matches(word, [*known, *aliases], 1)
+    hint = f"did you mean {near[0]}?" if near else f"{prog} --help lists the commands"
+    raise InvalidInput(f'{prog}: no command "{word}"', hint=hint)
+
+
+def _unexpected(exc: Exception, as_json: bool) -> int:
     if os.environ.get("MLSERVE_DEBUG", "") not in ("", "0"):
         traceback.print_exc()
-    name = type(exc).__name__
-    unknown = MlserveError(f"unexpected {name}: {exc}", hint="MLSERVE_DEBUG=1 shows where; please report it")
-    return report.error(unknown, as_json=as_json)
-
-
-def _usage_hint(exc: Exception) -> str:
-    context = getattr(exc, "ctx", None)
-    return f"{context.command_path} --help says more" if context is not None else "mlserve --help says more"
-
-
-def _program() -> Any:
-    completing = "_MLSERVE_COMPLETE" in os.environ or any("-completion" in argument for argument in sys.argv[1:2])
-    app = typer.Typer(
-        cls=Folder, add_completion=completing, rich_markup_mode=None, pretty_exceptions_enable=False, help=_HELP
+    unknown = MlserveError(
+        f"unexpected {type(exc).__name__}: {exc}", hint="MLSERVE_DEBUG=1 shows where; please report it"
     )
-    app.callback()(_root)
-    return typer.main.get_command(app)
-
-
-_HELP = "Turn a trained model and a service.json into a served, supervised, scalable endpoint."
-
-
-def _root() -> None:
-    pass
-
-
-def _group(name: str, parent: Folder) -> Any:
-    path = os.path.join(parent.path, name)
-    kind = type(name, (Folder,), {"package": f"{parent.package}.{name}", "path": path})
-    app = typer.Typer(cls=kind, add_completion=False, rich_markup_mode=None, help=catalogue.summary(name, parent.path))
-    app.callback(no_args_is_help=False)(_root)
-    group = typer.main.get_command(app)
-    group.name = name
-    return group
-
-
-def _verb(module: str, name: str) -> Any:
-    loaded = import_module(module)
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name, help=loaded.__doc__)(loaded.command)
-    command = typer.main.get_command(app)
-    command.name = name
-    return command
+    return report.error(unknown, as_json=as_json)

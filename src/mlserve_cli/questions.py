@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import typer
-
-from mlserve.errors import InvalidInput
+from mlserve.errors import InvalidInput, MlserveError
 
 
 def confirm(text: str, *, yes: bool) -> None:
@@ -15,5 +13,7 @@ def confirm(text: str, *, yes: bool) -> None:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InvalidInput("this needs a confirmation, and there is no terminal to ask on", hint="-y says yes")
-    if not typer.confirm(text, err=True):
-        raise typer.Exit(1)
+    sys.stderr.write(f"{text} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise MlserveError("nothing was changed: the answer was no")

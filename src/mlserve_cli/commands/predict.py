@@ -2,19 +2,18 @@
 
 from typing import Annotated
 
-import typer
-
 from mlserve import connect
 from mlserve.errors import InvalidInput
 from mlserve_cli.answer import show_answer
 from mlserve_cli.options import Data, DataFile, Name, Output
 from mlserve_cli.question import question
 from mlserve_cli.render import Format
+from mlserve_cli.signature import Argument
 
 
 def command(
     name: Name,
-    source: Annotated[str | None, typer.Argument(metavar="[-]", help="- reads the body from standard input")] = None,
+    source: Annotated[str | None, Argument(metavar="-", help="- reads the body from standard input")] = None,
     data: Data = None,
     file: DataFile = None,
     output: Output = Format.table,

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from mlserve import connect
 from mlserve.errors import InvalidInput
 from mlserve_cli import report
@@ -12,11 +10,12 @@ from mlserve_cli.follow import settle, uploading
 from mlserve_cli.options import Changes, Name, NoWait, Output, Timeout, seconds
 from mlserve_cli.render import Format, show
 from mlserve_cli.show import changed
+from mlserve_cli.signature import Argument
 
 
 def command(
     name: Name,
-    file: Annotated[Path | None, typer.Argument(help="The new descriptor; else the newest version's")] = None,
+    file: Annotated[Path | None, Argument(help="The new descriptor; else the newest version's")] = None,
     set: Changes = None,
     no_wait: NoWait = False,
     timeout: Timeout = None,

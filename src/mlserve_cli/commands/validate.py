@@ -2,18 +2,17 @@
 
 from typing import Annotated
 
-import typer
-
 from mlserve import connect
 from mlserve_cli.options import Changes, File, Output
 from mlserve_cli.render import Format, show
+from mlserve_cli.signature import Option
 from mlserve_cli.verdict import reject_invalid, verdict_text
 
 
 def command(
     file: File,
     set: Changes = None,
-    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Check the descriptor alone")] = False,
+    no_fetch: Annotated[bool, Option("--no-fetch", help="Check the descriptor alone")] = False,
     output: Output = Format.table,
 ) -> None:
     """Validate a descriptor; exit 2 where it is wrong."""

@@ -2,19 +2,18 @@
 
 from typing import Annotated
 
-import typer
-
 from mlserve import contexts
 from mlserve.context import home_directory
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, show
+from mlserve_cli.signature import Argument, Option
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="What to call it")],
-    hub: Annotated[str, typer.Argument(help="The hub's address, e.g. https://gpu-box:8443")],
-    token: Annotated[str, typer.Option("--token", envvar="MLSERVE_TOKEN", help="The hub's token")] = "",
-    use: Annotated[bool, typer.Option("--use", help="Make it the current one")] = False,
+    name: Annotated[str, Argument(help="What to call it")],
+    hub: Annotated[str, Argument(help="The hub's address, e.g. https://gpu-box:8443")],
+    token: Annotated[str, Option("--token", env="MLSERVE_TOKEN", help="The hub's token")] = "",
+    use: Annotated[bool, Option("--use", help="Make it the current one")] = False,
     output: Output = Format.table,
 ) -> None:
     """Add a context."""

@@ -2,17 +2,14 @@
 
 from typing import Annotated
 
-import typer
-
 from mlserve_cli.hub import start
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, properties, show
+from mlserve_cli.signature import Option
 
 
 def command(
-    gateway: Annotated[
-        str | None, typer.Option("--gateway", metavar="HOST:PORT", help="Where it takes requests")
-    ] = None,
+    gateway: Annotated[str | None, Option("--gateway", metavar="HOST:PORT", help="Where it takes requests")] = None,
     output: Output = Format.table,
 ) -> None:
     """Start the hub."""

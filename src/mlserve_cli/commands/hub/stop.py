@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-import typer
-
 from mlserve_cli.hub import stop
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, show
+from mlserve_cli.signature import Option
 
 
 def command(
-    all: Annotated[bool, typer.Option("--all", help="End its services and gateway, too")] = False,
+    all: Annotated[bool, Option("--all", help="End its services and gateway, too")] = False,
     output: Output = Format.table,
 ) -> None:
     """Stop the hub."""

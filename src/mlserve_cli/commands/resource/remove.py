@@ -2,16 +2,15 @@
 
 from typing import Annotated
 
-import typer
-
 from mlserve import connect
 from mlserve_cli.options import Output, Yes
 from mlserve_cli.questions import confirm
 from mlserve_cli.render import Format, show
+from mlserve_cli.signature import Argument
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="The resource group")], yes: Yes = False, output: Output = Format.table
+    name: Annotated[str, Argument(help="The resource group")], yes: Yes = False, output: Output = Format.table
 ) -> None:
     """Remove a resource group."""
     confirm(f'Forget the resource group "{name}"?', yes=yes)
