@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from mlserve.descriptor.base import Words
 from mlserve.descriptor.pointers import Place
+from mlserve.descriptor.service import Descriptor
 from mlserve.descriptor.shapes import FREE
 
 
@@ -116,9 +117,6 @@ class Known:
 @cache
 def known() -> Known:
     """The tree of all fields, lists as ``"*"``."""
-    # Imported here: the service's model imports nothing of this file, but this one is loaded before it by `secrets`.
-    from mlserve.descriptor.service import Descriptor
-
     root = Known()
     _add_model(root, Descriptor, ())
     for name, reason in NOT_APPLICABLE.items():

@@ -7,7 +7,8 @@ from pathlib import Path
 from mlserve.inspection import ubjson
 from mlserve.inspection.danger import dangerous
 from mlserve.inspection.finding import Finding, damaged
-from mlserve.inspection.opcodes import Broken, Made, Trace, follow
+from mlserve.inspection.machine import Broken, Made, Trace
+from mlserve.inspection.opcodes import follow
 from mlserve.inspection.streams import DAMAGE, Bounded, TooMuch, compression, opened
 
 ORDER = 40
