@@ -189,6 +189,7 @@ def test_a_wrong_value_is_refused_at_its_own_place(raw: dict[str, Any], pointer:
         ({"name": "a", "processor_type": "perl", "processor_path": "."}, "/processor_type", "invalid"),
         ({"name": "a", "command": "python app.py"}, "/port", "missing"),
         (with_(port=80), "/port", "invalid"),
+        (with_(env=[{"name": "A", "value": "1"}]), "/env", "invalid"),
         (with_(command="x", port=80), "/command", "conflict"),
         (with_(processor_params=["--a"]), "/processor_params", "unsupported"),
         (with_(public=True, token="abc"), "/public", "conflict"),

@@ -132,6 +132,9 @@ def _leaves(path: str) -> bool:
 
 
 def _environment(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
+    if descriptor.env and not descriptor.command:
+        message = "env is the environment of command; a processor's is processor_envs"
+        yield _at(shaped, "env", "invalid", message)
     seen: set[str] = set()
     for listing, variables in (("processor_envs", descriptor.processor_envs), ("env", descriptor.env)):
         for index, variable in enumerate(variables):
