@@ -1,0 +1,98 @@
+"""The listener and Envoy's own start file. Pure. Constant while Envoy runs: all that is per service is in cds and rds.
+
+(A change of the listener would cut long streams.)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mlserve.gateway.replies import local_replies
+
+HTTP_STATS = "mlserve"
+ROUTES = "services"
+
+_STATS = (
+    r"^(cluster_manager|listener_manager|server|http\.mlserve\.(rds|downstream_(rq|cx)_active)).*"
+    r"|^cluster\.[^.]+\.(membership_(healthy|total)|upstream_cx_(total|active)"
+    r"|upstream_rq_(active|total|completed|[1-5]xx|retry|timeout|pending_overflow|time))$"
+)
+"""The rest of Envoy's hundred numbers per cluster is not kept: that saves memory and makes each question cheap."""
+
+
+def listener(host: str, port: int, directory: Path) -> dict[str, Any]:
+    """The one resource of lds.json."""
+    manager = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": _connection_manager(directory),
+    }
+    return {
+        "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
+        "name": "gateway",
+        "address": {"socket_address": {"address": host, "port_value": port}},
+        # With port sharing, a second Envoy would silently take half of the requests; without, it can't start.
+        "enable_reuse_port": False,
+        "filter_chains": [{"filters": [manager]}],
+    }
+
+
+def _connection_manager(directory: Path) -> dict[str, Any]:
+    kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    return {
+        "@type": f"type.googleapis.com/{kind}",
+        "stat_prefix": HTTP_STATS,
+        "codec_type": "AUTO",
+        "rds": {"route_config_name": ROUTES, "config_source": _file(directory / "rds.json")},
+        "http_filters": [
+            _filter("filter_chain", "filter_chain.v3.FilterChainConfig"),
+            _filter("router", "router.v3.Router", suppress_envoy_headers=True),
+        ],
+        "local_reply_config": local_replies(),
+        "use_remote_address": True,
+        # "..", "%2e%2e" and the like are resolved before a service is chosen. %2F stays as it is: the prefix is
+        # compared as sent, so an encoded slash can't leave a service, and the instance gets its sub path unchanged.
+        "normalize_path": True,
+        "merge_slashes": False,
+        "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
+        "server_header_transformation": "PASS_THROUGH",
+        "request_headers_timeout": "30s",
+        "stream_idle_timeout": "300s",
+        "common_http_protocol_options": {"idle_timeout": "600s"},
+        "http2_protocol_options": {"max_concurrent_streams": 1000},
+    }
+
+
+def bootstrap(directory: Path, admin: Path, max_connections: int) -> dict[str, Any]:
+    """boot.json."""
+    monitor = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+    return {
+        "node": {"id": "mlserve", "cluster": "mlserve"},
+        "admin": {"address": {"pipe": {"path": str(admin), "mode": 0o600}}},
+        "stats_flush_interval": "5s",
+        "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": _STATS}}]}}},
+        "dynamic_resources": {
+            "lds_config": _file(directory / "lds.json"),
+            "cds_config": _file(directory / "cds.json"),
+        },
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": f"type.googleapis.com/{monitor}",
+                        "max_active_downstream_connections": max_connections,
+                    },
+                }
+            ]
+        },
+    }
+
+
+def _filter(name: str, kind: str, **options: Any) -> dict[str, Any]:
+    config = {"@type": f"type.googleapis.com/envoy.extensions.filters.http.{kind}", **options}
+    return {"name": f"envoy.filters.http.{name}", "typed_config": config}
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"resource_api_version": "V3", "path_config_source": {"path": str(path)}}

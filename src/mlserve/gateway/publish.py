@@ -1,0 +1,213 @@
+"""Bring a table to Envoy: render, write in an order that never dangles, wait for the acknowledgement, roll back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlserve.errors import Detail, GatewayFailed
+from mlserve.gateway.admin import Admin, AdminSilent
+from mlserve.gateway.clusters import cluster_json
+from mlserve.gateway.listener import HTTP_STATS, ROUTES
+from mlserve.gateway.log import Log
+from mlserve.gateway.routes import routes_json, service_json
+from mlserve.gateway.table import Table
+
+_PREFIXES = {"cds": "cluster_manager.cds", "rds": f"http.{HTTP_STATS}.rds.{ROUTES}"}
+_WATCHED = "^({}|cluster_manager.warming_clusters)$".format(
+    "|".join(rf"{prefix}\.(version_text|update_rejected)" for prefix in _PREFIXES.values())
+)
+_PATIENCE = 10.0
+_WARMING_PATIENCE = 3.0
+"""A changed cluster takes over after one health check of each instance; a frozen one must not hold up the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A table as Envoy reads it: one text per cluster, one for all routes."""
+
+    clusters: Mapping[str, str] = field(default_factory=dict)
+    routes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One file to write: ``cds`` or ``rds``, with these resources."""
+
+    kind: str
+    resources: str
+
+
+def render(table: Table) -> Rendered:
+    """Pure; the texts of clusters and services that did not change are remembered."""
+    clusters = {cluster.name: cluster_json(cluster) for cluster in table.clusters}
+    versions: dict[str, list[int]] = {route.service: [] for route in table.routes}
+    for cluster in table.clusters:
+        versions.setdefault(cluster.service, []).append(cluster.version)
+    routes = {route.service: route for route in table.routes}
+    services = [
+        service_json(name, routes.get(name), tuple(sorted(found)), table.probe_secret)
+        for name, found in sorted(versions.items())
+    ]
+    return Rendered(dict(sorted(clusters.items())), routes_json(services))
+
+
+def steps(now: Rendered, wished: Rendered) -> list[Step]:
+    """What to write, in order: clusters before routes that name them, routes away before their clusters. Pure."""
+    leaving = {name: text for name, text in now.clusters.items() if name not in wished.clusters}
+    first = dict(sorted({**leaving, **wished.clusters}.items()))
+    plan = []
+    if first != now.clusters:
+        plan.append(Step("cds", ",".join(first.values())))
+    if wished.routes != now.routes:
+        plan.append(Step("rds", wished.routes))
+    if leaving:
+        plan.append(Step("cds", ",".join(wished.clusters.values())))
+    return plan
+
+
+class Publisher:
+    """Keeps one Envoy's cds.json and rds.json. What Envoy has taken is read back from Envoy, never only remembered."""
+
+    def __init__(self, directory: Path, admin: Admin, log: Log) -> None:
+        self._directory = directory
+        self._admin = admin
+        self._log = log
+        self._now: Rendered | None = None
+        self._lock = asyncio.Lock()
+
+    async def publish(self, table: Table) -> None:
+        """Return once Envoy serves the table; raise GatewayFailed, the last good table restored, if it refuses it."""
+        wished = render(table)
+        async with self._lock:
+            before = self._now if self._now is not None else await self._taken()
+            if steps(before, wished):
+                await self._change(before, wished)
+
+    async def repair(self) -> None:
+        """After Envoy was started again: make sure that it took the files."""
+        async with self._lock:
+            if self._now is not None and await self._taken() != self._now:
+                await self._change(Rendered(), self._now)
+
+    def reset(self) -> None:
+        """Write an empty table, for an Envoy that is not running yet."""
+        self._now = None
+        empty = render(Table())
+        self._write(Step("cds", ""))
+        self._write(Step("rds", empty.routes))
+
+    async def _change(self, before: Rendered, wished: Rendered) -> None:
+        self._now = None
+        try:
+            for step in steps(before, wished):
+                await self._apply(step)
+        except GatewayFailed as refused:
+            await self._roll_back(before, refused)
+            raise
+        self._now = wished
+
+    async def _roll_back(self, good: Rendered, refused: GatewayFailed) -> None:
+        """Routes first: they may name a cluster that was refused."""
+        if isinstance(refused, AdminSilent) or not good.routes:
+            return
+        try:
+            # Whole files, for Envoy may have taken some of a refused file's clusters.
+            every = ",".join(good.clusters.values())
+            for step in (Step("rds", good.routes), Step("cds", every)):
+                await self._apply(step)
+        except GatewayFailed as exc:
+            refused.add_note(f"the last good table could not be restored either: {exc}")
+            return
+        self._now = good
+
+    async def _apply(self, step: Step) -> None:
+        known = await self._watched()
+        rejected = int(known.get(f"{_PREFIXES[step.kind]}.update_rejected", "0"))
+        position = self._log.position()
+        version = self._write(step)
+        await self._acknowledged(step.kind, version, rejected, position)
+
+    async def _acknowledged(self, kind: str, version: str, rejected: int, position: int) -> None:
+        prefix, start, pause = _PREFIXES[kind], time.monotonic(), 0.001
+        while (waited := time.monotonic() - start) < _PATIENCE:
+            with contextlib.suppress(AdminSilent):
+                known = await self._watched()
+                if int(known.get(f"{prefix}.update_rejected", "0")) > rejected:
+                    raise self._refused(position)
+                warming = int(known.get("cluster_manager.warming_clusters", "0"))
+                if known.get(f"{prefix}.version_text") == version and (not warming or waited > _WARMING_PATIENCE):
+                    return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.05)
+        raise GatewayFailed(
+            f"Envoy did not take {kind}.json within {_PATIENCE:.0f} s",
+            hint="the hub tries again; if it stays so, restart it: mlserve hub stop && mlserve hub start",
+            details=self._lines(self._log.tail()),
+        )
+
+    def _refused(self, position: int) -> GatewayFailed:
+        lines = self._log.since(position)
+        reason = next(
+            (line for line in reversed(lines) if "rejected" in line or line.startswith(": ")), "it gave no reason"
+        )
+        reason = reason.rpartition("] ")[2].removeprefix(": ")
+        return GatewayFailed(
+            f"Envoy refused the configuration, the last good one stays: {reason}",
+            hint="this is a fault of mlserve or of an address it was given; the other services are not affected",
+            details=self._lines(lines),
+        )
+
+    @staticmethod
+    def _lines(lines: list[str]) -> list[Detail]:
+        return [{"code": "log", "message": line} for line in lines]
+
+    async def _watched(self) -> dict[str, str]:
+        return await self._admin.texts(_WATCHED)
+
+    async def _taken(self) -> Rendered:
+        """What Envoy serves, from the files, if these are what it says it has taken."""
+        known = await self._watched()
+        read = {kind: _read(self._directory / f"{kind}.json") for kind in _PREFIXES}
+        if any(known.get(f"{prefix}.version_text") != read[kind][0] for kind, prefix in _PREFIXES.items()):
+            return Rendered()
+        clusters = {json.loads(text)["name"]: text for text in read["cds"][1]}
+        return Rendered(clusters, ",".join(read["rds"][1]))
+
+    def _write(self, step: Step) -> str:
+        digest = hashlib.sha256(step.resources.encode()).hexdigest()[:16]
+        version = f"{digest}.{time.time_ns():x}"
+        text = f'{{"version_info":"{version}","resources":[{step.resources}]}}'
+        write_private(self._directory / f"{step.kind}.json", text)
+        return version
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once, readable by its owner alone. (Envoy notices a rename; a write in place it does not.)"""
+    beside = path.with_name(f"{path.name}.tmp")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        beside.rename(path)
+    except OSError as exc:
+        raise GatewayFailed(
+            f"could not write {path}: {exc.strerror}", hint="free some space, or check the permissions of MLSERVE_HOME"
+        ) from exc
+
+
+def _read(path: Path) -> tuple[str | None, list[str]]:
+    """Version and resources of a file, each as the text it was rendered to."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None, []
+    texts = [json.dumps(resource, separators=(",", ":")) for resource in document["resources"]]
+    return str(document["version_info"]), texts

@@ -1,0 +1,82 @@
+"""What Envoy itself answers when there is no answer of an instance: JSON with code, message and hint. Pure.
+
+Only Envoy's own replies are formed here; an instance's error passes as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+_SERVICE = 'service "%ROUTE_NAME%"'
+
+
+def local_replies() -> dict[str, Any]:
+    """The listener's ``local_reply_config``."""
+    return {"mappers": _by_flag() + _by_status(), "body_format": _body("gateway", "%LOCAL_REPLY_BODY%")}
+
+
+def _by_flag() -> list[dict[str, Any]]:
+    """Why no instance answered. Where the fault may pass by itself, Retry-After says when to come again."""
+    return [
+        _on_flags(["UH", "NC"], 503, "no-instance", f"{_SERVICE} has no instance that could answer", retry=True),
+        _on_flags(["UO"], 503, "overloaded", f"{_SERVICE} has too many requests in flight", retry=True),
+        _on_flags(["SI", "UT", "DT"], None, "timed-out", f"{_SERVICE} did not answer before its deadline"),
+        _on_flags(
+            ["UF", "UC", "UR", "LR", "URX", "UPE"], 503, "instance-failed",
+            f"the instance of {_SERVICE} closed the connection before it answered", retry=True,
+        ),
+    ]  # fmt: skip
+
+
+def _by_status() -> list[dict[str, Any]]:
+    return [
+        _on_status(
+            401, "denied", f"the token of {_SERVICE} is missing or wrong",
+            hint="send the header 'Authorization: TOKEN'; mlserve describe shows the token", challenge=True,
+        ),
+        _on_status(
+            404, "not-found", "no service answers at %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+            hint="the path is /api/predict/NAME; mlserve list shows the names",
+        ),
+        _on_status(
+            413, "body-too-large", f"the request is larger than {_SERVICE} takes",
+            hint="send less at once, or raise networking.max_body in the descriptor",
+        ),
+        _on_status(429, "rate-limited", f"{_SERVICE} was asked too often", retry=True),
+        _on_status(503, "stopped", f"{_SERVICE} is stopped or not ready yet", hint="mlserve start NAME", retry=True),
+    ]  # fmt: skip
+
+
+def _on_flags(
+    flags: Sequence[str], status: int | None, code: str, message: str, *, retry: bool = False
+) -> dict[str, Any]:
+    hint = "mlserve instances NAME and mlserve logs NAME say more"
+    mapper = {
+        "filter": {"response_flag_filter": {"flags": list(flags)}},
+        "body_format_override": _body(code, message, hint),
+        "headers_to_add": _headers(retry=retry),
+    }
+    return mapper | ({} if status is None else {"status_code": status})
+
+
+def _on_status(
+    status: int, code: str, message: str, *, hint: str = "", retry: bool = False, challenge: bool = False
+) -> dict[str, Any]:
+    value = {"default_value": status, "runtime_key": f"mlserve.status.{status}"}
+    return {
+        "filter": {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}},
+        "body_format_override": _body(code, message, hint),
+        "headers_to_add": _headers(retry=retry, challenge=challenge),
+    }
+
+
+def _headers(*, retry: bool = False, challenge: bool = False) -> list[dict[str, Any]]:
+    headers = [("retry-after", "1")] * retry + [("www-authenticate", "Bearer")] * challenge
+    overwrite = {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return [{"header": {"key": key, "value": value}, **overwrite} for key, value in headers]
+
+
+def _body(code: str, message: str, hint: str = "") -> dict[str, Any]:
+    error = {"code": code, "message": message} | ({"hint": hint} if hint else {})
+    return {"json_format": {"error": error}, "content_type": "application/json"}

@@ -1,0 +1,190 @@
+"""Routes as Envoy resources, one JSON text per service. Pure.
+
+What a request meets, per service, first match wins: the hub's probe of one version, a WebSocket, any other request with
+the right token, and last the 401.
+
+The deadline (`Route.timeout_seconds`) bounds silence, not length: an answer has to begin within it, counted from the
+end of the request and over all tries together, and may then not pause longer than it. So a JSON answer, which comes in
+one piece, is held to the deadline as it stands, and a stream of tokens may go on for as long as tokens come.
+WebSockets may be silent for an hour.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from typing import Any
+
+from mlserve.gateway.table import Route
+
+PREFIX = "/api/predict"
+PROBE_HEADER = "x-mlserve-probe"
+VERSION_HEADER = "x-mlserve-version"
+SERVED_BY_HEADER = "x-mlserve-served-by"
+OVERLOADED_HEADER = "x-mlserve-overloaded"
+"""Set by the runtime on a 503 of a full queue: the request has not run and may be tried elsewhere."""
+
+_SAFE = "connect-failure,refused-stream,reset-before-request,retriable-headers"
+_BUFFER_LIMIT = 32 * 1024 * 1024
+"""A retry needs the whole body kept: this bounds what one request in flight may cost. Larger ones pass, but once."""
+_WEBSOCKET_SILENCE = "3600s"
+
+
+@lru_cache(maxsize=4096)
+def service_json(service: str, route: Route | None, versions: tuple[int, ...], probe_secret: str) -> str:
+    """One entry of the route table's map: the path prefix and all routes of a service."""
+    routes = [_probe(service, version, probe_secret, route) for version in versions if probe_secret]
+    if route is not None:
+        routes += _public(route)
+    action = {
+        "name": service,
+        "typed_config": {"@type": "type.googleapis.com/envoy.config.route.v3.RouteList", "routes": routes},
+    }
+    return f"{json.dumps(_path(service))}:{json.dumps({'action': action}, separators=(',', ':'))}"
+
+
+def routes_json(services: list[str]) -> str:
+    """The whole route table, from the texts of `service_json`.
+
+    A map of prefixes instead of a list of routes: looking a service up costs the same among ten and among a thousand.
+    """
+    head = {
+        "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+        "name": "services",
+        "request_headers_to_remove": [PROBE_HEADER],
+        "virtual_hosts": [{"name": "services", "domains": ["*"], "routes": []}],
+    }
+    if not services:
+        return json.dumps(head, separators=(",", ":"))
+    head["virtual_hosts"] = [{"name": "services", "domains": ["*"], "matcher": {"matcher_tree": _tree()}}]
+    return json.dumps(head, separators=(",", ":")).replace('"@services@":{}', ",".join(services))
+
+
+def _tree() -> dict[str, Any]:
+    match_input = {
+        "name": "path",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+            "header_name": ":path",
+        },
+    }
+    return {"input": match_input, "prefix_match_map": {"map": {"@services@": {}}}}
+
+
+def _public(route: Route) -> list[dict[str, Any]]:
+    allowed = [] if route.token is None else [_authorization(route.token)]
+    targets = [(version, weight) for version, weight in route.targets if weight > 0]
+    denied = [{"name": route.service, "match": _match(route.service), "direct_response": {"status": 401}}]
+    refused = [] if route.token is None else denied
+    if not targets:
+        return [_stopped(route, allowed), *refused]
+    return [_websocket(route, targets, allowed), _main(route, targets, allowed), *refused]
+
+
+def _stopped(route: Route, allowed: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"name": route.service, "match": _match(route.service, allowed), "direct_response": {"status": 503}}
+
+
+def _probe(service: str, version: int, secret: str, route: Route | None) -> dict[str, Any]:
+    like = route or Route(service, ())
+    headers = [_exact(PROBE_HEADER, secret), _exact(VERSION_HEADER, str(version))]
+    action = _action(like, [(version, 1)]) | {"idle_timeout": _seconds(like.timeout_seconds)}
+    hidden = ["authorization", VERSION_HEADER]
+    return _route(service, _match(service, headers), action, hidden)
+
+
+def _websocket(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]]) -> dict[str, Any]:
+    upgrade = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
+    headers = [upgrade, _exact(":method", "GET"), *allowed]
+    action = _action(route, targets) | {
+        "idle_timeout": _WEBSOCKET_SILENCE,
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+    }
+    return _route(route.service, _match(route.service, headers), action, _hidden(route))
+
+
+def _main(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]]) -> dict[str, Any]:
+    action = _action(route, targets) | {"idle_timeout": _seconds(route.timeout_seconds)}
+    limited = _route(route.service, _match(route.service, allowed), action, _hidden(route))
+    limited["request_body_buffer_limit"] = min(route.max_body, _BUFFER_LIMIT)
+    limited["typed_per_filter_config"] = {"envoy.filters.http.filter_chain": _body_limit(route.max_body)}
+    return limited
+
+
+def _hidden(route: Route) -> list[str]:
+    """The service's token is the gateway's business; a public service may have an Authorization of its own."""
+    return [] if route.token is None else ["authorization"]
+
+
+def _route(service: str, match: dict[str, Any], action: dict[str, Any], hidden: list[str]) -> dict[str, Any]:
+    served_by = {"header": {"key": SERVED_BY_HEADER, "value": "%UPSTREAM_CLUSTER%"}}
+    prefix = {"header": {"key": "x-forwarded-prefix", "value": _path(service)}}
+    overwrite = {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    route = {
+        "name": service,
+        "match": match,
+        "route": action,
+        "request_headers_to_add": [prefix | overwrite],
+        "response_headers_to_add": [served_by | overwrite],
+    }
+    return route | ({"request_headers_to_remove": hidden} if hidden else {})
+
+
+def _action(route: Route, targets: list[tuple[int, int]]) -> dict[str, Any]:
+    names = [(f"{route.service}/{version}", weight) for version, weight in targets]
+    weighted = {"clusters": [{"name": name, "weight": weight} for name, weight in names]}
+    where = {"cluster": names[0][0]} if len(names) == 1 else {"weighted_clusters": weighted}
+    # Leading slashes are one, so that no instance ever sees "//host"; what follows arrives as it was sent.
+    rewrite = {"pattern": {"regex": f"^{_path(route.service)}/*"}, "substitution": "/"}
+    return where | {"regex_rewrite": rewrite, "timeout": "0s", "retry_policy": _retry_policy(route.retry)}
+
+
+def _retry_policy(twice: bool) -> dict[str, Any]:
+    previous = {
+        "name": "envoy.retry_host_predicates.previous_hosts",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+        },
+    }
+    return {
+        "retry_on": f"{_SAFE},reset" if twice else _SAFE,
+        "retriable_headers": [{"name": OVERLOADED_HEADER, "present_match": True}],
+        "num_retries": 2,
+        "retry_back_off": {"base_interval": "0.01s", "max_interval": "0.1s"},
+        "retry_host_predicate": [previous],
+        "host_selection_retry_max_attempts": 3,
+    }
+
+
+def _body_limit(limit: int) -> dict[str, Any]:
+    body = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit",
+        "max_request_bytes": limit,
+    }
+    return {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.filter_chain.v3.FilterChainConfigPerRoute",
+        "filter_chain": {"filters": [{"name": "body", "typed_config": body}]},
+    }
+
+
+def _match(service: str, headers: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    match: dict[str, Any] = {"path_separated_prefix": _path(service)}
+    return match | ({"headers": headers} if headers else {})
+
+
+def _authorization(token: str) -> dict[str, Any]:
+    pattern = f"(?:(?i:bearer) +)?{re.escape(token)}"
+    return {"name": "authorization", "string_match": {"safe_regex": {"regex": pattern}}}
+
+
+def _exact(name: str, value: str) -> dict[str, Any]:
+    return {"name": name, "string_match": {"exact": value}}
+
+
+def _path(service: str) -> str:
+    return f"{PREFIX}/{service}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{max(seconds, 0.001):.3f}s"

@@ -1,0 +1,102 @@
+"""What Envoy says about its clusters: requests in flight, instances that are not well, counters."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from mlserve.gateway.admin import Admin
+
+_MEMBERS = r"^cluster\.[^.]+\.membership_(healthy|total)$"
+_REQUESTS = r"\.upstream_rq_(active|completed|5xx|retry)$"
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What one version of a service was asked since Envoy started."""
+
+    total: int
+    """Requests that came to an end; the probes of the hub are among them, health checks are not."""
+    failed: int
+    """Those of them that ended with a status of 500 or more."""
+    retried: int
+    in_flight: int
+
+
+class Stats:
+    """Each method asks Envoy once; nothing is kept."""
+
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+
+    async def active(self, service: str, version: int) -> dict[str, int]:
+        """Requests in flight by address, for the instances that the cluster has now."""
+        lines = (await self._admin.get("/clusters")).splitlines()
+        start = f"{service}/{version}::"
+        counts = (line[len(start) :].partition("::rq_active::") for line in lines if line.startswith(start))
+        return {address: int(count) for address, separator, count in counts if separator}
+
+    async def unhealthy(self) -> set[str]:
+        """Addresses that get no requests because they fail their health check or were ejected."""
+        members = await self._admin.numbers(_MEMBERS)
+        totals = (name for name in members if name.endswith("_total"))
+        if all(members[name] == members.get(f"{name.removesuffix('_total')}_healthy") for name in totals):
+            return set()
+        clusters = json.loads(await self._admin.get("/clusters?format=json"))["cluster_statuses"]
+        return {_address(host) for cluster in clusters for host in cluster.get("host_statuses", ()) if _unwell(host)}
+
+    async def requests(self, service: str | None = None) -> dict[tuple[str, int], Requests]:
+        """Counters by service and version; of one service, or of all."""
+        which = "[^.]+" if service is None else f"{re.escape(service)}/[0-9]+"
+        found: dict[tuple[str, int], dict[str, int]] = {}
+        for name, value in (await self._admin.numbers(rf"^cluster\.{which}{_REQUESTS}")).items():
+            _, cluster, number = name.split(".")
+            owner, _, version = cluster.partition("/")
+            found.setdefault((owner, int(version)), {})[number.removeprefix("upstream_rq_")] = value
+        return {key: _requests(numbers) for key, numbers in found.items()}
+
+
+async def connections(pid: int, addresses: Collection[str]) -> dict[str, int]:
+    """Connections that Envoy has open to each address. To one that left its cluster, that is its requests in flight.
+
+    (Envoy forgets a host with its cluster's old form, but keeps the connection until the answer has passed, and closes
+    it then; idle ones it closes at once.)
+    """
+    counted = await asyncio.to_thread(_remote_ends, pid)
+    return {address: counted[address] for address in addresses}
+
+
+def _remote_ends(pid: int) -> Counter[str]:
+    import psutil
+
+    try:
+        found = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return Counter()
+    remote = (end.raddr for end in found if end.raddr and end.status == psutil.CONN_ESTABLISHED)
+    return Counter(_join(end.ip, end.port) for end in remote)
+
+
+def _requests(numbers: dict[str, int]) -> Requests:
+    completed, failed = numbers.get("completed", 0), numbers.get("5xx", 0)
+    return Requests(completed, failed, numbers.get("retry", 0), numbers.get("active", 0))
+
+
+def _unwell(host: dict[str, Any]) -> bool:
+    """Anything but ``eds_health_status`` says: failed a check, was ejected, waits for its first check."""
+    health = {key: value for key, value in host.get("health_status", {}).items() if key != "eds_health_status"}
+    return any(health.values())
+
+
+def _address(host: dict[str, Any]) -> str:
+    socket = host["address"]["socket_address"]
+    return _join(socket["address"], socket["port_value"])
+
+
+def _join(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

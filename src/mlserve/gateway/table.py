@@ -1,0 +1,51 @@
+"""What the gateway is to serve, in words: clusters, routes and the probe secret. Envoy's terms are elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The ready instances of one version of a service."""
+
+    service: str
+    version: int
+    endpoints: tuple[str, ...] = ()
+    """``host:port`` of each instance that is ready; an instance leaves this list before it is stopped."""
+    health_path: str | None = None
+    """Answers 200 while an instance is well; ``None``: an open port is taken for well."""
+    http2: bool = False
+    """The instances speak HTTP/2 with prior knowledge (gRPC)."""
+
+    @property
+    def name(self) -> str:
+        """``service/version``, also the value of the answer header ``x-mlserve-served-by``."""
+        return f"{self.service}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How requests to ``/api/predict/SERVICE`` are treated."""
+
+    service: str
+    targets: tuple[tuple[int, int], ...]
+    """``(version, weight)``; a weight of 0 gets nothing; no targets: the service is stopped and answers 503."""
+    token: str | None = None
+    """What ``Authorization`` has to carry, bare or after ``Bearer``; ``None``: the service is public."""
+    timeout_seconds: float = 60.0
+    """How long an answer may take to begin, and then to pause between two pieces (see `routes`)."""
+    max_body: int = 64 * 1024 * 1024
+    """Bytes one request may carry."""
+    retry: bool = True
+    """A request may run twice: it is tried again elsewhere when its instance dies in the middle of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All that the gateway serves. Equal tables render to equal files."""
+
+    clusters: tuple[Cluster, ...] = ()
+    routes: tuple[Route, ...] = ()
+    probe_secret: str = ""
+    """Opens each version to the hub's own probes, before a public route names it; empty: no probes."""
