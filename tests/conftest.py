@@ -59,11 +59,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def client(home: Path) -> Client:
+def client(home: Path) -> Iterator[Client]:
     """A client of the local hub, which starts with the first call."""
     import mlserve
 
-    return mlserve.connect()
+    with mlserve.connect() as client:
+        yield client
 
 
 @pytest.fixture

@@ -21,6 +21,10 @@ class Management:
         self._find = find
         self._connect()
 
+    def close(self) -> None:
+        """Let go of this thread's connection; a later call opens another."""
+        self._transport.close()
+
     def get(self, path: str, **query: Any) -> Json:
         """GET; members of ``query`` that are None are left out."""
         return self._json("GET", path + _query(query))
@@ -78,6 +82,7 @@ class Management:
             except NotConnected:
                 if not self.address.local:
                     raise
+                self.close()
                 self._connect()  # the local hub may have ended and come back elsewhere; nothing was sent yet
                 return self._transport.exchange(method, path, body=body, headers=self._headers(kind), timeout=timeout)
         except OSError as exc:

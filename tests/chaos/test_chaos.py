@@ -34,7 +34,7 @@ def table() -> Iterator[list[Row]]:
 @pytest.fixture
 def pair(client: Client, iris: Path) -> Service:
     """A service with two instances."""
-    return client.services.create(iris, set=["metadata.instance=2", "metadata.memory=256"])
+    return client.services.create(iris, set=["metadata.instance=2", "metadata.memory=256"]).wait()
 
 
 def run(pair: Service, table: list[Row], what: str, trouble: Callable[[Load], None]) -> Load:
@@ -60,10 +60,10 @@ def test_sigkill_of_the_hub_fails_no_request(client: Client, pair: Service, tabl
     def trouble(load: Load) -> None:
         os.kill(hub_pid(home), signal.SIGKILL)
         load.wait_for(200)
-        again = mlserve.connect()
-        service = again.services.get(pair.name)
-        assert {instance["pid"] for instance in service.instances()} == pids, "the next hub adopts what runs"
-        assert service.status == "Running"
+        with mlserve.connect() as again:
+            service = again.services.get(pair.name)
+            assert {instance["pid"] for instance in service.instances()} == pids, "the next hub adopts what runs"
+            assert service.status == "Running"
 
     assert run(pair, table, "SIGKILL of the hub, then the next hub adopts", trouble).failed() == []
 
@@ -119,7 +119,7 @@ def test_an_update_fails_no_request(pair: Service, table: list[Row]) -> None:
 
 
 def test_stopping_another_service_fails_no_request(client: Client, pair: Service, iris: Path, table: list[Row]) -> None:
-    other = client.services.create(iris, set=["name=other", "metadata.memory=256"])
+    other = client.services.create(iris, set=["name=other", "metadata.memory=256"]).wait()
 
     def trouble(load: Load) -> None:
         other.stop()

@@ -53,6 +53,16 @@ class Client:
         service = self.services.create(source, set=set, trial=True)
         return try_out(service, data, timeout=timeout, on_progress=on_progress)
 
+    def close(self) -> None:
+        """Let go of this thread's connection; a later call opens another."""
+        self._management.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def __repr__(self) -> str:
         return f"<mlserve hub {self._management.address.url}>"
 

@@ -40,9 +40,8 @@ async def serve(settings: Settings) -> None:
     try:
         store = SqliteStore(home.path / "hub.db")
         listener = _listen(settings.listen)
-        gateway = Gateway(
-            home.path / "gateway", settings.gateway, binary=Path(settings.envoy) if settings.envoy else None
-        )
+        binary = Path(settings.envoy) if settings.envoy else None
+        gateway = Gateway(home.path / "gateway", _gateway_address(settings), binary=binary)
         await gateway.start()
         app = _assemble(settings, home, store, gateway)
         url = "http://{}:{}".format(*listener.getsockname())
