@@ -17,7 +17,7 @@ from mlserve.descriptor import parse, read_file
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/service.json"))
 ANSWERS = {
     "iris": {"species": ["setosa", "versicolor", "virginica"]},
-    "own-server": {"progression": 200.2},
+    "own-server": {"progression": 205.8},
     "python-processor": {"digit": [1, 5], "sure": [True, True]},
     "sklearn-pipeline": {"label": ["class_0", "class_1", "class_2"]},
     "xgboost": {"label": [0, 1, 0]},

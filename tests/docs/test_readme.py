@@ -94,3 +94,4 @@ def test_the_model_of_your_own_is_served(home: Path, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "/api/predict/wine" in done.stdout
+    assert "'label': [0, 0]" in done.stdout
