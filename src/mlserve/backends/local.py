@@ -36,19 +36,21 @@ class LocalBackend:
         self._readiness = Readiness(self._supervisor)
         self._wishes: dict[tuple[str, int], Workload] = {}
         self._wake = self._supervisor.changed
+        self._one_at_a_time = asyncio.Lock()
         self.changed = asyncio.Event()
         """Set when an instance has changed; the hub clears it and looks."""
         self._loop = asyncio.create_task(self._keep())
 
     async def apply(self, workload: Workload) -> None:
         """Make exactly ``workload.count`` copies run; NoCapacity and InvalidDescriptor come before any change."""
-        _refuse_unsupported(workload)
+        refuse_unsupported(workload)
         key = (workload.service, workload.version)
         if workload.has_served:
             self._supervisor.served.add(key)
-        self._check_capacity(workload)
-        self._wishes[key] = workload
-        self._converge(workload)
+        async with self._one_at_a_time:
+            await self._check_capacity(workload)
+            self._wishes[key] = workload
+            self._converge(workload)
 
     async def remove(self, service: str, version: int | None = None) -> None:
         """Stop it now, with ``drain_seconds`` to end in; without a version nothing is kept, logs included."""
@@ -94,7 +96,8 @@ class LocalBackend:
 
     async def capacity(self) -> Capacity:
         """Total and free CPU, memory and GPUs of this machine."""
-        return spare(machine.look(), reserved(self._supervisor.all()))
+        there = await asyncio.to_thread(machine.look)
+        return spare(there, reserved(self._supervisor.all()))
 
     def oversubscription(self, more: Resources | None = None, count: int = 1) -> tuple[float, float] | None:
         """Cores asked for (by all here and ``count`` times ``more``) and cores there are; None when they suffice."""
@@ -112,14 +115,16 @@ class LocalBackend:
     async def _keep(self) -> None:
         """Restart, stop and kill as time passes and instances change."""
         while True:
-            self._wake.clear()
+            if self._wake.is_set():
+                self._wake.clear()
+                self.changed.set()
             looks = [self._supervisor.end_stragglers(time.time())]
             looks += [self._converge_quietly(workload) for workload in list(self._wishes.values())]
             self._readiness.follow()
-            self.changed.set()
             due = min((look for look in looks if look is not None), default=None)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), None if due is None else max(due - time.time(), 0.01))
+                async with asyncio.timeout(None if due is None else max(due - time.time(), 0.01)):
+                    await self._wake.wait()
 
     def _converge_quietly(self, workload: Workload) -> float | None:
         try:
@@ -147,13 +152,14 @@ class LocalBackend:
         for _ in range(actions.start):
             self._supervisor.start(workload)
 
-    def _check_capacity(self, workload: Workload) -> None:
+    async def _check_capacity(self, workload: Workload) -> None:
         have = self._supervisor.of(workload.service, workload.version)
         starts = converge(have, workload, time.time()).start
         if starts:
             staying = [record for record in have if record.draining_since is None]
             missing = max(workload.count - len(staying), starts)
-            check(workload, missing, machine.look(), reserved(self._supervisor.all()))
+            there = await asyncio.to_thread(machine.look)
+            check(workload, missing, there, reserved(self._supervisor.all()))
 
     def _of(self, service: str | None) -> list[Record]:
         return [record for record in self._supervisor.all() if service in (None, record.service)]
@@ -175,7 +181,8 @@ class LocalBackend:
         )  # fmt: skip
 
 
-def _refuse_unsupported(workload: Workload) -> None:
+def refuse_unsupported(workload: Workload) -> None:
+    """Raise InvalidDescriptor for what no local process can be."""
     problems = []
     if workload.image:
         message = "the local backend starts no images; it runs processors, and programs by command and port"

@@ -29,17 +29,18 @@ class Readiness:
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
-        self._starting: dict[str, asyncio.Task[None]] = {}
+        self._starting: dict[tuple[str, float], asyncio.Task[None]] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._patrol = asyncio.create_task(self._ask_round())
 
     def follow(self) -> None:
         """Have every starting instance watched."""
         for record in self._supervisor.all():
-            if record.state is State.STARTING and record.id not in self._starting:
-                task = asyncio.create_task(self._until_ready(record.id, record.started_at))
-                self._starting[record.id] = task
-                task.add_done_callback(partial(self._done, record.id))
+            start = (record.id, record.started_at)
+            if record.state is State.STARTING and start not in self._starting:
+                task = asyncio.create_task(self._until_ready(*start))
+                self._starting[start] = task
+                task.add_done_callback(partial(self._done, start))
 
     async def close(self) -> None:
         """Stop asking."""
@@ -48,8 +49,8 @@ class Readiness:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _done(self, instance: str, _: asyncio.Task[None]) -> None:
-        self._starting.pop(instance, None)
+    def _done(self, start: tuple[str, float], _: asyncio.Task[None]) -> None:
+        self._starting.pop(start, None)
 
     async def _until_ready(self, instance: str, started_at: float) -> None:
         look_at = 0.0
