@@ -86,17 +86,14 @@ class Transport:
 
     def close(self) -> None:
         """Let go of this thread's connection."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-        self._local.connection = None
+        self._local.kept = None
 
     def _connection(self) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is None or connection.sock is None or _ended(connection.sock):
+        kept: _Kept | None = getattr(self._local, "kept", None)
+        if kept is None or kept.connection.sock is None or _ended(kept.connection.sock):
             self.close()
-            connection = self._local.connection = self._connect()
-        return connection
+            kept = self._local.kept = _Kept(self._connect())
+        return kept.connection
 
     def _connect(self) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection
@@ -131,6 +128,16 @@ class Transport:
         except (OSError, http.client.HTTPException) as exc:
             connection.close()
             raise Broken(str(exc) or type(exc).__name__) from exc
+
+
+class _Kept:
+    """A thread's connection, closed when the thread or the transport goes away."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
 
 
 def _ended(sock: socket.socket) -> bool:

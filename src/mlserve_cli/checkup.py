@@ -151,6 +151,11 @@ def _answers(url: str) -> bool:
 
 def _hub_side(client: Client) -> Iterator[Check]:
     try:
-        yield from ({"fix": "", **check, "name": f"hub: {check.get('name')}"} for check in client.hub.checks())
+        yield from ({"fix": "", **check, "name": _hub_name(str(check.get("name")))} for check in client.hub.checks())
     except MlserveError as error:
         yield _check("backends", False, error.message, error.hint)
+
+
+def _hub_name(name: str) -> str:
+    # the hub looks at some of the same things from its own side
+    return name if name.startswith(("hub", "resource group")) else f"hub {name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 LOG_LINES = 40
@@ -19,7 +20,13 @@ def _head(record: Mapping[str, Any]) -> Iterator[str]:
     yield f"  phase     {record.get('phase', 'unknown')} ({record.get('cause', 'unknown')})"
     yield f"  reason    {record.get('reason', '')}"
     if record.get("at"):
-        yield f"  at        {record['at']}"
+        yield f"  at        {_moment(record['at'])}"
+
+
+def _moment(at: Any) -> str:
+    if isinstance(at, int | float):
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(at)
 
 
 def _frames(record: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,9 @@ from mlserve.errors import MlserveError
 from mlserve_cli import report
 from mlserve_cli.options import seconds
 
+State = Mapping[str, Any]
+NOTHING: State = {}
+
 Line = tuple[str, str, str]
 """Who (version or instance), what (phase), how (state)."""
 
@@ -28,7 +31,8 @@ def settle(service: Service, *, no_wait: bool, timeout: str | None, undo: str) -
     limit = seconds(timeout) if timeout else None
     if no_wait:
         return service
-    with following(lambda status: _goes_on(service.name, status, f"{undo} undoes it")) as progress:
+    now = service.to_dict()
+    with following(lambda status: _goes_on(service.name, status, f"{undo} undoes it"), now) as progress:
         return service.wait(limit, progress)
 
 
@@ -51,9 +55,12 @@ def uploading() -> Iterator[Any]:
 
 
 @contextmanager
-def following(interrupted: Callable[[str], MlserveError]) -> Iterator[Any]:
-    """A progress callback, live on a terminal, else a line each change; ``interrupted`` says where Ctrl-C leaves it."""
-    shown: Lines | Live = Live() if sys.stderr.isatty() else Lines()
+def following(interrupted: Callable[[str], MlserveError], known: State = NOTHING) -> Iterator[Any]:
+    """A progress callback, live on a terminal, else a line each change; ``interrupted`` says where Ctrl-C leaves it.
+
+    What is ``known`` of the service already is not shown again as a line.
+    """
+    shown: Lines | Live = Live() if sys.stderr.isatty() else Lines(known)
     try:
         with shown:
             yield shown.update
@@ -83,9 +90,9 @@ class Upload:
 class Lines:
     """Plain lines: each phase once."""
 
-    def __init__(self) -> None:
-        self.status = ""
-        self._seen: set[Line] = set()
+    def __init__(self, known: State) -> None:
+        self.status = str(known.get("status", ""))
+        self._seen: set[Line] = {line[:3] for line in _lines(known)}
 
     def __enter__(self) -> Lines:
         return self
@@ -93,7 +100,7 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def update(self, state: Mapping[str, Any]) -> None:
+    def update(self, state: State) -> None:
         """Print what is new."""
         self.status = str(state.get("status", ""))
         for who, what, how, detail in _lines(state):
@@ -120,7 +127,7 @@ class Live:
     def __exit__(self, *arguments: Any) -> None:
         self._live.__exit__(*arguments)
 
-    def update(self, state: Mapping[str, Any]) -> None:
+    def update(self, state: State) -> None:
         """Draw it anew."""
         from rich.spinner import Spinner
         from rich.table import Table
@@ -133,14 +140,14 @@ class Live:
         self._live.update(table)
 
 
-def _rows(state: Mapping[str, Any]) -> dict[str, str]:
+def _rows(state: State) -> dict[str, str]:
     rows: dict[str, dict[str, str]] = {}
     for who, what, how, detail in _lines(state):
         rows.setdefault(who, {})[what] = " ".join(filter(None, [what, "" if how == "done" else how, detail]))
     return {who: " · ".join(filter(None, phases.values())) for who, phases in rows.items()}
 
 
-def _lines(state: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+def _lines(state: State) -> Iterator[tuple[str, str, str, str]]:
     for phase in state.get("phases") or []:
         yield (f"version {state.get('version')}", *_phase(phase))
     for instance in state.get("instances") or []:
