@@ -31,7 +31,8 @@ def instance(number: int = 1, state: State = State.READY, **changes: object) -> 
 def seen(
     wish: Service, versions: list[Version], instances: list[Instance] | None = None, proven: set[int] | None = None
 ) -> Seen:
-    return Seen(wish, {one.number: one for one in versions}, tuple(instances or ()), frozenset(proven or ()))
+    routed = wish.serving or 0
+    return Seen(wish, {one.number: one for one in versions}, tuple(instances or ()), frozenset(proven or ()), routed)
 
 
 def test_a_new_service_is_prepared_first() -> None:
@@ -49,9 +50,11 @@ def test_a_ready_version_is_proven_before_it_serves() -> None:
     assert status(seen(service(), [version()], [instance()])) is Status.CREATING
 
 
-def test_a_proven_version_serves_and_the_wish_is_settled() -> None:
-    decision = decide(seen(service(), [version(served=True)], [instance()], {1}))
-    assert (decision.service.serving, decision.service.settled) == (1, 1)
+def test_a_proven_version_serves_and_the_wish_is_settled_once_the_gateway_knows() -> None:
+    first = decide(seen(service(), [version(served=True)], [instance()], {1}))
+    assert (first.service.serving, first.service.settled) == (1, 0)
+    then = decide(seen(first.service, [version(served=True)], [instance()], {1}))
+    assert then.service.settled == 1
 
 
 def test_the_first_ready_instance_opens_a_new_service() -> None:

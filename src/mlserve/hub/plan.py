@@ -33,6 +33,8 @@ class Seen:
     instances: Sequence[Instance] = ()
     proven: frozenset[int] = frozenset()
     """Versions that answered a request through the gateway."""
+    routed: int | None = None
+    """The version that the gateway sends requests to now, as it has acknowledged; 0 for none."""
 
     def of(self, number: int, *states: State) -> list[Instance]:
         """The instances of a version that are in one of the states."""
@@ -155,10 +157,10 @@ def _settled(seen: Seen) -> bool:
     service = seen.service
     target = seen.versions[service.target]
     alive = [i for i in seen.instances if i.state in _ALIVE]
-    if service.stopped:
+    if service.stopped or _hopeless(target):
         return not alive
-    if _hopeless(target):
-        return not alive
+    if seen.routed != service.serving:
+        return False
     current = seen.current(service.target)
     ended = [i for i in seen.instances if i.version == service.target and i.final]
     others = [i for i in alive if i not in current]

@@ -44,6 +44,7 @@ class Reconciler:
         self._probe_secret = secrets.token_urlsafe(16)
         self._tasks: dict[tuple[str, Key], asyncio.Task[None]] = {}
         self._published: frozenset[str] = frozenset()
+        self._routed: dict[str, int] = {}
         self._settled: dict[str, tuple[Any, ...]] = {}
         self._unanswered: dict[Key, float] = {}
         self._changed = asyncio.Event()
@@ -83,6 +84,7 @@ class Reconciler:
         sights = await self._observe()
         self.seen = {seen.service.name: seen for seen in sights}
         await self._publish(sights)
+        sights = [replace(seen, routed=self._routed.get(seen.service.name)) for seen in sights]
         moving = [seen for seen in sights if self._settled.get(seen.service.name) != self._mark(seen)]
         for seen in moving:
             await self._step_safely(seen)
@@ -114,6 +116,7 @@ class Reconciler:
         table = routing.table(sights, self._blueprints.limits, self._probe_secret)
         await self._gateway.publish(table)
         self._published = routing.published(table)
+        self._routed = {route.service: route.targets[0][0] for route in table.routes}
 
     async def _step_safely(self, seen: Seen) -> None:
         name = seen.service.name
