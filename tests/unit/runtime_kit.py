@@ -40,7 +40,8 @@ class Running:
     port: int
     report_file: Path
     log_file: Path
-    answers: list[Answer] = field(default_factory=list)
+    clients: list[socket.socket] = field(default_factory=list)
+    """Closed with the instance, where a test did not close them."""
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
@@ -58,12 +59,13 @@ class Running:
     def get(self, path: str) -> Answer:
         return self.ask("GET", path)
 
-    def socket(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+    def connect(self) -> socket.socket:
+        self.clients.append(socket.create_connection(("127.0.0.1", self.port), timeout=20))
+        return self.clients[-1]
 
     def raw(self, data: bytes) -> bytes:
         """Everything that comes back for these bytes, sent and then half-closed."""
-        with self.socket() as client:
+        with self.connect() as client:
             client.sendall(data)
             client.shutdown(socket.SHUT_WR)
             return read_all(client)
@@ -124,6 +126,8 @@ def serving(home: Path, **spec: Any) -> Iterator[Running]:
         until(lambda: any(line.get("phase") == "ready" for line in instance.report), instance)
         yield instance
     finally:
+        for client in instance.clients:
+            client.close()
         instance.process.kill()
         instance.process.wait()
 

@@ -41,7 +41,7 @@ def test_a_chunked_body_is_read(iris: Running) -> None:
 
 
 def test_a_request_may_come_byte_by_byte(iris: Running) -> None:
-    with iris.socket() as client:
+    with iris.connect() as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in GOOD:
             client.send(bytes([byte]))
@@ -49,7 +49,7 @@ def test_a_request_may_come_byte_by_byte(iris: Running) -> None:
 
 
 def test_expect_continue_is_answered_before_the_body(iris: Running) -> None:
-    with iris.socket() as client:
+    with iris.connect() as client:
         client.sendall(b"POST /eval HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY))
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(BODY)
@@ -81,7 +81,7 @@ def test_noise_is_400_after_the_replies_that_were_due(iris: Running) -> None:
 
 
 def test_a_connection_is_kept_and_closed_as_asked(iris: Running) -> None:
-    with iris.socket() as client:
+    with iris.connect() as client:
         for _ in range(3):
             client.sendall(LIVE)
             assert b"connection: close" not in client.recv(4096)
@@ -91,13 +91,13 @@ def test_a_connection_is_kept_and_closed_as_asked(iris: Running) -> None:
 
 def test_http_1_0_is_spoken(iris: Running) -> None:
     assert read_closed(iris, b"GET /v2/health/live HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
-    with iris.socket() as client:
+    with iris.connect() as client:
         client.sendall(b"GET /v2/health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         assert b"connection: keep-alive" in client.recv(4096)
 
 
 def read_closed(iris: Running, data: bytes) -> bytes:
-    with iris.socket() as client:
+    with iris.connect() as client:
         client.sendall(data)
         return read_all(client)
 
@@ -128,8 +128,8 @@ def test_a_half_closed_client_still_gets_its_reply(iris: Running) -> None:
 
 
 def test_clients_that_leave_do_not_take_the_replies_of_others(iris: Running) -> None:
-    stayers = [iris.socket() for _ in range(20)]
-    leavers = [iris.socket() for _ in range(20)]
+    stayers = [iris.connect() for _ in range(20)]
+    leavers = [iris.connect() for _ in range(20)]
     for stayer, leaver in zip(stayers, leavers, strict=True):
         leaver.sendall(GOOD)
         stayer.sendall(GOOD)
@@ -144,7 +144,7 @@ def test_a_client_that_does_not_read_holds_up_nobody(iris: Running) -> None:
     rows = {name: [[value]] * 300 for name, value in ROW.items()}
     body = json.dumps(rows).encode()
     request = b"POST /eval HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    with iris.socket() as client:
+    with iris.connect() as client:
         client.settimeout(1.0)
         try:
             for _ in range(2000):

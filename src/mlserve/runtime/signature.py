@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mlserve.runtime.processors.base import Metadata, Tensor
-from mlserve.runtime.tensors import Array, BadTensor, check_shape, wanted
+from mlserve.runtime.tensors import DTYPES, FINITE, Array, BadTensor, check_shape, wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """An input that one number can stand for."""
+
+    dtype: np.dtype[Any]
+    rank: int
+    limit: float
 
 
 class Signature:
@@ -19,6 +31,8 @@ class Signature:
         self.rows = metadata.rows
         self.fixed_rows = all(-1 not in (tensor.shape or (-1, -1))[1:] for tensor in metadata.inputs)
         """Every row has one size, so that all requests may share a batch."""
+        self.singles = {tensor.name: single for tensor in metadata.inputs if (single := _single(tensor))}
+        """Inputs for which the quickest way from JSON is open."""
         self._names = self.inputs.keys()
 
     def tensor(self, name: str) -> Tensor:
@@ -72,6 +86,13 @@ class Signature:
         if self.fixed_rows:
             return None
         return tuple((name, inputs[name].shape[1:]) for name in sorted(inputs))
+
+
+def _single(tensor: Tensor) -> Single | None:
+    dtype = DTYPES.get(tensor.datatype)
+    if dtype not in FINITE or tensor.shape is None or any(size not in (-1, 1) for size in tensor.shape):
+        return None
+    return Single(dtype, len(tensor.shape), FINITE[dtype])
 
 
 def _missing(tensor: Tensor, came: Mapping[str, Any]) -> BadTensor:

@@ -63,7 +63,7 @@ def read_spec(environment: Mapping[str, str]) -> Spec:
     if not text:
         raise InvalidInput(
             "MLSERVE_RUNTIME is not set, so there is nothing to serve",
-            hint="the hub starts this program: mlserve create service.json, or to try one instance mlserve test service.json",
+            hint="the hub starts this program: mlserve create service.json, or to try it mlserve test service.json",
         )
     given = json.loads(text)
     known = {f.name for f in fields(Spec)}

@@ -26,6 +26,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "FP64": np.dtype(np.float64),
     "BYTES": np.dtype(np.object_),
 }
+FINITE = {DTYPES[name]: float(np.finfo(DTYPES[name]).max) for name in ("FP16", "FP32", "FP64")}
+_FEW = 32
 DATATYPES = {dtype: name for name, dtype in DTYPES.items()}
 TYPES = {  # the words of /describe
     "FP32": "float",
@@ -84,7 +86,14 @@ def bad(tensor: Tensor, came: str) -> BadTensor:
 def fits(shape: tuple[int, ...], tensor: Tensor) -> bool:
     """A shape is one that the tensor declares."""
     want = tensor.shape
-    return want is None or (len(shape) == len(want) and all(w in (-1, s) for s, w in zip(shape, want, strict=True)))
+    if want is None or shape == want:
+        return True
+    if len(shape) != len(want):
+        return False
+    for size, wish in zip(shape, want, strict=True):  # noqa: SIM110 - quicker, and run for every request
+        if wish != size and wish != -1:
+            return False
+    return True
 
 
 def check_shape(array: Array, tensor: Tensor) -> None:
@@ -124,6 +133,11 @@ def _as_datatype(array: Array, value: Any, tensor: Tensor) -> Array:
 
 
 def _narrowed(array: Array, dtype: np.dtype[Any], value: Any, tensor: Tensor) -> Array:
+    limit = FINITE[dtype]
+    if array.size <= _FEW:  # the usual request: plain Python is quicker here than the checks below
+        numbers = array.ravel().tolist()
+        if not numbers or (max(numbers) <= limit and min(numbers) >= -limit):
+            return array.astype(dtype)
     with np.errstate(over="ignore"):
         narrow: Array = array.astype(dtype)
     if dtype.itemsize < 8 and np.isinf(narrow).any() and not np.isinf(array).any():

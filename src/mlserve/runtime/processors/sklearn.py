@@ -44,6 +44,8 @@ class SklearnProcessor:
             )
         import sklearn
 
+        # columns are put in the model's own order here, so that its wish for names is met
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
         self._model = _read_skops(path, config) if path.suffix == ".skops" else read_pickle(path)
         if not hasattr(self._model, "predict") and not hasattr(self._model, "transform"):
             raise StartFailure(
@@ -51,8 +53,6 @@ class SklearnProcessor:
                 f"{path.name} holds a {type(self._model).__name__}, which has no predict()",
                 "save the estimator itself",
             )
-        # columns are put in the model's own order here, so that its wish for names is met
-        warnings.filterwarnings("ignore", message="X does not have valid feature names")
         self._describe(path, sklearn.__version__)
 
     def metadata(self) -> Metadata:
@@ -79,6 +79,18 @@ class SklearnProcessor:
         if any(column.dtype.kind in "OUS" for column in columns):
             columns = [column.astype(np.object_) for column in columns]
         return np.concatenate(columns, axis=1)
+
+    def _prediction(self) -> Tensor:
+        """What a regressor gives is seen best by asking it; one that refuses zeros may give anything."""
+        import numpy as np
+
+        from mlserve.runtime.tensors import datatype_of
+
+        try:
+            answer = np.asarray(self._model.predict(np.zeros((1, int(self._model.n_features_in_)))))
+        except (AttributeError, TypeError, ValueError):
+            return Tensor("prediction", "", None)
+        return Tensor("prediction", datatype_of(answer), (-1, *answer.shape[1:]))
 
     def _describe(self, path: Path, version: str) -> None:
         model = self._model
@@ -109,8 +121,7 @@ class SklearnProcessor:
         classes = getattr(model, "classes_", None)
         self._answer = "prediction" if classes is None else "label"
         if classes is None:
-            many = getattr(model, "n_outputs_", 1)
-            return (Tensor("prediction", "", (-1,) if many == 1 else (-1, many)),)
+            return (self._prediction(),)
         single = not isinstance(classes, list)
         label = Tensor("label", _datatype(classes) if single else "", (-1,) if single else (-1, len(classes)))
         self._probabilities = single and hasattr(model, "predict_proba")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from mlserve.errors import InvalidInput
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols import multipart
@@ -22,7 +24,7 @@ from mlserve.runtime.protocols.base import (
     parse_json,
 )
 from mlserve.runtime.request import Request
-from mlserve.runtime.tensors import Array, bad, from_json, type_word
+from mlserve.runtime.tensors import Array, bad, fits, from_json, type_word
 
 ACCEPTED = "application/json (tensors by input name), multipart/form-data (one JSON part a tensor)"
 _AS_JSON = frozenset(
@@ -75,8 +77,12 @@ class Eval:
         inputs: dict[str, Array] = {}
         forms = set()
         for name, value in values.items():
-            tensor = signature.tensor(name)
-            inputs[name], form = fit(from_json(value, tensor), tensor)
+            single = signature.singles.get(name)
+            if single is not None and type(value) is float and -single.limit <= value <= single.limit:
+                inputs[name], form = np.array(value, dtype=single.dtype, ndmin=single.rank), _SINGLE
+            else:
+                tensor = signature.tensor(name)
+                inputs[name], form = fit(from_json(value, tensor), tensor)
             forms.add(form)
         form = _BATCH if _BATCH in forms or not forms else max(forms)
         return Call(inputs, signature.count(inputs), partial(_encode, form))
@@ -94,17 +100,15 @@ def fit(array: Array, tensor: Tensor) -> tuple[Array, int]:
     came, rank = array.shape, len(want)
     if len(came) == rank:
         form = _BATCH if rank else _SINGLE
-    elif came == () and all(size in (-1, 1) for size in want):
+    elif came == ():
         array, form = array.reshape((1,) * rank), _SINGLE
-    elif (
-        len(came) == rank - 1 and want[0] in (-1, 1) and all(w in (-1, c) for w, c in zip(want[1:], came, strict=True))
-    ):
+    elif len(came) == rank - 1 and want[0] in (-1, 1) and (came == want[1:] or fits((want[0], *came), tensor)):
         array, form = array[None], _ROW
     elif len(came) == 1 and rank == 2 and want[1] == 1:
         array, form = array[:, None], _BATCH  # a column
     else:
         raise bad(tensor, f"shape {list(came)}")
-    if all(w in (-1, c) for w, c in zip(want, array.shape, strict=True)):
+    if fits(array.shape, tensor):
         return array, form
     raise bad(tensor, f"shape {list(came)}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, TypeGuard
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.processors.base import Tensor
@@ -90,7 +90,7 @@ class V2:
         tensor = self._signature.tensor(name)
         if datatype not in DTYPES:
             raise bad(tensor, f"datatype {datatype!r}, which is none of {', '.join(DTYPES)}")
-        if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
+        if not _is_shape(shape):
             raise bad(tensor, f"shape {shape!r}, which is no list of sizes")
         if tensor.datatype and tensor.datatype != datatype:
             raise bad(tensor, datatype)
@@ -185,6 +185,15 @@ class Wishes:
         self.id = identity
         self.chosen = chosen
         self.binary = binary_output
+
+
+def _is_shape(shape: Any) -> TypeGuard[list[int]]:
+    if not isinstance(shape, list):
+        return False
+    for size in shape:  # noqa: SIM110 - a plain loop, for this runs for every request
+        if type(size) is not int or size < 0:
+            return False
+    return True
 
 
 def _shaped(array: Array, tensor: Tensor, shape: list[int]) -> Array:
