@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from mlserve.errors import GatewayFailed
-from mlserve.gateway.port import choose_port
+from mlserve.gateway.port import any_port, choose_port
 from mlserve.gateway.publish import Publisher, write_private
 from mlserve.gateway.server import Server
 from mlserve.gateway.stats import Requests, Stats, connections
@@ -28,7 +28,7 @@ class Gateway:
     """Envoy runs on when this object and its process go; the next Gateway of the same directory adopts it.
 
     ``start``, then ``publish`` as often as wished while a task runs ``watch``; ``stop`` only to end the serving too.
-    ``listen`` is ``HOST:PORT``; None: the one of the last start, else the first free port from 8080 on.
+    ``listen`` is ``HOST:PORT`` (port 0: any free one); None: that of the last start, else the first free from 8080 on.
     """
 
     def __init__(self, directory: Path, listen: str | None = None, binary: Path | None = None) -> None:
@@ -52,7 +52,7 @@ class Gateway:
         kept = self._directory / "listen"
         first = not self.address and not kept.exists()
         for attempt in range(_FIRST_STARTS):
-            address = self.address or choose_port(self._directory)
+            address = any_port(self.address) if self.address else choose_port(self._directory)
             try:
                 await self._server.start(address, self._publisher.reset)
                 break

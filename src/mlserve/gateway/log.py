@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _LARGE = 5 * 1024 * 1024
@@ -24,7 +25,7 @@ class Log:
         with self.path.open("rb") as file:
             file.seek(position)
             lines = file.read(256 * 1024).decode(errors="replace").splitlines()
-        return [line for line in lines if line.startswith(("[", ": "))]
+        return list(_without_dumps(lines))
 
     def tail(self, count: int = 20) -> list[str]:
         """The last lines."""
@@ -34,3 +35,13 @@ class Log:
         """Keep one former file."""
         if self.position() > _LARGE:
             self.path.rename(self.path.with_suffix(".log.1"))
+
+
+def _without_dumps(lines: Iterable[str]) -> Iterator[str]:
+    dumped = False
+    for line in lines:
+        if line.startswith(("[", ": ")):
+            dumped = "debugproto" in line
+            yield line
+        elif not dumped:
+            yield line

@@ -27,6 +27,17 @@ def choose_port(directory: Path) -> str:
     )
 
 
+def any_port(address: str) -> str:
+    """``HOST:0`` with a port that is free now in place of the 0."""
+    host, _, port = address.rpartition(":")
+    if port != "0":
+        return address
+    bare = host.strip("[]")
+    with socket.socket(socket.AF_INET6 if ":" in bare else socket.AF_INET) as probe:
+        probe.bind((bare, 0))
+        return f"{host}:{probe.getsockname()[1]}"
+
+
 def split(address: str) -> tuple[str, int]:
     """Host and port of ``HOST:PORT``; an IPv6 host stands in brackets."""
     host, _, port = address.rpartition(":")
