@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import textwrap
 from collections.abc import Iterator
@@ -260,6 +261,27 @@ def test_many_may_add_the_same_at_once(store: ContentStore, folder: Path) -> Non
     assert len(contents) == 1
     assert store.verify(contents.pop().digest) == []
     assert not list((store.root / "incoming").iterdir())
+
+
+def test_content_is_opened_under_the_name_its_user_gave(store: ContentStore, folder: Path) -> None:
+    single, tree = store.add(folder / "a.bin"), store.add(folder)
+    assert store.open(single.digest, "a.bin").read_bytes() == b"weights"
+    assert store.open(single.digest, "a.bin").name == "a.bin"
+    opened = store.open(tree.digest, "model")
+    assert store.open(tree.digest, "model") == opened
+    assert (opened.name, files(opened)) == ("model", ["a.bin", "run.sh", "sub/b.txt"])
+    assert store.open(tree.digest, "../../up").is_relative_to(store.root)
+
+
+def test_an_archive_is_opened_unpacked(store: ContentStore, folder: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "code.tar.gz", "w:gz") as archive:
+        archive.add(folder / "run.sh", "run.sh")
+    content = store.add(tmp_path / "code.tar.gz")
+    opened = store.open(content.digest, "code.tar.gz")
+    assert (opened.name, files(opened)) == ("code", ["run.sh"])
+    assert store.open(content.digest, "code.tar.gz") == opened
+    store.prune([], older_than=-1)
+    assert files(store.root) == []
 
 
 def test_prune_drops_what_nobody_keeps(store: ContentStore, folder: Path) -> None:

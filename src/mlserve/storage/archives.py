@@ -34,6 +34,11 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+def without_suffix(name: str) -> str:
+    """``model-1.0.tar.gz`` → ``model-1.0``."""
+    return next((name[: -len(suffix)] for suffix in SUFFIXES if name.lower().endswith(suffix)), name)
+
+
 def unpack(archive: Path, dest: Path, limits: Limits, *, name: str = "") -> None:
     """Unpack into the directory ``dest``, which is emptied again when anything is wrong.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from mlserve.errors import Conflict, InvalidInput
 from mlserve.storage.disk import names_full_disk, require_space
 from mlserve.storage.manifest import Entry, Source, checked_sha, open_regular
+from mlserve.storage.placing import file_size, sync_folder
 
 _CHUNK = 1 << 20
 _FICLONE = 0x40049409
@@ -117,23 +118,6 @@ class Blobs:
                 yield Path(name), file
         finally:
             Path(name).unlink(missing_ok=True)
-
-
-def file_size(path: Path) -> int | None:
-    """Bytes of the file; None where there is none."""
-    try:
-        return path.stat().st_size
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _cloned(reading: BufferedReader, copy: BufferedRandom) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 import os
 import shutil
@@ -17,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.errors import FetchFailed, InvalidInput, NoCapacity, NotFound
-from mlserve.storage.base import Progress
-from mlserve.storage.blobs import Blobs, file_size, sync_folder
+from mlserve.storage.archives import is_archive, unpack, without_suffix
+from mlserve.storage.base import Limits, Progress
+from mlserve.storage.blobs import Blobs
 from mlserve.storage.disk import names_full_disk, size_text
 from mlserve.storage.manifest import Entry, Source, canonical, checked_sha, digest, parse, scan
+from mlserve.storage.names import unsafe
+from mlserve.storage.placing import drop, file_size, put_in_place, sha256_of, sync_folder, write_synced
 
 _WORKERS = min(4, os.cpu_count() or 1)
 
@@ -37,12 +38,14 @@ class Content:
 class ContentStore:
     """Files in ``blobs/``, trees of links to them in ``trees/<hex>/``, each with its manifest beside it.
 
+    ``views/<hex>/<name>`` shows a tree under the user's own name, so that errors and tracebacks speak of that.
     Several processes may use one store at once; a crash leaves nothing half-made under a final name.
     """
 
     def __init__(self, root: Path) -> None:
-        self.root, self._trees = root, root / "trees"
-        self._trees.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root, self._trees, self._views = root, root / "trees", root / "views"
+        for folder in (self._trees, self._views):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._blobs = Blobs(root)
 
     def add(self, path: Path, *, progress: Progress | None = None) -> Content:
@@ -96,10 +99,21 @@ class ContentStore:
                 )
         return tree
 
+    def open(self, content: str, name: str) -> Path:
+        """What a user called ``name``, under that name: the file, the folder, or what came out of an archive."""
+        tree = self.path(content)
+        files = list(tree.iterdir())
+        if len(files) == 1 and files[0].name == name and files[0].is_file():
+            return self._unpacked(content, files[0]) if is_archive(name) else files[0]
+        view = self._view(content, name)
+        with suppress(FileExistsError):
+            view.symlink_to(os.path.relpath(tree, view.parent), target_is_directory=True)
+        return view
+
     def verify(self, content: str) -> list[str]:
         """The files of a tree whose bytes are not what they were; reads all of them."""
         tree = self.path(content)
-        return [entry.path for entry in self._manifest(content) if _sha(tree / entry.path) != entry.sha256]
+        return [entry.path for entry in self._manifest(content) if sha256_of(tree / entry.path) != entry.sha256]
 
     def prune(self, keep: Iterable[str], *, older_than: float = 3600.0) -> None:
         """Drop trees not in ``keep``, files that no tree has, and uploads given up.
@@ -107,9 +121,9 @@ class ContentStore:
         Only what is older than ``older_than`` seconds goes: the tree of a running create may still be on its way.
         """
         kept, before = {self._tree(content).name for content in keep}, time.time() - older_than
-        for tree in self._trees.iterdir():
-            if tree.name.removesuffix(".json") not in kept and tree.stat().st_mtime < before:
-                _drop(tree)
+        for item in (*self._trees.iterdir(), *self._views.iterdir()):
+            if item.name.removesuffix(".json") not in kept and item.stat().st_mtime < before:
+                drop(item)
         self._drop_unused(lambda touched: touched < before)
 
     def _taken_in(self, sources: list[Source], total: int, progress: Progress | None) -> list[Entry]:
@@ -123,11 +137,27 @@ class ContentStore:
                     progress(done, total)
         return entries
 
+    def _unpacked(self, content: str, archive: Path) -> Path:
+        view = self._view(content, without_suffix(archive.name))
+        if not view.exists():
+            growing = Path(tempfile.mkdtemp(prefix="archive-", dir=self._blobs.incoming))
+            try:
+                unpack(archive, growing / "unpacked", Limits())
+                put_in_place(growing / "unpacked", view)
+            finally:
+                drop(growing)
+        return view
+
+    def _view(self, content: str, name: str) -> Path:
+        folder = self._views / self._tree(content).name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder / ("content" if unsafe(name) or "/" in name else name)
+
     def _drop_unused(self, chosen: Callable[[float], bool]) -> None:
         for item in (*self._blobs.folder.iterdir(), *self._blobs.incoming.iterdir()):
             seen = item.stat()
             if (item.is_dir() or seen.st_nlink == 1) and chosen(max(seen.st_mtime, seen.st_ctime)):
-                _drop(item)
+                drop(item)
 
     def _plant(self, entries: list[Entry], name: str) -> Content:
         content = Content(digest(entries), name, sum(entry.size for entry in entries))
@@ -139,13 +169,15 @@ class ContentStore:
         try:
             for entry in entries:
                 self._link(entry, growing / "tree" / entry.path)
-            _write(growing / "manifest", canonical(entries))
+            write_synced(growing / "manifest", canonical(entries))
             os.replace(growing / "manifest", tree.with_suffix(".json"))
             if not _whole(tree, entries):
-                _put_in_place(growing / "tree", tree)
+                with suppress(FileNotFoundError):  # else it is damaged, and gives way
+                    os.rename(tree, growing / "damaged")
+                put_in_place(growing / "tree", tree)
             sync_folder(self._trees)
         finally:
-            _drop(growing)
+            drop(growing)
         return content
 
     def _link(self, entry: Entry, place: Path) -> None:
@@ -176,34 +208,3 @@ def _linked(blob: Path, place: Path) -> bool:
 
 def _whole(tree: Path, entries: Iterable[Entry]) -> bool:
     return tree.is_dir() and all(file_size(tree / entry.path) == entry.size for entry in entries)
-
-
-def _put_in_place(built: Path, tree: Path) -> None:
-    """Rename to the final name; a damaged tree gives way, and one that another process just put there is as good."""
-    if tree.exists():
-        with suppress(FileNotFoundError):
-            os.rename(tree, built.with_name("damaged"))
-    try:
-        os.rename(built, tree)
-    except OSError as exc:
-        if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _drop(item: Path) -> None:
-    if item.is_dir():
-        shutil.rmtree(item, ignore_errors=True)
-    else:
-        item.unlink(missing_ok=True)
-
-
-def _sha(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
