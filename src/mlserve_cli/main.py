@@ -11,8 +11,9 @@ from mlserve_cli.catalogue import root_help
 
 def run() -> None:
     """The program ``mlserve``."""
-    code = main(sys.argv[1:])
+    code = 0
     try:
+        code = main(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
         # whoever read our output has gone; Python would complain about it once more while it ends
