@@ -103,9 +103,11 @@ class Load:
             while not self._ended():
                 began = time.monotonic()
                 writer.write(request)
-                status, detail = await asyncio.wait_for(_answer(reader), 30)
+                status, detail, last = await asyncio.wait_for(_answer(reader), 30)
                 now = time.monotonic()
                 self.answers.append(Answer(now, status, now - began, detail))
+                if last:
+                    return
                 await asyncio.sleep(self.pause)
         finally:
             writer.close()
@@ -114,12 +116,14 @@ class Load:
         return self._over.is_set() or time.monotonic() - self._began > self.limit
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, str]:
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool]:
+    """Status, what an error says, and whether the server closes the connection after it."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     status = int(head[0].split()[1])
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return status, "" if status == 200 else body[:200].decode(errors="replace")
+    detail = "" if status == 200 else body[:200].decode(errors="replace")
+    return status, detail, headers.get("connection", "").lower() == "close"
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

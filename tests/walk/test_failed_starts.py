@@ -14,7 +14,15 @@ import pytest
 from mlserve.client import Client
 from mlserve.errors import InvalidInput, NoCapacity, StartFailed, UpdateFailed
 
-PROCESSOR = "from mlserve.runtime import Processor\nimport os, signal, sys, time\n{before}\nclass Echo(Processor):\n    {body}\n    def predict(self, inputs):\n        return inputs\n"
+PROCESSOR = """
+from mlserve.runtime import Processor
+import os, signal, sys, time
+{before}
+class Echo(Processor):
+    {body}
+    def predict(self, inputs):
+        return inputs
+"""
 
 
 def processor(folder: Path, *, before: str = "", load: str = "pass", requirements: str = "") -> dict[str, Any]:
@@ -135,7 +143,7 @@ def test_a_package_that_nobody_has_fails_the_environment(client: Client, tmp_pat
 
 def test_more_memory_than_there_is_is_refused_and_nothing_is_kept(client: Client, tmp_path: Path) -> None:
     with pytest.raises(NoCapacity, match="are free") as caught:
-        create(client, tmp_path, processor(tmp_path), memory=100_000_000)
+        create(client, tmp_path, processor(tmp_path), memory=10_000_000)
     assert caught.value.exit_code == 8
     assert list(client.services.list()) == []
 

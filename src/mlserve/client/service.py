@@ -78,7 +78,7 @@ class Service:
         else:
             body = draft(source, set).submission(self._management, on_upload)
         self._wish("update", body)
-        self._update = int(self._data.get("version") or 0)
+        self._update = int(self._data["wished"]["version"])
         return self
 
     def delete(self, *, wait: bool = True, timeout: float | None = None) -> None:

@@ -59,6 +59,8 @@ def of_error(service: str, version: int, phase: str, error: MlserveError, *, at:
     cause = (
         cause or causes.get(type(error)) or {"fetch": "missing-model", "verify": "corrupt-model"}.get(phase, "unknown")
     )
+    if any(detail.get("code") == "missing" for detail in error.details):
+        cause = "missing-model"
     if "no space left" in error.message.lower():
         cause = "disk-full"
     log = [str(line) for detail in error.details for line in detail.get("log", ())]

@@ -183,6 +183,8 @@ class Reconciler:
             if key[0] == name:
                 self._tasks.pop((kind, key)).cancel()
         await self._places.get(seen.service.resource).backend.remove(name)
+        if not decision.forget:
+            return  # the name is free once nothing of the old service runs
         self._wishes.delete(name)
         self._blueprints.forget(name)
         self._settled.pop(name, None)
