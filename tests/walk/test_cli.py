@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +76,8 @@ def processor(folder: Path, name: str, code: str) -> Path:
 
 
 @pytest.fixture
-def serving(home: Path, iris: Path) -> Iterator[dict[str, Any]]:
-    yield document("create", iris)
+def serving(home: Path, iris: Path) -> Any:
+    return document("create", iris)
 
 
 def test_create_prints_endpoint_token_and_a_line_to_paste_that_works(home: Path, iris: Path) -> None:
