@@ -80,6 +80,14 @@ def test_the_same_bytes_are_kept_once(store: ContentStore, folder: Path) -> None
     assert not list((store.root / "incoming").iterdir())
 
 
+def test_files_that_are_ours_are_linked_not_copied(store: ContentStore, folder: Path) -> None:
+    (folder / "link.bin").symlink_to("a.bin")
+    content = store.add(folder, ours=True)
+    assert (store.path(content.digest) / "a.bin").samefile(folder / "a.bin")
+    assert store.add(folder, ours=True) == store.add(folder) == content
+    assert not list((store.root / "incoming").iterdir())
+
+
 def test_progress_ends_at_the_whole_size(store: ContentStore, folder: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     content = store.add(folder, progress=lambda done, total: seen.append((done, total)))

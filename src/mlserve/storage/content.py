@@ -48,13 +48,16 @@ class ContentStore:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._blobs = Blobs(root)
 
-    def add(self, path: Path, *, progress: Progress | None = None) -> Content:
-        """Take in a copy of a file or folder; raises InvalidInput naming what can't be taken, or NoCapacity."""
+    def add(self, path: Path, *, ours: bool = False, progress: Progress | None = None) -> Content:
+        """Take in a copy of a file or folder; raises InvalidInput naming what can't be taken, or NoCapacity.
+
+        ``ours``: nobody else will write to the files, so they are linked instead of copied.
+        """
         sources, started = scan(path), time.time()
         total = sum(source.size for source in sources)
         try:
             with names_full_disk(f"a copy of {path} ({size_text(total)})", self.root):
-                return self._plant(self._taken_in(sources, total, progress), path.absolute().name)
+                return self._plant(self._taken_in(sources, ours, total, progress), path.absolute().name)
         except NoCapacity:
             self._drop_unused(lambda touched: touched >= started)
             raise
@@ -126,11 +129,11 @@ class ContentStore:
                 drop(item)
         self._drop_unused(lambda touched: touched < before)
 
-    def _taken_in(self, sources: list[Source], total: int, progress: Progress | None) -> list[Entry]:
+    def _taken_in(self, sources: list[Source], ours: bool, total: int, progress: Progress | None) -> list[Entry]:
         entries: list[Entry] = []
         done = 0
         with ThreadPoolExecutor(_WORKERS) as pool:
-            for entry in pool.map(self._blobs.take_in, sources):
+            for entry in pool.map(self._blobs.adopt if ours else self._blobs.take_in, sources):
                 entries.append(entry)
                 done += entry.size
                 if progress:
