@@ -15,7 +15,7 @@ from mlserve.backends.base import Capacity, Instance, LogLine, Resources, State,
 from mlserve.backends.capacity import check, reserved, spare
 from mlserve.backends.converge import Actions, converge
 from mlserve.backends.launch import LogLimits
-from mlserve.backends.readiness import Readiness
+from mlserve.backends.readiness import Patience, Readiness
 from mlserve.backends.records import Record
 from mlserve.backends.supervisor import Supervisor
 from mlserve.errors import InvalidDescriptor, InvalidInput, MlserveError
@@ -31,9 +31,9 @@ class LocalBackend:
     Between two calls it restarts what died and stops what has drained, as the last `apply` of each version says.
     """
 
-    def __init__(self, home: Path, *, log_limits: LogLimits | None = None) -> None:
+    def __init__(self, home: Path, *, log_limits: LogLimits | None = None, patience: Patience | None = None) -> None:
         self._supervisor = Supervisor(home, log_limits or LogLimits())
-        self._readiness = Readiness(self._supervisor)
+        self._readiness = Readiness(self._supervisor, patience or Patience())
         self._wishes: dict[tuple[str, int], Workload] = {}
         self._wake = self._supervisor.changed
         self._one_at_a_time = asyncio.Lock()

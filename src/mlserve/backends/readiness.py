@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,18 +18,24 @@ from mlserve.backends.supervisor import Supervisor
 LOOK_SECONDS = 0.05
 """Between two looks at a starting instance, when it is the only one."""
 PROBE_SECONDS = 1.0
-LIVENESS_SECONDS = 10.0
-LIVENESS_TIMEOUT = 5.0
-LIVENESS_RATE = 10.0
-"""Instances asked per second at most: with very many, each is asked less often and the hub stays cheap."""
-MISSES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a ready instance is asked whether it still answers, and when it counts as hung. Seconds."""
+
+    interval: float = 10.0
+    timeout: float = 5.0
+    rate: float = 10.0
+    """Instances asked per second at most: with very many, each is asked less often and the hub stays cheap."""
+    misses: int = 3
 
 
 class Readiness:
     """Asks instances how they are, and tells the supervisor."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(self, supervisor: Supervisor, patience: Patience) -> None:
+        self._supervisor, self._patience = supervisor, patience
         self._starting: dict[tuple[str, float], asyncio.Task[None]] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._patrol = asyncio.create_task(self._ask_round())
@@ -101,7 +108,7 @@ class Readiness:
     async def _ask_round(self) -> None:
         while True:
             ready = [record.id for record in self._supervisor.all() if record.state is State.READY]
-            pause = max(LIVENESS_SECONDS / max(len(ready), 1), 1 / LIVENESS_RATE)
+            pause = max(self._patience.interval / max(len(ready), 1), 1 / self._patience.rate)
             for instance in ready or [""]:
                 await asyncio.sleep(pause)
                 record = self._supervisor.get(instance)
@@ -113,12 +120,17 @@ class Readiness:
     async def _ask(self, record: Record) -> None:
         run = self._supervisor.runs[record.id]
         port = int(record.address.rpartition(":")[2])
-        answer = await probe(port, record.health_path, LIVENESS_TIMEOUT)
+        answer = await probe(port, record.health_path, self._patience.timeout)
         run.unanswered = 0 if answer.alive else run.unanswered + 1
         if answer.alive:
             return
         seen = {"at": time.time(), "ok": False, "detail": answer.detail}
         run.probes = evidence.collapse(run.probes, seen)
         now = self._supervisor.get(record.id)
-        if run.unanswered >= MISSES and now and now.state is State.READY and now.started_at == record.started_at:
+        if (
+            run.unanswered >= self._patience.misses
+            and now
+            and now.state is State.READY
+            and now.started_at == record.started_at
+        ):
             self._supervisor.kill(now, {"hung": True})
