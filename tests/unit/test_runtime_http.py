@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import time
@@ -156,6 +157,28 @@ def test_a_client_that_does_not_read_holds_up_nobody(iris: Running) -> None:
         begun = time.monotonic()
         assert iris.post("/eval", ROW).status == 200
         assert time.monotonic() - begun < 5
+
+
+def test_a_compressed_body_is_unpacked_and_a_bomb_is_not(iris: Running) -> None:
+    assert iris.post("/eval", gzip.compress(BODY), content_encoding="gzip").json["species"] == "setosa"
+    bomb = iris.post("/eval", gzip.compress(b" " * 50_000_000), content_encoding="gzip")
+    assert (bomb.status, "100000 bytes" in bomb.json["error"]) == (413, True)
+    assert iris.post("/eval", BODY, content_encoding="gzip").status == 400
+    assert iris.post("/eval", BODY, content_encoding="br").status == 415
+
+
+def test_metrics_count_what_was_answered(iris: Running) -> None:
+    iris.post("/eval", ROW)
+    iris.post("/eval", {"sepal_length": "no"})
+    text = iris.get("/metrics").body.decode()
+    for name in (
+        "mlserve_requests_total",
+        "mlserve_queue_seconds_bucket",
+        "mlserve_batch_size_count",
+        "nv_inference_count",
+    ):
+        assert f"\n{name}{{" in text
+    assert 'code="400"' in text
 
 
 TOKENS = [

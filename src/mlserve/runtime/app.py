@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.encodings import unpack
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.protocols.base import Call, Model, RequestFormat, dump_json
 from mlserve.runtime.protocols.eval import Eval
@@ -17,6 +18,7 @@ from mlserve.runtime.protocols.v2 import V2
 from mlserve.runtime.queue import Expired, Job, Queue, QueueFull
 from mlserve.runtime.report import log
 from mlserve.runtime.request import Request
+from mlserve.runtime.spec import Spec
 from mlserve.runtime.workers import Outcome
 
 EXTENSIONS = ("binary_tensor_data", "parameters")
@@ -40,10 +42,11 @@ class Route:
 class App:
     """The service's paths. Before `serve` only health and metrics answer; ``ready`` is what /v2/health/ready says."""
 
-    def __init__(self, service: str, version: int, metrics: Metrics, deadline: float) -> None:
+    def __init__(self, spec: Spec, metrics: Metrics) -> None:
         self.ready = False
         self.in_flight = 0
-        self._service, self._version, self._metrics, self._deadline = service, version, metrics, deadline
+        self._service, self._metrics = spec.service, metrics
+        self._deadline, self._max_body = spec.keepalive_ms / 1000, spec.max_body
         self._queue: Queue | None = None
         self._kin: Callable[[Any], object] = _alike
         self._routes: dict[str, Route] = {}
@@ -99,6 +102,8 @@ class App:
         queue, form, decode = self._queue, route.format, route.decode
         assert queue and form and decode  # noqa: S101, PT018 - `serve` sets them together
         try:
+            if b"content-encoding" in request.headers:
+                request.body = unpack(request.body, request.headers[b"content-encoding"], self._max_body)
             call = decode(request)
             job = Job(
                 call.inputs,

@@ -42,7 +42,7 @@ class Instance:
         self._spec = spec
         self._report = Report(spec.report)
         self._metrics = Metrics(spec.service, spec.version)
-        self._app = App(spec.service, spec.version, self._metrics, spec.keepalive_ms / 1000)
+        self._app = App(spec, self._metrics)
         self._http = HttpServer(self._app.handle, Limits(body=spec.max_body))
         self._stop = asyncio.Event()
 
