@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import pytest
 
 from mlserve.errors import GatewayFailed
 from mlserve.gateway.table import Cluster, Route, Table
-from tests.walk.gateway_kit import SECRET, TOKEN, Load, client, gateway, instances, kill_envoy
+from tests.walk.gateway_kit import SECRET, TOKEN, Load, client, eventually, gateway, instances, kill_envoy
 
 IRIS = Route("iris", ((1, 1),), token=TOKEN)
 
@@ -72,10 +73,11 @@ def test_the_death_of_one_of_two_instances_fails_no_request(tmp_path: Path) -> N
                 os.kill(pid, signal.SIGKILL)
                 await load.more(300)
             assert load.failures == []
-            async with asyncio.timeout(15):
-                while a not in await made.unhealthy():
-                    await asyncio.sleep(0.1)
-            assert await made.unhealthy() == {a}
+
+            async def known() -> bool:
+                return await made.unhealthy() == {a}
+
+            await eventually(known)
 
     with instances("a", "b") as two:
         asyncio.run(story(two[0].address, two[1].address, two[0].process.pid))
@@ -124,9 +126,7 @@ def test_envoy_is_back_within_a_second_of_its_death(tmp_path: Path) -> None:
                 os.kill(before, signal.SIGKILL)
                 start = time.monotonic()
                 assert await answered(ask) - start < 1.0
-                async with asyncio.timeout(5):
-                    while made.pid == before or made.problem:
-                        await asyncio.sleep(0.01)
+                assert made.pid != before
             await made.publish(iris(a, timeout_seconds=7.0))
             watching.cancel()
 
@@ -148,13 +148,9 @@ def test_a_refused_table_leaves_the_last_good_one(tmp_path: Path) -> None:
             good = iris(a)
             await made.publish(good)
             wrong = Cluster("wrong", 1, ("127.0.0.1:99999",))
-            try:
+            with pytest.raises(GatewayFailed, match="PortValue") as refused:
                 await made.publish(Table((wrong, *good.clusters), (Route("wrong", ((1, 1),)),), SECRET))
-            except GatewayFailed as exc:
-                assert "PortValue" in exc.message
-                assert TOKEN not in exc.message + str(exc.details)
-            else:
-                raise AssertionError("Envoy took a port of 99999")
+            assert TOKEN not in refused.value.message + str(refused.value.details)
             assert (await ask.get("/iris")).status_code == 200
             await made.publish(Table((*good.clusters, Cluster("more", 1, (a,))), good.routes, SECRET))
             assert (await ask.get("/iris")).status_code == 200
@@ -168,16 +164,19 @@ def test_an_instance_taken_out_is_drained_when_its_last_request_is_answered(tmp_
         async with gateway(tmp_path) as made, client(made) as ask:
             await made.publish(iris(a))
             slow = asyncio.create_task(ask.get("/iris/slow?1.5"))
-            async with asyncio.timeout(5):
-                while (await made.active("iris", 1)).get(a) != 1:
-                    await asyncio.sleep(0.01)
+
+            async def begun() -> bool:
+                return (await made.active("iris", 1)).get(a) == 1
+
+            async def drained() -> bool:
+                return await made.in_flight([a]) == {a: 0}
+
+            await eventually(begun)
             await made.publish(iris(b))
             assert (await ask.get("/iris")).json()["name"] == "b"
             assert await made.in_flight([a]) == {a: 1}
             assert (await slow).json()["name"] == "a"
-            async with asyncio.timeout(5):
-                while await made.in_flight([a]) != {a: 0}:
-                    await asyncio.sleep(0.01)
+            await eventually(drained)
             counted = (await made.requests("iris"))[("iris", 1)]
             assert (counted.total, counted.failed, counted.in_flight) == (2, 0, 0)
 
@@ -190,9 +189,11 @@ def test_stop_lets_requests_in_flight_end(tmp_path: Path) -> None:
         async with gateway(tmp_path) as made, client(made) as ask:
             await made.publish(iris(a))
             slow = [asyncio.create_task(ask.get("/iris/slow?1")) for _ in range(10)]
-            async with asyncio.timeout(5):
-                while (await made.active("iris", 1)).get(a) != 10:
-                    await asyncio.sleep(0.01)
+
+            async def begun() -> bool:
+                return (await made.active("iris", 1)).get(a) == 10
+
+            await eventually(begun)
             await made.stop()
             assert [(await task).status_code for task in slow] == [200] * 10
             assert made.pid is None

@@ -105,6 +105,9 @@ class Server:
             await self.process.exited()
         self.process = None
         (self.directory / "envoy.json").unlink(missing_ok=True)
+        self.admin.socket.unlink(missing_ok=True)
+        if self.admin.socket.parent != self.directory:
+            self.admin.socket.parent.rmdir()
 
     async def _idle(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

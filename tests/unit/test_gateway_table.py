@@ -1,0 +1,135 @@
+"""What a table renders to, and in which order it is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlserve.errors import GatewayFailed
+from mlserve.gateway.admin import admin_socket, make_private
+from mlserve.gateway.log import Log
+from mlserve.gateway.port import any_port, choose_port, split
+from mlserve.gateway.publish import Rendered, render, steps
+from mlserve.gateway.table import Cluster, Route, Table
+
+A, B = '{"name":"a/1"}', '{"name":"b/1"}'
+
+
+def written(now: Rendered, wished: Rendered) -> list[tuple[str, str]]:
+    return [(step.kind, step.resources) for step in steps(now, wished)]
+
+
+def test_a_new_cluster_is_written_before_the_route_that_names_it() -> None:
+    assert written(Rendered({}, "r0"), Rendered({"a/1": A}, "r1")) == [("cds", A), ("rds", "r1")]
+
+
+def test_a_route_goes_before_its_cluster() -> None:
+    assert written(Rendered({"a/1": A}, "r1"), Rendered({}, "r0")) == [("rds", "r0"), ("cds", "")]
+
+
+def test_a_cluster_that_takes_over_from_another_overlaps_with_it() -> None:
+    now, wished = Rendered({"a/1": A}, "ra"), Rendered({"b/1": B}, "rb")
+    assert written(now, wished) == [("cds", f"{A},{B}"), ("rds", "rb"), ("cds", B)]
+
+
+def test_what_did_not_change_is_not_written() -> None:
+    same = Rendered({"a/1": A}, "r")
+    assert written(same, same) == []
+    assert written(same, Rendered({"a/1": A}, "r2")) == [("rds", "r2")]
+
+
+def test_the_order_of_a_table_does_not_matter() -> None:
+    clusters = Cluster("a", 1, ("127.0.0.1:1",)), Cluster("b", 1)
+    routes = Route("a", ((1, 1),)), Route("b", ((1, 1),))
+    assert render(Table(clusters, routes)) == render(Table(clusters[::-1], routes[::-1]))
+
+
+def routes_of(table: Table, service: str) -> list[dict[str, Any]]:
+    host = json.loads(render(table).routes)["virtual_hosts"][0]
+    found: list[dict[str, Any]] = host["matcher"]["matcher_tree"]["prefix_match_map"]["map"][f"/api/predict/{service}"][
+        "action"
+    ]["typed_config"]["routes"]
+    return found
+
+
+def test_weights_become_weighted_clusters_without_the_zeros() -> None:
+    targets = ((1, 90), (2, 10), (3, 0))
+    websocket, main = routes_of(Table((), (Route("iris", targets),)), "iris")
+    expected = [{"name": "iris/1", "weight": 90}, {"name": "iris/2", "weight": 10}]
+    assert main["route"]["weighted_clusters"]["clusters"] == expected
+    assert websocket["route"]["weighted_clusters"]["clusters"] == expected
+
+
+def test_a_tokens_characters_are_only_themselves() -> None:
+    *_, main, denied = routes_of(Table((), (Route("iris", ((1, 1),), token="a.b+c"),)), "iris")
+    assert main["match"]["headers"][0]["string_match"]["safe_regex"]["regex"] == r"(?:(?i:bearer) +)?a\.b\+c"
+    assert denied["direct_response"] == {"status": 401}
+
+
+def test_only_a_service_that_allows_it_has_requests_run_twice() -> None:
+    for retry in (True, False):
+        *_, main = routes_of(Table((), (Route("iris", ((1, 1),), retry=retry),)), "iris")
+        assert ("reset" in main["route"]["retry_policy"]["retry_on"].split(",")) is retry
+
+
+def test_no_probe_secret_means_no_probe_routes() -> None:
+    clusters = (Cluster("iris", 1),)
+    assert routes_of(Table(clusters), "iris") == []
+    (probe,) = routes_of(Table(clusters, (), "secret"), "iris")
+    assert probe["route"]["cluster"] == "iris/1"
+
+
+def test_named_hosts_are_looked_up_and_addresses_are_not() -> None:
+    clusters = Cluster("a", 1, ("box:1", "10.0.0.1:1")), Cluster("b", 1, ("[::1]:2",)), Cluster("c", 1)
+    types = [json.loads(text)["type"] for text in render(Table(clusters)).clusters.values()]
+    assert types == ["STRICT_DNS", "STATIC", "STATIC"]
+
+
+def test_the_port_of_the_last_start_is_kept(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert not choose_port(tmp_path).endswith(f":{taken.getsockname()[1]}")
+    (tmp_path / "listen").write_text("127.0.0.1:9999\n")
+    assert choose_port(tmp_path) == "127.0.0.1:9999"
+
+
+def test_addresses_are_split_and_checked() -> None:
+    assert split("[::1]:80") == ("::1", 80)
+    assert split("localhost:80") == ("127.0.0.1", 80)
+    assert int(any_port("127.0.0.1:0").rpartition(":")[2]) > 0
+    for wrong in ("8080", ":8080", "host:", "host:0", "host:99999", "host:x"):
+        with pytest.raises(GatewayFailed, match="not an address"):
+            split(wrong)
+
+
+def test_a_socket_directory_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+    for name in ("open", "link", "file"):
+        place = tmp_path / name
+        if name == "open":
+            place.mkdir(mode=0o755)
+        elif name == "link":
+            place.symlink_to(tmp_path)
+        else:
+            place.touch()
+        with pytest.raises(GatewayFailed, match="not private"):
+            make_private(place)
+    make_private(tmp_path / "own")
+    make_private(tmp_path / "own")
+
+
+def test_a_long_home_gets_a_short_socket() -> None:
+    assert admin_socket(Path("/short")) == Path("/short/admin.sock")
+    long = admin_socket(Path("/" + "x" * 200))
+    assert long.parent.name.startswith(f"mlserve-{os.getuid()}-")
+    assert len(str(long)) < 100
+
+
+def test_the_log_leaves_out_the_configurations_that_envoy_prints(tmp_path: Path) -> None:
+    log = Log(tmp_path / "envoy.log")
+    assert log.tail() == []
+    log.path.write_text('plain\n[1] rejected: goo.gle/debugproto\nregex: "token"\n: the reason\n[2] next\nafter\n')
+    assert log.tail() == ["plain", "[1] rejected: goo.gle/debugproto", ": the reason", "[2] next", "after"]
