@@ -183,8 +183,7 @@ class App:
     def _health(self) -> None:
         self._read("/v2/health/live", lambda request: request.reply(200, dump_json({"live": True})))
         self._read("/v2/health/ready", lambda request: self._say_ready(request, {"ready": self.ready}))
-        about = {"name": "mlserve", "version": _version(), "extensions": EXTENSIONS}
-        self._read("/v2", lambda request: request.reply(200, dump_json(about)))
+        self._read("/v2", partial(_reply_json, _about))
         self._read(
             "/metrics",
             lambda request: request.reply(200, self._metrics.render(), b"text/plain; version=0.0.4; charset=utf-8"),
@@ -219,10 +218,11 @@ def _alike(_inputs: Any) -> object:
     return None
 
 
-def _version() -> str:
-    from importlib import metadata
+def _about() -> Any:
+    from importlib import metadata  # slow to import, and rarely asked for
 
     try:
-        return metadata.version("mlserve")
+        version = metadata.version("mlserve")
     except metadata.PackageNotFoundError:  # an instance sees the package by a link, without its metadata
-        return "0"
+        version = "0"
+    return {"name": "mlserve", "version": version, "extensions": EXTENSIONS}

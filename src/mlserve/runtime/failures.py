@@ -6,7 +6,6 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,11 @@ def frames(error: BaseException, root: str | None) -> list[dict[str, Any]]:
 
 def running_versions(names: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
     """The installed version of each distribution, without importing it."""
-    found = {}
+    if not names:
+        return {}
+    from importlib import metadata  # slow to import, and mostly not needed
+
+    found: dict[str, str] = {}
     for name in names:
         try:
             found[name] = metadata.version(name)

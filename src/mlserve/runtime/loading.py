@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -72,10 +71,12 @@ def _given(place: Place) -> Path:
 
 
 def _module(name: str) -> ModuleType:
-    for point in entry_points(group="mlserve.runtime.processors", name=name):
-        return importlib.import_module(point.module)
     folder = Path(__file__).parent / "processors"
     if name.isidentifier() and name != "base" and (folder / f"{name}.py").is_file():
         return importlib.import_module(f"mlserve.runtime.processors.{name}")
+    from importlib.metadata import entry_points  # looks at every installed package: only for a name that isn't ours
+
+    for point in entry_points(group="mlserve.runtime.processors", name=name):
+        return importlib.import_module(point.module)
     choices = sorted(file.stem for file in folder.glob("*.py") if file.stem not in ("__init__", "base"))
     raise StartFailure("bad-entry", f'no processor "{name}" (processors: {", ".join(choices)})', 'change "processor"')
