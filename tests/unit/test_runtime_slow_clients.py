@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+
 from mlserve.runtime.limits import Limits
 from mlserve.runtime.listener import HttpServer
 
@@ -30,7 +31,7 @@ def told(story: Story) -> None:
 
 
 async def arrived(server: HttpServer) -> None:
-    while not server.busy:
+    while not server.busy:  # noqa: ASYNC110 - the server tells nobody
         await asyncio.sleep(0.001)
 
 

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from mlserve.runtime.app import App
-from mlserve.runtime.failures import explain, running_versions
+from mlserve.runtime.failures import StartFailure, explain, running_versions
 from mlserve.runtime.limits import Limits
 from mlserve.runtime.listener import HttpServer
 from mlserve.runtime.loading import load
@@ -50,7 +50,15 @@ class Instance:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        listener = await loop.create_server(self._http, self._spec.host, self._spec.port, backlog=_BACKLOG)
+        try:
+            listener = await loop.create_server(self._http, self._spec.host, self._spec.port, backlog=_BACKLOG)
+        except OSError as exc:
+            failure = StartFailure(
+                "port-not-open", f"port {self._spec.port} can't be opened: {exc}", "it is taken; try again"
+            )
+            self._report.failure({**explain(failure, self._spec, "load"), "retryable": True})
+            log("failed", reason=failure.reason)
+            return START_FAILED
         log(
             "listening",
             service=self._spec.service,
