@@ -166,6 +166,8 @@ def test_too_much_memory_is_named_with_limit_and_peak(
             assert found.reason.startswith("out of memory: limit 96 MB")
 
     run(scenario())
+    place = cgroups.find_place(tmp_path)
+    assert place is None or not place.path.exists(), "no cgroup is left behind"
 
 
 def test_a_program_that_listens_elsewhere_is_told_where_it_was_wished(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from mlserve.backends.shim import Log
     [
         ({"exit": {"status": 3}}, "exited with status 3"),
         ({"exit": {"signal": 11}}, "killed by signal 11 (SIGSEGV)"),
-        ({"exit": {"signal": 9}, "oom": True, "memory": {"limit_mb": 64, "peak_mb": 63}}, "out of memory: limit 64 MB, peak 63 MB"),
+        ({"oom": True, "memory": {"limit_mb": 64, "peak_mb": 63}}, "out of memory: limit 64 MB, peak 63 MB"),
         ({"exit": {"signal": 9}, "hung": True}, "no longer answered and was killed"),
         ({"exit": {"status": 70}, "report_failure": {"reason": "no such weights"}}, "no such weights"),
         ({"exit": {"signal": 9}, "startup_timeout": True, "startup_seconds": 5.0}, "not ready within 5 s"),

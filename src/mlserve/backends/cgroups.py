@@ -22,12 +22,24 @@ class Place:
         """A group of this name held to ``limit_mb``; None where that can't be done after all."""
         group = self.path / name
         try:
+            self._open()
             group.mkdir(exist_ok=True)
             self._limit(group, limit_mb * 2**20)
         except OSError:
             remove(group)
             return None
         return {"path": str(group), "version": self.version}
+
+    def give_back(self, group: Path) -> None:
+        """Remove a group that nothing runs in, and with the last one the place itself."""
+        remove(group)
+        remove(self.path)
+
+    def _open(self) -> None:
+        self.path.mkdir(exist_ok=True)
+        if self.version == 2:
+            _enable(self.path.parent)
+            _enable(self.path)
 
     def _limit(self, group: Path, size: int) -> None:
         if self.version == 2:
@@ -43,21 +55,11 @@ def find_place(home: Path, root: Path = Path("/sys/fs/cgroup")) -> Place | None:
     """A subtree of this home's own, below the cgroup we are in or, as version 2 demands, beside it."""
     name = "mlserve-" + hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
     for parent, version in _parents(root):
-        path = parent / name
-        try:
-            if version == 2:
-                _enable(parent)
-            path.mkdir(exist_ok=True)
-            if version == 2:
-                _enable(path)
-        except OSError:
-            continue
-        place = Place(path, version)
+        place = Place(parent / name, version)
         probe = place.make("probe", 1024)
+        place.give_back(place.path / "probe")
         if probe:
-            remove(Path(probe["path"]))
             return place
-        remove(path)
     return None
 
 

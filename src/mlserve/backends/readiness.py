@@ -26,7 +26,7 @@ class Patience:
 
     interval: float = 10.0
     timeout: float = 5.0
-    rate: float = 10.0
+    rate: float = 5.0
     """Instances asked per second at most: with very many, each is asked less often and the hub stays cheap."""
     misses: int = 3
 

@@ -16,6 +16,7 @@ from mlserve.backends.launch import LogLimits, specification
 from mlserve.backends.ports import free_port
 from mlserve.backends.records import Record, Records, new_id
 from mlserve.backends.runs import Run
+from mlserve.errors import NoCapacity
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Supervisor:
             record = replace(record, restarts=before.restarts + 1)
             self.put(record)
         else:
-            self.records.create(record)
+            self._make_room(record)
             self.put(record)
         directory = self.records.directory(record)
         run = self.runs[record.id] = Run(directory)
@@ -106,6 +107,7 @@ class Supervisor:
         """A dead one is not wanted back: keep its log and evidence only, or nothing when its service is gone."""
         if record.forgotten:
             self._known.pop(record.id, None)
+            self.runs.pop(record.id, None)
             self.records.delete(record)
             self.changed.set()
         else:
@@ -161,6 +163,16 @@ class Supervisor:
             killed_for={},
         )  # fmt: skip
 
+    def _make_room(self, record: Record) -> None:
+        try:
+            self.records.create(record)
+        except OSError as exc:
+            self.records.delete(record)
+            raise NoCapacity(
+                f"instance {record.id} can't be noted in {self.records.root}: {exc.strerror}",
+                hint="free some disk, or see that this user may write there",
+            ) from exc
+
     def _adopt(self, record: Record) -> None:
         run = self.runs[record.id] = Run(self.records.directory(record))
         run.adopt()
@@ -196,7 +208,8 @@ class Supervisor:
     def _end(self, record: Record, found: dict[str, Any]) -> None:
         at = found.setdefault("at", time.time())
         if record.cgroup:
-            cgroups.remove(Path(record.cgroup["path"]))
+            group = Path(record.cgroup["path"])
+            cgroups.Place(group.parent, record.cgroup["version"]).give_back(group)
         phase = "serve" if record.ready_at else "probe"
         proof = {**found, **record.killed_for, "phase": phase, "stopped": record.draining_since is not None}
         if record.declared_port and not record.ready_at and "taken_by" not in proof:
