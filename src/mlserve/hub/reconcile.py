@@ -45,6 +45,8 @@ class Reconciler:
         self._tasks: dict[tuple[str, Key], asyncio.Task[None]] = {}
         self._published: frozenset[str] = frozenset()
         self._routed: dict[str, int] = {}
+        self._complaint = ""
+        """What was last said of a look that failed: the same is not said again and again."""
         self._settled: dict[str, tuple[Any, ...]] = {}
         self._unanswered: dict[Key, float] = {}
         self._changed = asyncio.Event()
@@ -92,12 +94,18 @@ class Reconciler:
 
     async def _tick_safely(self) -> bool:
         try:
-            return await self.tick()
+            busy = await self.tick()
         except MlserveError as exc:
-            log.warning("event=tick-failed code=%s reason=%r", exc.code, exc.message)
+            if exc.message != self._complaint:
+                log.warning("event=tick-failed code=%s reason=%r", exc.code, exc.message)
+            self._complaint = exc.message
         except Exception:
             # The loop is what everything else hangs on: one bad look must not end it.
             log.exception("event=tick-crashed")
+        else:
+            self._complaint = ""
+            return busy
+        await asyncio.sleep(self._settings.trouble_interval)
         return True
 
     async def _observe(self) -> list[Seen]:

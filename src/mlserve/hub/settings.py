@@ -21,6 +21,8 @@ class Settings:
     busy_interval: float = 0.1
     """Between two looks at the world while something is under way."""
     idle_interval: float = 2.0
+    trouble_interval: float = 0.5
+    """After a look that failed (Envoy is away, the disk is full)."""
     proof_seconds: float = 30.0
     """How long a ready version may leave requests through the gateway unanswered before it counts as failed."""
     offline: bool = False
