@@ -73,6 +73,9 @@ def _goes_on(name: str, status: str, undo: str) -> Interrupted:
     return Interrupted(message, hint=f"mlserve describe {name} follows it, {undo}")
 
 
+_LONGEST_DETAIL = 40
+
+
 class Upload:
     """A line for each tenth that is sent."""
 
@@ -161,5 +164,7 @@ def _lines(state: State) -> Iterator[tuple[str, str, str, str]]:
 def _phase(phase: Mapping[str, Any]) -> tuple[str, str, str]:
     duration = phase.get("seconds")
     detail = str(phase.get("detail") or "")
+    if phase.get("state") == "done" and len(detail) > _LONGEST_DETAIL:
+        detail = ""  # what was found on the way is for validate to tell
     took = f"{duration:.1f} s" if isinstance(duration, int | float) and phase.get("state") != "running" else ""
     return str(phase.get("phase", "")), str(phase.get("state", "")), " ".join(filter(None, [took, detail]))
