@@ -74,7 +74,9 @@ def test_a_tokens_characters_are_only_themselves() -> None:
 def test_only_a_service_that_allows_it_has_requests_run_twice() -> None:
     for retry in (True, False):
         *_, main = routes_of(Table((), (Route("iris", ((1, 1),), retry=retry),)), "iris")
-        assert ("reset" in main["route"]["retry_policy"]["retry_on"].split(",")) is retry
+        host = json.loads(render(Table()).routes)["virtual_hosts"][0]
+        policy = main["route"].get("retry_policy", host["retry_policy"])
+        assert ("reset" in policy["retry_on"].split(",")) is retry
 
 
 def test_no_probe_secret_means_no_probe_routes() -> None:

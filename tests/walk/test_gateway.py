@@ -60,6 +60,7 @@ def test_a_token_opens_its_own_service_only(tmp_path: Path, two: list[Instance])
             assert answer.status_code == 401
             assert answer.json()["error"]["code"] == "denied"
             assert answer.headers["www-authenticate"] == "Bearer"
+            assert "x-mlserve-served-by" not in answer.headers
         assert (await ask.get("/iris2")).status_code == 401
         public = await ask.get("/open", headers={"authorization": "mine"})
         assert public.json()["headers"]["authorization"] == "mine"
@@ -184,8 +185,11 @@ def test_streams_and_websockets_outlive_the_deadline(tmp_path: Path, two: list[I
                 await socket.send(text)
                 assert await socket.recv() == f"a:{text}"
                 await asyncio.sleep(1.2)
+            await socket.send("x" * 60_000)
+            await socket.send("x" * 60_000)
+            assert len(await socket.recv()) == len(await socket.recv()) == 60_002
 
-    tell(tmp_path, table(two, timeout_seconds=1.0), story)
+    tell(tmp_path, table(two, timeout_seconds=1.0, max_body=100_000), story)
 
 
 def test_http2_without_tls_is_spoken(tmp_path: Path, two: list[Instance]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.gateway.replies import local_replies
+from mlserve.gateway.table import DEFAULT_MAX_BODY
 
 HTTP_STATS = "mlserve"
 ROUTES = "services"
@@ -39,15 +40,19 @@ def listener(host: str, port: int, directory: Path) -> dict[str, Any]:
 
 def _connection_manager(directory: Path) -> dict[str, Any]:
     kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    router = _filter("router", "router.v3.Router", suppress_envoy_headers=True)
+    default_limit = body_limit(DEFAULT_MAX_BODY)
     return {
         "@type": f"type.googleapis.com/{kind}",
         "stat_prefix": HTTP_STATS,
         "codec_type": "AUTO",
         "rds": {"route_config_name": ROUTES, "config_source": _file(directory / "rds.json")},
         "http_filters": [
-            _filter("filter_chain", "filter_chain.v3.FilterChainConfig"),
-            _filter("router", "router.v3.Router", suppress_envoy_headers=True),
+            _filter("filter_chain", "filter_chain.v3.FilterChainConfig", default_filter_chain=default_limit),
+            router,
         ],
+        # A WebSocket's bytes are not one body: they pass without the limit.
+        "upgrade_configs": [{"upgrade_type": "websocket", "filters": [router]}],
         "local_reply_config": local_replies(),
         "use_remote_address": True,
         # "..", "%2e%2e" and the like are resolved before a service is chosen. %2F stays as it is: the prefix is
@@ -61,6 +66,12 @@ def _connection_manager(directory: Path) -> dict[str, Any]:
         "common_http_protocol_options": {"idle_timeout": "600s"},
         "http2_protocol_options": {"max_concurrent_streams": 1000},
     }
+
+
+def body_limit(limit: int) -> dict[str, Any]:
+    """The filters that answer 413 to a larger body: the listener's own, replaced by a route that says otherwise."""
+    kind = "type.googleapis.com/envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit"
+    return {"filters": [{"name": "body", "typed_config": {"@type": kind, "max_request_bytes": limit}}]}
 
 
 def bootstrap(directory: Path, admin: Path, max_connections: int) -> dict[str, Any]:

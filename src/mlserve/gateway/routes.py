@@ -16,7 +16,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from mlserve.gateway.table import Route
+from mlserve.gateway.listener import body_limit
+from mlserve.gateway.table import DEFAULT_MAX_BODY, Route
 
 PREFIX = "/api/predict"
 PROBE_HEADER = "x-mlserve-probe"
@@ -49,16 +50,29 @@ def routes_json(services: list[str]) -> str:
 
     A map of prefixes instead of a list of routes: looking a service up costs the same among ten and among a thousand.
     """
-    head = {
+    host: dict[str, Any] = {"name": "services", "domains": ["*"], **_common()}
+    if services:
+        host["matcher"] = {"matcher_tree": _tree()}
+    config = {
         "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
         "name": "services",
         "request_headers_to_remove": [PROBE_HEADER],
-        "virtual_hosts": [{"name": "services", "domains": ["*"], "routes": []}],
+        "virtual_hosts": [host],
     }
-    if not services:
-        return json.dumps(head, separators=(",", ":"))
-    head["virtual_hosts"] = [{"name": "services", "domains": ["*"], "matcher": {"matcher_tree": _tree()}}]
-    return json.dumps(head, separators=(",", ":")).replace('"@services@":{}', ",".join(services))
+    return json.dumps(config, separators=(",", ":")).replace('"@services@":{}', ",".join(services))
+
+
+def _common() -> dict[str, Any]:
+    """What all services share, said once: Envoy's time to take a change grows with the text."""
+    served_by = {"key": SERVED_BY_HEADER, "value": "%UPSTREAM_CLUSTER%"}
+    prefix = {"key": "x-forwarded-prefix", "value": f"{PREFIX}/%ROUTE_NAME%"}
+    overwrite = {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {
+        "request_headers_to_add": [{"header": prefix, **overwrite}],
+        "response_headers_to_add": [{"header": served_by, **overwrite}],
+        "retry_policy": _retry_policy(True),
+        "request_body_buffer_limit": _BUFFER_LIMIT,
+    }
 
 
 def _tree() -> dict[str, Any]:
@@ -97,19 +111,16 @@ def _probe(service: str, version: int, secret: str, route: Route | None) -> dict
 def _websocket(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]]) -> dict[str, Any]:
     upgrade = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
     headers = [upgrade, _exact(":method", "GET"), *allowed]
-    action = _action(route, targets) | {
-        "idle_timeout": _WEBSOCKET_SILENCE,
-        "upgrade_configs": [{"upgrade_type": "websocket"}],
-    }
+    action = _action(route, targets) | {"idle_timeout": _WEBSOCKET_SILENCE}
     return _route(route.service, _match(route.service, headers), action, _hidden(route))
 
 
 def _main(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]]) -> dict[str, Any]:
     action = _action(route, targets) | {"idle_timeout": _seconds(route.timeout_seconds)}
-    limited = _route(route.service, _match(route.service, allowed), action, _hidden(route))
-    limited["request_body_buffer_limit"] = min(route.max_body, _BUFFER_LIMIT)
-    limited["typed_per_filter_config"] = {"envoy.filters.http.filter_chain": _body_limit(route.max_body)}
-    return limited
+    found = _route(route.service, _match(route.service, allowed), action, _hidden(route))
+    if route.max_body == DEFAULT_MAX_BODY:
+        return found
+    return found | {"typed_per_filter_config": {"envoy.filters.http.filter_chain": _body_limit(route.max_body)}}
 
 
 def _hidden(route: Route) -> list[str]:
@@ -118,16 +129,7 @@ def _hidden(route: Route) -> list[str]:
 
 
 def _route(service: str, match: dict[str, Any], action: dict[str, Any], hidden: list[str]) -> dict[str, Any]:
-    served_by = {"header": {"key": SERVED_BY_HEADER, "value": "%UPSTREAM_CLUSTER%"}}
-    prefix = {"header": {"key": "x-forwarded-prefix", "value": _path(service)}}
-    overwrite = {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-    route = {
-        "name": service,
-        "match": match,
-        "route": action,
-        "request_headers_to_add": [prefix | overwrite],
-        "response_headers_to_add": [served_by | overwrite],
-    }
+    route: dict[str, Any] = {"name": service, "match": match, "route": action}
     return route | ({"request_headers_to_remove": hidden} if hidden else {})
 
 
@@ -137,7 +139,8 @@ def _action(route: Route, targets: list[tuple[int, int]]) -> dict[str, Any]:
     where = {"cluster": names[0][0]} if len(names) == 1 else {"weighted_clusters": weighted}
     # Leading slashes are one, so that no instance ever sees "//host"; what follows arrives as it was sent.
     rewrite = {"pattern": {"regex": f"^{_path(route.service)}/*"}, "substitution": "/"}
-    return where | {"regex_rewrite": rewrite, "timeout": "0s", "retry_policy": _retry_policy(route.retry)}
+    once = {} if route.retry else {"retry_policy": _retry_policy(False)}
+    return where | {"regex_rewrite": rewrite, "timeout": "0s"} | once
 
 
 def _retry_policy(twice: bool) -> dict[str, Any]:
@@ -158,13 +161,9 @@ def _retry_policy(twice: bool) -> dict[str, Any]:
 
 
 def _body_limit(limit: int) -> dict[str, Any]:
-    body = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit",
-        "max_request_bytes": limit,
-    }
     return {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.filter_chain.v3.FilterChainConfigPerRoute",
-        "filter_chain": {"filters": [{"name": "body", "typed_config": body}]},
+        "filter_chain": body_limit(limit),
     }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DEFAULT_MAX_BODY = 64 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
@@ -35,7 +37,7 @@ class Route:
     """What ``Authorization`` has to carry, bare or after ``Bearer``; ``None``: the service is public."""
     timeout_seconds: float = 60.0
     """How long an answer may take to begin, and then to pause between two pieces (see `routes`)."""
-    max_body: int = 64 * 1024 * 1024
+    max_body: int = DEFAULT_MAX_BODY
     """Bytes one request may carry."""
     retry: bool = True
     """A request may run twice: it is tried again elsewhere when its instance dies in the middle of it."""
