@@ -89,6 +89,9 @@ class Backend(Protocol):
     async def instances(self, service: str | None = None) -> Sequence[Instance]:
         """What is really there; also what a restarted hub adopts."""
 
+    async def ended(self, service: str | None = None) -> Sequence[Instance]:
+        """Instances that are gone for good, whose log and evidence are still kept; until the service is removed."""
+
     def logs(
         self,
         service: str,

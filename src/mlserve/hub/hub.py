@@ -177,10 +177,10 @@ class Hub:
         service = self.wishes.service(name)
         instance = wanted.get("instance")
         backend = self.places.get(service.resource).backend
-        if instance and instance not in {i.id for i in await backend.instances(name)}:
-            known = ", ".join(i.id for i in await backend.instances(name))
+        known = [one.id for one in (*await backend.instances(name), *await backend.ended(name))]
+        if instance and instance not in known:
             raise NotFound(
-                f'"{name}" has no instance "{instance}" (instances: {known or "none"})',
+                f'"{name}" has no instance "{instance}" (instances: {", ".join(known) or "none"})',
                 hint=f"mlserve instances {name}",
             )
         return backend.logs(name, **wanted)

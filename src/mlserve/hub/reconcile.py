@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -68,10 +69,10 @@ class Reconciler:
             while True:
                 busy = await self._tick_safely()
                 pause = self._settings.busy_interval if busy else self._settings.idle_interval
-                try:
-                    await asyncio.wait_for(self._changed.wait(), pause)
-                except TimeoutError:
-                    continue
+                # Not wait_for: it can swallow the cancellation that ends this loop.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._changed.wait()
         finally:
             for task in (*watchers, *self._tasks.values()):
                 task.cancel()

@@ -33,6 +33,8 @@ from mlserve.hub.wishes import Wishes
 
 log = logging.getLogger("mlserve.hub")
 
+_POLL_SECONDS = 0.05
+
 
 async def serve(settings: Settings) -> None:
     """Serve until a signal or the API says stop; raises HubStartFailed, GatewayFailed before anything was changed."""
@@ -115,6 +117,9 @@ async def _stop_everything(app: FastAPI, gateway: Gateway) -> None:
         hub.wishes.put(replace(service, stopped=True, generation=generation, settled=generation))
         for version in hub.wishes.versions(service.name):
             await hub.places.get(service.resource).backend.remove(service.name, version.number)
+    for place in hub.places.all():
+        while await place.backend.instances():  # each has its own time to drain, and is killed after it
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 def _gateway_address(settings: Settings) -> str | None:
