@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 Detail = dict[str, Any]
-"""One entry of an error's details: usually ``{"pointer", "code", "message"}``; frames and log lines travel here, too."""
+"""One entry of an error's details: mostly ``{"pointer", "code", "message"}``; frames and log lines travel here, too."""
 
 
 class MlserveError(Exception):

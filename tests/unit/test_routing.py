@@ -44,8 +44,8 @@ def test_the_serving_version_gets_the_requests_and_its_own_limits() -> None:
 
 
 def test_only_ready_instances_are_sent_requests() -> None:
-    there = [ready(1, 9001), ready(1, 9002, State.DRAINING), ready(1, 9003, State.STARTING), ready(1, 9004, State.FAILED)]
-    assert published(table([sight(*there, serving=1)], limits, "s")) == {"127.0.0.1:9001"}
+    others = [ready(1, 9002, State.DRAINING), ready(1, 9003, State.STARTING), ready(1, 9004, State.FAILED)]
+    assert published(table([sight(ready(1, 9001), *others, serving=1)], limits, "s")) == {"127.0.0.1:9001"}
 
 
 def test_a_stopped_service_keeps_its_route_and_a_deleted_one_does_not() -> None:
