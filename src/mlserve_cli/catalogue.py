@@ -32,10 +32,10 @@ def rows(folder: str = COMMANDS) -> list[tuple[str, str]]:
     return [(f"{verb} ({short[verb]})" if verb in short else verb, summary(verb, folder)) for verb in verbs(folder)]
 
 
-def group_help(name: str) -> str:
+def group_help(prog: str, folder: str) -> str:
     """What ``mlserve GROUP --help`` prints."""
-    folder = os.path.join(COMMANDS, name)
-    return f"Usage: mlserve {name} COMMAND [ARGS]...\n\n  {summary(name)}.\n\nCommands:\n{_listed(folder)}\n"
+    text = summary(os.path.basename(folder), os.path.dirname(folder))
+    return f"Usage: {prog} COMMAND [ARGS]...\n\n  {text}.\n\nCommands:\n{_listed(folder)}\n"
 
 
 def root_help() -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from mlserve.errors import InvalidInput, MlserveError
-from mlserve_cli import catalogue, program
-from mlserve_cli.signature import Argument, Option, Parameter, parameters
+from mlserve_cli.tree import Verbs, find
 
 VARIABLE = "_MLSERVE_COMPLETE"
 """The shell's script sets it to the place of the cursor's word in the arguments."""
@@ -71,36 +70,30 @@ def script(arguments: Sequence[str]) -> int:
 
 def _candidates(before: Sequence[str], word: str) -> Iterator[str]:
     try:
-        found = program.find(before)
+        command, rest = find(before)
     except InvalidInput:
         return
-    if found is None:
-        folder = os.path.join(catalogue.COMMANDS, *before)
-        yield from catalogue.verbs(folder)
+    if isinstance(command, Verbs):
+        yield from command.list_commands(None)
         return
-    known = parameters(found.verb)
-    asked = _option(known, found.rest[-1] if found.rest else "")
+    context = command.make_context("mlserve", list(rest), resilient_parsing=True)
+    asked = _open_option(command, rest) or (None if word.startswith("-") else _next_argument(context))
     if asked:
-        yield from map(str, asked.kind) if issubclass(asked.kind, Enum) else ()
+        # what isn't plain is a file, and those the shell completes itself
+        yield from (item.value for item in asked.shell_complete(context, word) if item.type == "plain")
     elif word.startswith("-"):
-        yield from (flag for parameter in known if isinstance(parameter.told, Option) for flag in parameter.told.flags)
-    else:
-        yield from _positional(known, len(found.rest), word)
+        yield from (flag for parameter in command.params for flag in parameter.opts if flag.startswith("-"))
 
 
-def _option(known: Sequence[Parameter], flag: str) -> Parameter | None:
-    for parameter in known:
-        if isinstance(parameter.told, Option) and flag in parameter.told.flags and parameter.kind is not bool:
-            return parameter
-    return None
+def _open_option(command: Any, rest: Sequence[str]) -> Any:
+    """The option whose value stands at the cursor."""
+    options = (parameter for parameter in command.params if not getattr(parameter, "is_flag", True))
+    return next((option for option in options if rest and rest[-1] in option.opts), None)
 
 
-def _positional(known: Sequence[Parameter], place: int, word: str) -> Sequence[str]:
-    arguments = [parameter.told for parameter in known if isinstance(parameter.told, Argument)]
-    if place >= len(arguments):
-        return ()
-    names = arguments[place].complete
-    return names(word) if names else ()
+def _next_argument(context: Any) -> Any:
+    arguments = (parameter for parameter in context.command.params if parameter.param_type_name == "argument")
+    return next((argument for argument in arguments if context.params.get(argument.name) is None), None)
 
 
 def service_names(beginning: str) -> list[str]:

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Annotated
 
+from typer import Argument, Option
+
 from mlserve.errors import InvalidInput
 from mlserve_cli.render import Format
-from mlserve_cli.signature import Argument, Option
 
 
 def seconds(text: str) -> float:
@@ -28,14 +29,14 @@ def settings(pairs: list[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def _services(beginning: str) -> list[str]:
+def _services(incomplete: str) -> list[str]:
     from mlserve_cli.completion import service_names  # it reads the verbs, which read this file
 
-    return service_names(beginning)
+    return service_names(incomplete)
 
 
-Name = Annotated[str, Argument(help="The service's name", complete=_services)]
-File = Annotated[Path, Argument(help="The descriptor, JSON or YAML")]
+Name = Annotated[str, Argument(metavar="NAME", help="The service's name", autocompletion=_services)]
+File = Annotated[Path, Argument(metavar="FILE", help="The descriptor, JSON or YAML")]
 Output = Annotated[Format, Option("-o", "--output", help="How the result is shown")]
 Changes = Annotated[
     list[str] | None,

@@ -1,28 +1,20 @@
-"""Find a verb, import it alone, and run it with its arguments."""
+"""Run one command line; what goes wrong becomes a message and an exit code."""
 
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib import import_module
+from typing import Any
+
+from typer import BadParameter, Exit
 
 from mlserve.errors import InvalidInput, MlserveError
-from mlserve_cli import catalogue, report
-from mlserve_cli.signature import Verb, parse
+from mlserve_cli import report
+from mlserve_cli.tree import Verbs
 
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A verb and what is left of the command line. ``prog``: how it was called, in full."""
-
-    verb: Verb
-    prog: str
-    text: str
-    rest: Sequence[str]
+_WrongUsage: type[Exception] = BadParameter.mro()[1]
+"""click's UsageError, which newer Typers keep to themselves."""
 
 
 def invoke(arguments: Sequence[str]) -> int:
@@ -40,43 +32,25 @@ def guarded(action: Callable[[], int], *, as_json: bool) -> int:
         return 130
     except BrokenPipeError:
         return 0
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
     except Exception as exc:  # noqa: BLE001 - the outermost place: everything must end in a message
         return _unexpected(exc, as_json)
 
 
-def find(arguments: Sequence[str], folder: str = catalogue.COMMANDS, prog: str = "mlserve") -> Found | None:
-    """The verb that is meant; None where a group's own help is. Raises InvalidInput for one that isn't there."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        return None
-    name = _verb(arguments[0], folder, prog)
-    path, prog = os.path.join(folder, name), f"{prog} {name}"
-    if os.path.isdir(path):
-        return find(arguments[1:], path, prog)
-    module = import_module(".".join(["mlserve_cli.commands", *prog.split()[1:]]))
-    return Found(module.command, prog, (module.__doc__ or "").strip(), arguments[1:])
-
-
 def _run(arguments: Sequence[str]) -> int:
-    found = find(arguments)
-    if found is None:
-        group = arguments[0] if arguments else ""
-        sys.stdout.write(catalogue.group_help(group))
-        return 0 if arguments[-1:] in (["-h"], ["--help"]) else 2
-    found.verb(**parse(found.verb, found.prog, found.text, found.rest))
+    # not Typer's main(): it ends the program itself where a pipe breaks, and prints errors its own way
+    try:
+        with Verbs().make_context("mlserve", list(arguments)) as context:
+            context.command.invoke(context)
+    except Exit as end:
+        return end.exit_code
+    except _WrongUsage as wrong:
+        raise _invalid(wrong) from wrong
     return 0
 
 
-def _verb(word: str, folder: str, prog: str) -> str:
-    known = catalogue.verbs(folder)
-    aliases = catalogue.ALIASES if folder == catalogue.COMMANDS else {}
-    name = aliases.get(word, word)
-    if name in known:
-        return name
-    near = get_close_matches(word, [*known, *aliases], 1)
-    hint = f"did you mean {near[0]}?" if near else f"{prog} --help lists the commands"
-    raise InvalidInput(f'{prog}: no command "{word}"', hint=hint)
+def _invalid(wrong: Any) -> InvalidInput:
+    prog = wrong.ctx.command_path if wrong.ctx else "mlserve"
+    return InvalidInput(f"{prog}: {wrong.format_message().rstrip('.')}", hint=f"{prog} --help says more")
 
 
 def _unexpected(exc: Exception, as_json: bool) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
-from mlserve_cli import catalogue, program
-from mlserve_cli.signature import Argument, Parameter, parameters
+from mlserve_cli import catalogue
+from mlserve_cli.tree import Verbs, find
 
 
 def table() -> str:
@@ -20,24 +21,22 @@ def _verbs(group: list[str]) -> Iterator[tuple[str, str]]:
     folder = os.path.join(catalogue.COMMANDS, *group)
     for shown, text in catalogue.rows(folder):
         verb, _, alias = shown.partition(" ")
-        found = program.find([*group, verb])
-        if found is None:
+        command, _ = find([*group, verb])
+        if isinstance(command, Verbs):
             yield from _verbs([*group, verb])
             continue
         also = f" (also `{alias.strip('()')}`)" if alias else ""
-        yield " ".join([found.prog, *map(_piece, _own(parameters(found.verb)))]), text + also
+        # every verb has -o: the README says so once
+        pieces = [_piece(parameter) for parameter in command.params if parameter.name != "output"]
+        yield " ".join(["mlserve", *group, verb, *pieces]), text + also
 
 
-def _own(known: list[Parameter]) -> list[Parameter]:
-    # every verb has -o: the README says so once
-    return [parameter for parameter in known if parameter.name != "output"]
-
-
-def _piece(parameter: Parameter) -> str:
-    if isinstance(parameter.told, Argument):
-        return parameter.metavar if parameter.required else f"[{parameter.metavar}]"
-    value = "" if parameter.kind is bool else f" {parameter.metavar}"
-    return f"[{parameter.told.flags[0]}{value}]" + ("…" if parameter.repeated else "")
+def _piece(parameter: Any) -> str:
+    name = parameter.metavar or parameter.name.upper()
+    if parameter.param_type_name == "argument":
+        return name if parameter.required else f"[{name}]"
+    value = "" if parameter.is_flag else f" {name}"
+    return f"[{parameter.opts[0]}{value}]" + ("…" if parameter.multiple else "")
 
 
 if __name__ == "__main__":

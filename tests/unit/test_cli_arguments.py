@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -58,6 +59,14 @@ def test_wrong_usage_is_exit_2_and_one_json_line_where_json_was_asked_for(
     assert json.loads(printed.err.splitlines()[-1])["error"]["code"] == "invalid-input"
 
 
+def test_a_group_alone_says_what_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hub"]) == 2
+    alone = capsys.readouterr().out
+    assert main(["hub", "-h"]) == 0
+    assert capsys.readouterr().out == alone
+    assert "status" in alone
+
+
 def test_options_may_stand_between_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["update", "iris", "--timeout", "nonsense", "service.json"]) == 2
     assert "not a length of time" in capsys.readouterr().err
@@ -84,6 +93,8 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
         (["list", "-o", ""], ["table", "json", "yaml"]),
         (["create", "x.json", "--no"], ["--no-wait"]),
         (["describe", ""], []),
+        (["create", "exam"], []),
+        (["test", "x.json", "--data", "{}", "--file", ""], []),
         (["nonsense", ""], []),
     ],
 )
@@ -111,13 +122,25 @@ def test_without_a_terminal_a_question_is_wrong_usage(capsys: pytest.CaptureFixt
 
 
 def test_starting_up_loads_nothing_heavy() -> None:
-    heavy = ("pydantic", "httpx", "rich", "yaml", "fastapi", "typer", "asyncio", "boto3")
-    code = (
-        "import sys, mlserve_cli.main, mlserve_cli.program, mlserve_cli.commands.list, mlserve.client_lib\n"
-        f"print([name for name in {heavy} if name in sys.modules])"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
+    heavy = ("pydantic", "httpx", "rich", "yaml", "fastapi", "asyncio", "boto3")
+    code = "import mlserve.client_lib, mlserve_cli.commands.list; main(['scale', 'iris', '-1', '-o', 'json'])"
+    assert loaded(code, *heavy) == []
+
+
+def test_the_list_of_verbs_needs_no_typer() -> None:
+    assert loaded("main(['--help'])", "typer", "click", "dataclasses") == []
+
+
+def test_only_the_verb_that_is_called_is_imported() -> None:
+    verbs = [f"mlserve_cli.commands.{verb}" for verb in catalogue.verbs()]
+    assert loaded("main(['scale', '--help'])", *verbs) == ["mlserve_cli.commands.scale"]
+
+
+def loaded(code: str, *names: str) -> list[str]:
+    """Which of these modules are there after some code, in a Python of its own."""
+    program = f"import sys; from mlserve_cli.main import main; {code}; print([n for n in {names} if n in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return list(ast.literal_eval(result.stdout.splitlines()[-1]))
 
 
 def test_importing_the_package_loads_no_part_of_it() -> None:

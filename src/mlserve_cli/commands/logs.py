@@ -6,18 +6,19 @@ import time
 from dataclasses import asdict
 from typing import Annotated
 
+from typer import Option
+
 from mlserve import connect
 from mlserve_cli.options import Name, Output, seconds
 from mlserve_cli.render import Format, show
-from mlserve_cli.signature import Option
 
 
 def command(
     name: Name,
     follow: Annotated[bool, Option("-f", "--follow", help="Go on with new lines as they come")] = False,
-    tail: Annotated[int | None, Option("--tail", minimum=0, help="Only the last N lines")] = None,
-    since: Annotated[str | None, Option("--since", help="Only the newest, e.g. 10m")] = None,
-    instance: Annotated[str | None, Option("--instance", help="Only this instance")] = None,
+    tail: Annotated[int | None, Option("--tail", metavar="N", min=0, help="Only the last N lines")] = None,
+    since: Annotated[str | None, Option("--since", metavar="TIME", help="Only the newest, e.g. 10m")] = None,
+    instance: Annotated[str | None, Option("--instance", metavar="ID", help="Only this instance")] = None,
     previous: Annotated[bool, Option("--previous", help="Of the run before the newest start")] = False,
     output: Output = Format.table,
 ) -> None:

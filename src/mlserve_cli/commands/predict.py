@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
+from typer import Argument
+
 from mlserve import connect
 from mlserve.errors import InvalidInput
 from mlserve_cli.answer import show_answer
 from mlserve_cli.options import Data, DataFile, Name, Output
 from mlserve_cli.question import question
 from mlserve_cli.render import Format
-from mlserve_cli.signature import Argument
 
 
 def command(

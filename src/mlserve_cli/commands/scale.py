@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
+from typer import Argument
+
 from mlserve import connect
 from mlserve_cli.follow import settle
 from mlserve_cli.options import Name, NoWait, Output, Timeout, seconds
 from mlserve_cli.render import Format, show
 from mlserve_cli.show import changed
-from mlserve_cli.signature import Argument
 
 
 def command(
     name: Name,
-    instances: Annotated[int, Argument(minimum=0, metavar="N", help="How many instances there should be")],
+    instances: Annotated[int, Argument(min=0, metavar="N", help="How many instances there should be")],
     no_wait: NoWait = False,
     timeout: Timeout = None,
     output: Output = Format.table,

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
+from typer import Argument
+
 from mlserve import connect
 from mlserve.errors import InvalidInput
 from mlserve_cli import report
@@ -10,12 +12,11 @@ from mlserve_cli.follow import settle, uploading
 from mlserve_cli.options import Changes, Name, NoWait, Output, Timeout, seconds
 from mlserve_cli.render import Format, show
 from mlserve_cli.show import changed
-from mlserve_cli.signature import Argument
 
 
 def command(
     name: Name,
-    file: Annotated[Path | None, Argument(help="The new descriptor; else the newest version's")] = None,
+    file: Annotated[Path | None, Argument(metavar="FILE", help="The new descriptor; else the newest version's")] = None,
     set: Changes = None,
     no_wait: NoWait = False,
     timeout: Timeout = None,

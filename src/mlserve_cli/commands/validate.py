@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
+from typer import Option
+
 from mlserve import connect
 from mlserve_cli.options import Changes, File, Output
 from mlserve_cli.render import Format, show
-from mlserve_cli.signature import Option
 from mlserve_cli.verdict import reject_invalid, verdict_text
 
 

@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
+from typer import Argument, Option
+
 from mlserve import contexts
 from mlserve.context import home_directory
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, show
-from mlserve_cli.signature import Argument, Option
 
 
 def command(
-    name: Annotated[str, Argument(help="What to call it")],
-    hub: Annotated[str, Argument(help="The hub's address, e.g. https://gpu-box:8443")],
-    token: Annotated[str, Option("--token", env="MLSERVE_TOKEN", help="The hub's token")] = "",
+    name: Annotated[str, Argument(metavar="NAME", help="What to call it")],
+    hub: Annotated[str, Argument(metavar="HUB", help="The hub's address, e.g. https://gpu-box:8443")],
+    token: Annotated[str, Option("--token", metavar="TOKEN", envvar="MLSERVE_TOKEN", help="The hub's token")] = "",
     use: Annotated[bool, Option("--use", help="Make it the current one")] = False,
     output: Output = Format.table,
 ) -> None:

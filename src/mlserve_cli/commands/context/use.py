@@ -2,14 +2,17 @@
 
 from typing import Annotated
 
+from typer import Argument
+
 from mlserve import contexts
 from mlserve.context import home_directory
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, show
-from mlserve_cli.signature import Argument
 
 
-def command(name: Annotated[str, Argument(help="The context's name")], output: Output = Format.table) -> None:
+def command(
+    name: Annotated[str, Argument(metavar="NAME", help="The context's name")], output: Output = Format.table
+) -> None:
     """Use a context."""
     contexts.use(home_directory(), name)
     show(output, {"current": name}, lambda: f"{name} is the current context")

@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
+from typer import Option
+
 from mlserve_cli.hub import log_lines
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, show, stream
-from mlserve_cli.signature import Option
 
 
 def command(
     follow: Annotated[bool, Option("-f", "--follow", help="Go on with new lines as they come")] = False,
-    tail: Annotated[int | None, Option("--tail", minimum=0, help="Only the last N lines")] = None,
+    tail: Annotated[int | None, Option("--tail", metavar="N", min=0, help="Only the last N lines")] = None,
     output: Output = Format.table,
 ) -> None:
     """Show the hub's log."""

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
+from typer import Option
+
 from mlserve_cli.hub import start
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, properties, show
-from mlserve_cli.signature import Option
 
 
 def command(

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
+from typer import Option
+
 from mlserve_cli.hub import stop
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, show
-from mlserve_cli.signature import Option
 
 
 def command(

@@ -2,16 +2,19 @@
 
 from typing import Annotated
 
+from typer import Argument, Option
+
 from mlserve import connect
 from mlserve_cli.options import Output, settings
 from mlserve_cli.render import Format, show
-from mlserve_cli.signature import Argument, Option
 
 
 def command(
-    name: Annotated[str, Argument(help="What to call it")],
-    backend: Annotated[str, Argument(help="local, or another kind that the hub has")],
-    option: Annotated[list[str] | None, Option("--option", help="name=value; may be repeated")] = None,
+    name: Annotated[str, Argument(metavar="NAME", help="What to call it")],
+    backend: Annotated[str, Argument(metavar="BACKEND", help="local, or another kind that the hub has")],
+    option: Annotated[
+        list[str] | None, Option("--option", metavar="NAME=VALUE", help="name=value; may be repeated")
+    ] = None,
     output: Output = Format.table,
 ) -> None:
     """Add a resource group."""

@@ -2,15 +2,18 @@
 
 from typing import Annotated
 
+from typer import Argument
+
 from mlserve import connect
 from mlserve_cli.options import Output, Yes
 from mlserve_cli.questions import confirm
 from mlserve_cli.render import Format, show
-from mlserve_cli.signature import Argument
 
 
 def command(
-    name: Annotated[str, Argument(help="The resource group")], yes: Yes = False, output: Output = Format.table
+    name: Annotated[str, Argument(metavar="NAME", help="The resource group")],
+    yes: Yes = False,
+    output: Output = Format.table,
 ) -> None:
     """Remove a resource group."""
     confirm(f'Forget the resource group "{name}"?', yes=yes)
