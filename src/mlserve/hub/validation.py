@@ -74,7 +74,7 @@ async def _check_files(report: _Report, submission: Submission, descriptor: Desc
             found[pointer] = str(path)
             report.passed(pointer[1:], path.name)
     try:
-        finding = await asyncio.to_thread(examine, found)
+        finding = await asyncio.to_thread(examine, found, descriptor.model_entry)
     except MlserveError as exc:
         report.failed("model", exc)
         return
