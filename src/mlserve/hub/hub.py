@@ -12,7 +12,7 @@ from typing import Any
 from mlserve import storage
 from mlserve.backends.base import LogLine
 from mlserve.descriptor import Descriptor, set_values
-from mlserve.engines.runtime import resources
+from mlserve.engines.base import resources
 from mlserve.errors import Conflict, InvalidInput, NotFound
 from mlserve.hub import failures, view
 from mlserve.hub.acceptance import Accepted, Submission, accept, check_capacity

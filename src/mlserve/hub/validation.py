@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlserve.descriptor import Descriptor, parse
-from mlserve.engines.runtime import processor_name, resources
+from mlserve.engines.base import resources
+from mlserve.engines.choice import engine_of
+from mlserve.engines.runtime import processor_name
 from mlserve.errors import InvalidDescriptor, MlserveError
 from mlserve.hub.acceptance import Submission, check_capacity
-from mlserve.hub.blueprints import engine_of
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import PATHS, Preparer, examine
 from mlserve.hub.records import Version
