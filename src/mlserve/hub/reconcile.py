@@ -125,7 +125,7 @@ class Reconciler:
         table = routing.table(sights, self._blueprints.limits, self._probe_secret)
         await self._gateway.publish(table)
         self._published = routing.published(table)
-        self._routed = {route.service: route.targets[0][0] for route in table.routes}
+        self._routed = routing.routed(table)
 
     async def _step_safely(self, seen: Seen) -> None:
         name = seen.service.name
