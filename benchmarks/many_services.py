@@ -48,23 +48,25 @@ def main() -> None:
 def create(client: Client, folder: str, number: int) -> Service:
     descriptor = {
         "name": f"stub{number}",
-        "command": f"{sys.executable} -S {STUB}",
+        "command": f"{sys.executable} -S {STUB} $PORT",
         "public": True,
         "metadata": {"instance": 1, "cpu": 0.01, "memory": 32},
     }
     path = Path(folder) / f"stub{number}.json"
     path.write_text(json.dumps(descriptor))
-    return client.services.create(path)
+    return client.services.create(path).wait(timeout=120)
 
 
 def route_delay(service: Service) -> float:
-    """Milliseconds from the wish to stop until the gateway answers accordingly."""
+    """Milliseconds from the wish to stop until the gateway answers accordingly; nothing else is under way."""
     began = time.perf_counter()
-    service.stop(wait=False)
+    service.stop()
     while status(service.endpoint) != 503:
         if time.perf_counter() - began > 10:
             raise SystemExit("the route never changed")
-    return (time.perf_counter() - began) * 1000
+    taken = (time.perf_counter() - began) * 1000
+    service.wait(timeout=60)
+    return taken
 
 
 def status(url: str) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mlserve.client import Service
+from mlserve.client.sample import sample, size
 from mlserve.client.tables import text_table
-from mlserve.sample import sample, size
 from mlserve_cli.render import properties
 
 _INSTANCE = ("id", "version", "state", "address", "restarts", "reason")

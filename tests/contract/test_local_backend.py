@@ -368,3 +368,17 @@ def test_more_cores_than_there_are_may_be_asked_for_together_and_are_told(tmp_pa
             assert (asked, there) == (1000.0, (await backend.capacity()).cpu)
 
     run(scenario())
+
+
+def test_a_name_that_was_deleted_comes_back_without_a_past(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path) as backend:
+            await backend.apply(workload(count=1, has_served=True))
+            await until(backend, ready(1))
+            await backend.remove("iris")
+            await until(backend, lambda found: not found)
+            await backend.apply(workload(count=1, behaviour="refuse"))
+            found = await until(backend, lambda found: bool(found) and found[0].state is State.FAILED)
+            assert found[0].final, "a first start that can't succeed is not tried again"
+
+    run(scenario())

@@ -128,17 +128,17 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         '{"name": "t", "credentials": [{"accessKey": "key", "secretKey": "secret"}], "actions": ["Admin"]},'
         '{"name": "r", "credentials": [{"accessKey": "poor", "secretKey": "secret"}], "actions": ["Read:other"]}]}'
     )
-    master, volume, filer, s3 = _free_ports(4)
-    command = [weed, "-logdir", folder, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}",
-               f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}",
-               "-s3", f"-s3.port={s3}", f"-s3.config={folder / 's3.json'}", "-volume.max=20",
-               "-master.volumeSizeLimitMB=64", f"-master.port.grpc={_free_ports(1)[0]}",
-               f"-volume.port.grpc={_free_ports(1)[0]}", f"-filer.port.grpc={_free_ports(1)[0]}",
-               f"-s3.port.grpc={_free_ports(1)[0]}"]  # fmt: skip
+    names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
+             "s3.port", "s3.port.grpc"]  # fmt: skip
+    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    settings = {"ip": "127.0.0.1", "ip.bind": "127.0.0.1", "dir": folder, "s3.config": folder / "s3.json", **ports,
+                "s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false", "volume.max": 20,
+                "master.volumeSizeLimitMB": 64}  # fmt: skip
+    command = [weed, "-logdir", folder, "server", "-filer", "-s3", *(f"-{k}={v}" for k, v in settings.items())]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
         try:
-            yield _when_it_answers(f"http://127.0.0.1:{s3}", server, folder / "log")
+            yield _when_it_answers(f"http://127.0.0.1:{ports['s3.port']}", server, folder / "log")
         finally:
             server.kill()
             server.wait()

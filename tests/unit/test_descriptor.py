@@ -191,6 +191,8 @@ def test_a_wrong_value_is_refused_at_its_own_place(raw: dict[str, Any], pointer:
         (with_(port=80), "/port", "invalid"),
         (with_(env=[{"name": "A", "value": "1"}]), "/env", "invalid"),
         (with_(command="x", port=80), "/command", "conflict"),
+        ({"name": "a", "command": "python 'app.py", "port": 80}, "/command", "invalid"),
+        ({"name": "a", "command": "  ", "port": 80}, "/command", "invalid"),
         (with_(processor_params=["--a"]), "/processor_params", "unsupported"),
         (with_(public=True, token="abc"), "/public", "conflict"),
         (with_(model_entry="../x"), "/model_entry", "invalid"),

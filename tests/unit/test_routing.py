@@ -7,7 +7,7 @@ from dataclasses import replace
 from mlserve.backends.base import Instance, State
 from mlserve.hub.plan import Seen
 from mlserve.hub.records import Service, Version
-from mlserve.hub.routing import NOTHING, Limits, published, table
+from mlserve.hub.routing import NOTHING, Limits, published, routed, table
 
 WISH = Service("iris", "secret", public=False, resource="local", created_at=0, updated_at=0)
 
@@ -26,14 +26,15 @@ def ready(number: int, port: int, state: State = State.READY) -> Instance:
 
 def test_a_service_that_serves_nothing_yet_has_a_route_to_nothing() -> None:
     made = table([sight()], limits, "s")
-    assert [(cluster.version, cluster.endpoints) for cluster in made.clusters] == [(NOTHING, ())]
-    assert made.routes[0].targets == ((NOTHING, 100),)
+    assert made.clusters == ()
+    assert made.routes[0].targets == ()
+    assert routed(made) == {"iris": NOTHING}
 
 
 def test_a_ready_version_has_a_cluster_before_its_route_is_open() -> None:
     made = table([sight(ready(1, 9001))], limits, "s")
     assert published(made) == {"127.0.0.1:9001"}
-    assert made.routes[0].targets == ((NOTHING, 100),)
+    assert made.routes[0].targets == ()
 
 
 def test_the_serving_version_gets_the_requests_and_its_own_limits() -> None:
@@ -49,7 +50,7 @@ def test_only_ready_instances_are_sent_requests() -> None:
 
 
 def test_a_stopped_service_keeps_its_route_and_a_deleted_one_does_not() -> None:
-    assert table([sight(ready(1, 9001), serving=1, stopped=True)], limits, "s").routes[0].targets == ((NOTHING, 100),)
+    assert table([sight(ready(1, 9001), serving=1, stopped=True)], limits, "s").routes[0].targets == ()
     assert table([sight(ready(1, 9001), serving=1, deleting=True)], limits, "s").routes == ()
 
 

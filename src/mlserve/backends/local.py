@@ -56,6 +56,8 @@ class LocalBackend:
         """Stop it now, with ``drain_seconds`` to end in; without a version nothing is kept, logs included."""
         for key in [key for key in self._wishes if key[0] == service and version in (None, key[1])]:
             del self._wishes[key]
+        if version is None:  # another service of this name starts anew
+            self._supervisor.served -= {key for key in self._supervisor.served if key[0] == service}
         for record in self._supervisor.all():
             if record.service == service and version in (None, record.version):
                 self._supervisor.remove(record, entirely=version is None)

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mlserve.client.logs import Log
+from mlserve.client.sample import sample
 from mlserve.client.service import Service
 from mlserve.client.waiting import Progress
 from mlserve.predictor import Predictor
-from mlserve.sample import sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from mlserve.errors import InvalidDescriptor, MlserveError
+from mlserve.errors import InvalidDescriptor, InvalidInput
 from mlserve.management import Management
+
+if TYPE_CHECKING:
+    from mlserve.storage.manifest import Entry, Source
 
 CHUNK = 8 * 1024 * 1024
 
 Uploaded = Callable[[int, int], None]
 """Called with bytes sent and bytes in all; a hub on this machine reads the files itself, then it is never called."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file of a tree."""
-
-    path: str
-    source: Path
-    sha256: str
-    size: int
-    executable: bool
-
-    def manifest(self) -> dict[str, Any]:
-        """Its entry in the canonical manifest, whose hash is the content's address."""
-        return {"path": self.path, "sha256": self.sha256, "size": self.size, "executable": self.executable}
 
 
 def take_in(
@@ -59,55 +46,41 @@ def _take_in(management: Management, path: Path, on_upload: Uploaded | None) -> 
     if management.address.local:
         answer = management.post("/v1/content/local", {"path": str(path)}, timeout=3600.0)
         return {"digest": str(answer["digest"]), "name": str(answer["name"])}
-    entries = list(_entries(path))
-    _upload(management, entries, on_upload)
-    manifest = [entry.manifest() for entry in sorted(entries, key=lambda entry: entry.path)]
+    sources = _entries(path)
+    _upload(management, {entry.sha256: (entry, source) for entry, source in sources}, on_upload)
+    manifest = [asdict(entry) for entry, _ in sources]
     answer = management.post("/v1/content/trees", {"manifest": manifest, "name": path.name})
     return {"digest": str(answer["digest"]), "name": path.name}
 
 
-def digest(manifest: list[dict[str, Any]]) -> str:
-    """The content address of a manifest that is sorted by path."""
-    text = json.dumps(manifest, separators=(",", ":"), sort_keys=True)
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+def _entries(path: Path) -> list[tuple[Entry, Source]]:
+    """The files that a hub on this machine would take in, by the same rules."""
+    from mlserve.storage.manifest import Entry, scan  # only an upload pays for its import
+
+    return [(Entry(one.path, _sha256(one.file), one.size, one.executable), one) for one in scan(path)]
 
 
-def _entries(path: Path) -> Iterator[Entry]:
-    if path.is_file():
-        yield _entry(path, path.name)
-        return
-    for folder, folders, names in os.walk(path):
-        folders.sort()
-        for name in sorted(names):
-            source = Path(folder, name)
-            if source.is_file():
-                yield _entry(source, source.relative_to(path).as_posix())
-
-
-def _entry(source: Path, path: str) -> Entry:
+def _sha256(path: Path) -> str:
     try:
-        with source.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        stat = source.stat()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
-        raise MlserveError(f"{source} can't be read: {exc.strerror}", hint="check its permissions") from exc
-    return Entry(path, source, sha256, stat.st_size, bool(stat.st_mode & 0o100))
+        raise InvalidInput(f"{path} can't be read: {exc.strerror}", hint="check its permissions") from exc
 
 
-def _upload(management: Management, entries: list[Entry], on_upload: Uploaded | None) -> None:
-    by_hash = {entry.sha256: entry for entry in entries}
+def _upload(management: Management, by_hash: dict[str, tuple[Entry, Source]], on_upload: Uploaded | None) -> None:
     missing = management.post("/v1/content/missing", {"sha256": list(by_hash)})["missing"]
-    total = sum(by_hash[item["sha256"]].size for item in missing)
+    total = sum(by_hash[item["sha256"]][0].size for item in missing)
     sent = sum(int(item["received"]) for item in missing)
     for item in missing:
-        for count in _send(management, by_hash[item["sha256"]], int(item["received"])):
+        for count in _send(management, *by_hash[item["sha256"]], int(item["received"])):
             sent += count
             if on_upload:
                 on_upload(sent, total)
 
 
-def _send(management: Management, entry: Entry, offset: int) -> Iterator[int]:
-    with entry.source.open("rb") as file:
+def _send(management: Management, entry: Entry, source: Source, offset: int) -> Iterator[int]:
+    with source.file.open("rb") as file:
         file.seek(offset)
         while True:
             data = file.read(CHUNK)

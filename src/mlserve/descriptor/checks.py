@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from mlserve.descriptor.environment import RESERVED
@@ -67,8 +68,17 @@ def _what_serves(descriptor: Descriptor, shaped: Shape, refused: bool) -> Iterat
     ):
         message = "command needs port, where the program listens (or $PORT in the command: one is chosen for it)"
         yield detail("/port", "missing", message)
+    if descriptor.command and not _words(descriptor.command):
+        yield _at(shaped, "command", "invalid", "command is empty, or a quote in it is not closed")
     if descriptor.port and not descriptor.command and not refused:
         yield _at(shaped, "port", "invalid", "port is the one that command listens on, and there is no command")
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []
 
 
 def _custom(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from mlserve.descriptor import Descriptor
-from mlserve.workload import Workload
+from mlserve.workload import Resources, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,15 @@ class Launch:
 
 
 class Engine(Protocol):
-    """A server program an instance can run. Pure: looks at the descriptor and at what was found, does nothing."""
+    """A server program an instance can run. Pure: looks at the descriptor and at what was found, starts nothing.
+
+    A file of this folder with ``create() -> Engine`` is one, and so is an entry point of the group ``mlserve.engines``.
+    """
+
+    live_path: ClassVar[str | None]
+    """Answers 200 for as long as an instance lives: what the gateway asks; None: nothing does."""
+    proof_paths: ClassVar[tuple[str, ...]]
+    """What has to answer GET through the gateway before a version is ready; empty: ``/`` must, whatever it says."""
 
     def handles(self, descriptor: Descriptor) -> bool:
         """Whether the descriptor asks for this engine."""
@@ -44,3 +52,14 @@ class Engine(Protocol):
 
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
         """How to start it; ``count`` is the descriptor's ``metadata.instance``."""
+
+
+def resources(descriptor: Descriptor) -> Resources:
+    """What one instance of a service may use."""
+    metadata = descriptor.metadata
+    return Resources(
+        cpu=metadata.cpu or 1.0,
+        memory_mb=metadata.memory or 0,
+        gpu=metadata.gpu or 0,
+        gpu_memory_gb=metadata.gpu_memory or 0.0,
+    )

@@ -41,14 +41,19 @@ def catalogue() -> Mapping[str, ProcessorEntry]:
     return {name: entry for name, entry in entries.items() if entry}
 
 
-def resolve(word: str) -> ProcessorEntry:
-    """The processor a descriptor's word means, EAS's names included; raises InvalidDescriptor with the choices."""
+def find(word: str) -> ProcessorEntry | None:
+    """The processor a descriptor's word means, EAS's names included; None where this hub has no such."""
     known = catalogue()
     if word in known:
         return known[word]
-    for entry in known.values():
-        if any(re.fullmatch(alias, word) for alias in entry.aliases):
-            return entry
+    return next((entry for entry in known.values() if any(re.fullmatch(alias, word) for alias in entry.aliases)), None)
+
+
+def resolve(word: str) -> ProcessorEntry:
+    """The same; raises InvalidDescriptor with the choices."""
+    found, known = find(word), catalogue()
+    if found:
+        return found
     nearest = difflib.get_close_matches(word, known, n=1)
     message = f'processor "{word}" is not one that this hub has (processors: {", ".join(sorted(known))})'
     detail = {"pointer": "/processor", "code": "unsupported", "message": message}

@@ -5,21 +5,25 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from mlserve.descriptor import Descriptor
-from mlserve.engines.base import Artifacts, Launch
-from mlserve.engines.runtime import _folder, _own_requirements, resources
+from mlserve.engines import own_code
+from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.workload import Workload
 
 
 class ProgramEngine:
     """Starts the command in the folder that ``processor_path`` names, with ``PORT`` in its environment."""
 
+    live_path: ClassVar[str | None] = None
+    proof_paths: ClassVar[tuple[str, ...]] = ()
+
     def handles(self, descriptor: Descriptor) -> bool:
         return bool(descriptor.command)
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
-        return _own_requirements(artifacts)
+        return own_code.requirements(artifacts)
 
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
         environment = {variable.name: variable.value for variable in (*descriptor.processor_envs, *descriptor.env)}
@@ -33,7 +37,7 @@ class ProgramEngine:
             count=descriptor.metadata.instance,
             command=command(descriptor.command or ""),
             environment={"PYTHONUNBUFFERED": "1", **environment},
-            workdir=_folder(artifacts.paths.get("/processor_path")),
+            workdir=own_code.folder(artifacts),
             requirements=self.requirements(descriptor, artifacts),
             port=descriptor.port,
             resources=resources(descriptor),
@@ -41,6 +45,11 @@ class ProgramEngine:
             drain_seconds=descriptor.metadata.termination_grace_period,
             startup_seconds=descriptor.startup_timeout,
         )
+
+
+def create() -> Engine:
+    """The engine of this file."""
+    return ProgramEngine()
 
 
 def command(text: str) -> tuple[str, ...]:

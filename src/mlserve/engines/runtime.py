@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from mlserve.descriptor import Descriptor
-from mlserve.engines.base import Artifacts, Launch
-from mlserve.engines.catalogue import resolve
-from mlserve.workload import Resources, Workload
+from mlserve.engines import own_code
+from mlserve.engines.base import Artifacts, Engine, Launch, resources
+from mlserve.engines.catalogue import find, resolve
+from mlserve.workload import Workload
 
 BASE_REQUIREMENTS = ("numpy>=1.24", "uvloop>=0.19", "httptools>=0.6", "orjson>=3.9")
 """What the runtime itself imports; kept equal to the extra `runtime` of pyproject.toml by a test."""
@@ -19,13 +20,16 @@ BASE_REQUIREMENTS = ("numpy>=1.24", "uvloop>=0.19", "httptools>=0.6", "orjson>=3
 class RuntimeEngine:
     """Starts ``python -m mlserve.runtime`` with the model, in an environment that holds its processor's libraries."""
 
+    live_path: ClassVar[str | None] = "/v2/health/live"
+    proof_paths: ClassVar[tuple[str, ...]] = ("/v2/health/ready", "/describe")
+
     def handles(self, descriptor: Descriptor) -> bool:
-        return bool(descriptor.processor or descriptor.processor_type == "python")
+        return descriptor.processor_type == "python" or find(descriptor.processor or "") is not None
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
         entry = resolve(processor_name(descriptor))
         libraries = [_pinned(requirement, artifacts.saved_versions) for requirement in entry.requirements]
-        return (*BASE_REQUIREMENTS, *libraries, *_own_requirements(artifacts))
+        return (*BASE_REQUIREMENTS, *libraries, *own_code.requirements(artifacts))
 
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
         metadata = descriptor.metadata
@@ -40,7 +44,7 @@ class RuntimeEngine:
                 "PYTHONUNBUFFERED": "1",
                 "MLSERVE_RUNTIME": json.dumps(_specification(descriptor, artifacts, launch)),
             },
-            workdir=_folder(artifacts.paths.get("/processor_path")),
+            workdir=own_code.folder(artifacts),
             requirements=self.requirements(descriptor, artifacts),
             resources=resources(descriptor),
             health_path="/v2/health/ready",
@@ -49,21 +53,15 @@ class RuntimeEngine:
         )
 
 
+def create() -> Engine:
+    """The engine of this file."""
+    return RuntimeEngine()
+
+
 def processor_name(descriptor: Descriptor) -> str:
     """The catalogue's name of the processor that a descriptor asks for."""
     word = descriptor.processor or "python"
     return resolve(word).name
-
-
-def resources(descriptor: Descriptor) -> Resources:
-    """What one instance of a service may use."""
-    metadata = descriptor.metadata
-    return Resources(
-        cpu=metadata.cpu or 1.0,
-        memory_mb=metadata.memory or 0,
-        gpu=metadata.gpu or 0,
-        gpu_memory_gb=metadata.gpu_memory or 0.0,
-    )
 
 
 def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> dict[str, Any]:
@@ -93,21 +91,7 @@ def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch)
     }
 
 
-def _pinned(requirement: str, saved: dict[str, str] | Any) -> str:
+def _pinned(requirement: str, saved: Mapping[str, str]) -> str:
     """The library in the version that the model was saved with, where its file says which."""
     name = re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0]
     return f"{name}=={saved[name]}" if name in saved else requirement
-
-
-def _own_requirements(artifacts: Artifacts) -> tuple[str, ...]:
-    """The lines of a ``requirements.txt`` beside the user's processor."""
-    path = artifacts.paths.get("/processor_path")
-    file = Path(path) / "requirements.txt" if path else None
-    if not file or not file.is_file():
-        return ()
-    lines = (line.split(" #")[0].strip() for line in file.read_text().splitlines())
-    return tuple(line for line in lines if line and not line.startswith("#"))
-
-
-def _folder(path: str | None) -> str | None:
-    return path if path is None or Path(path).is_dir() else str(Path(path).parent)

@@ -9,10 +9,10 @@ from typing import Any
 from mlserve import storage
 from mlserve.backends.base import Capacity
 from mlserve.descriptor import Descriptor, local_paths, parse
+from mlserve.engines.base import resources
 from mlserve.engines.catalogue import resolve
-from mlserve.engines.runtime import resources
+from mlserve.engines.choice import engine_of
 from mlserve.errors import InvalidDescriptor, InvalidInput, NoCapacity
-from mlserve.hub.blueprints import engine_of
 from mlserve.hub.places import Place, Places
 from mlserve.workload import Resources
 

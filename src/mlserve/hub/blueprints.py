@@ -9,16 +9,13 @@ from pathlib import Path
 from mlserve import environments
 from mlserve.descriptor import Descriptor, parse
 from mlserve.engines.base import Artifacts, Engine, Launch
-from mlserve.engines.program import ProgramEngine
-from mlserve.engines.runtime import RuntimeEngine
-from mlserve.errors import InvalidDescriptor, MlserveError
+from mlserve.engines.choice import engine_of
+from mlserve.errors import MlserveError
 from mlserve.hub.proof import Question, questions
 from mlserve.hub.records import Version
 from mlserve.hub.routing import NOTHING, Limits
 from mlserve.hub.wishes import Wishes
 from mlserve.workload import Workload
-
-ENGINES: tuple[Engine, ...] = (ProgramEngine(), RuntimeEngine())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class Blueprints:
             timeout_seconds=descriptor.metadata.rpc.keepalive / 1000,
             max_body=descriptor.networking.max_body,
             retry=descriptor.retry,
-            health_path="/v2/health/live" if isinstance(blueprint.engine, RuntimeEngine) else None,
+            health_path=blueprint.engine.live_path,
         )
 
     def workload(self, version: Version) -> Workload:
@@ -68,9 +65,8 @@ class Blueprints:
 
     def questions(self, version: Version) -> Sequence[Question]:
         """What a version has to answer through the gateway before it is called ready."""
-        runtime = isinstance(self.of(version).engine, RuntimeEngine)
         warm_up = version.prepared.paths.get("/warm_up_data_path") if version.prepared else None
-        return questions(runtime=runtime, warm_up=warm_up)
+        return questions(self.of(version).engine.proof_paths, warm_up)
 
     def forget(self, service: str) -> None:
         """A service is gone; its name may come again with other versions."""
@@ -85,14 +81,3 @@ class Blueprints:
         launch = Launch(version.service, version.number, prepared.python, str(environments.runtime_path(self._home)))
         artifacts = Artifacts(prepared.paths, prepared.saved_versions)
         return blueprint.engine.workload(blueprint.descriptor, artifacts, launch)
-
-
-def engine_of(descriptor: Descriptor) -> Engine:
-    """The engine that a descriptor asks for; raises InvalidDescriptor."""
-    for engine in ENGINES:
-        if engine.handles(descriptor):
-            return engine
-    message = "the descriptor names nothing to run: no processor, no processor_type, no command"
-    raise InvalidDescriptor(
-        message, hint='for a model file set "processor", for a server of your own "command" and "port"'
-    )

@@ -61,7 +61,7 @@ def of_error(service: str, version: int, phase: str, error: MlserveError, *, at:
     )
     if any(detail.get("code") == "missing" for detail in error.details):
         cause = "missing-model"
-    if "no space left" in error.message.lower():
+    if "no space left" in error.message.lower() or any(d.get("code") == "disk-full" for d in error.details):
         cause = "disk-full"
     log = [str(line) for detail in error.details for line in detail.get("log", ())]
     return _record(

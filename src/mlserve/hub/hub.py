@@ -12,7 +12,7 @@ from typing import Any
 from mlserve import storage
 from mlserve.backends.base import LogLine
 from mlserve.descriptor import Descriptor, set_values
-from mlserve.engines.runtime import resources
+from mlserve.engines.base import resources
 from mlserve.errors import Conflict, InvalidInput, NotFound
 from mlserve.hub import failures, view
 from mlserve.hub.acceptance import Accepted, Submission, accept, check_capacity
@@ -21,7 +21,7 @@ from mlserve.hub.places import Places
 from mlserve.hub.plan import Seen
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import LastUpdate, Service, Version
-from mlserve.hub.wishes import Wishes
+from mlserve.hub.wishes import Wishes, taken
 
 _TRIAL_SECONDS = 900.0
 
@@ -43,6 +43,7 @@ class Hub:
 
     async def create(self, submission: Submission, *, trial: bool = False) -> dict[str, Any]:
         """A new service; raises Conflict where the name is taken."""
+        self._refuse_taken(submission, trial=trial)
         accepted = await accept(submission, self.places, self.content)
         descriptor = accepted.descriptor
         now = time.time()
@@ -84,7 +85,7 @@ class Hub:
         number = service.latest + 1
         self.wishes.put_version(_version(name, number, submission, accepted))
         self._wish(
-            service,
+            name,
             latest=number,
             target=number,
             count=accepted.descriptor.metadata.instance,
@@ -106,7 +107,8 @@ class Hub:
         more = 0 if service.stopped else max(count - service.count, 0)
         capacity = await self.places.get(service.resource).backend.capacity()
         check_capacity(resources(self._descriptor(service)), more, capacity)
-        self._wish(service, count=count, serving_count=count)
+        self._changeable(name)  # much can be wished while a question is out
+        self._wish(name, count=count, serving_count=count)
         return self._woken(name)
 
     async def start(self, name: str) -> dict[str, Any]:
@@ -118,13 +120,14 @@ class Hub:
         if service.stopped:
             capacity = await self.places.get(service.resource).backend.capacity()
             check_capacity(resources(self._descriptor(service)), service.count, capacity)
+            service = self._changeable(name)
         self._forgive(service)
-        self._wish(service, stopped=False, restarts=service.restarts + int(failed))
+        self._wish(name, stopped=False, restarts=service.restarts + int(failed))
         return self._woken(name)
 
     def stop(self, name: str) -> dict[str, Any]:
         """End all instances and keep the service."""
-        self._wish(self.wishes.service(name), stopped=True)
+        self._wish(name, stopped=True)
         return self._woken(name)
 
     async def restart(self, name: str) -> dict[str, Any]:
@@ -133,12 +136,12 @@ class Hub:
         if service.stopped:
             return await self.start(name)
         self._forgive(service)
-        self._wish(service, restarts=service.restarts + 1)
+        self._wish(name, restarts=service.restarts + 1)
         return self._woken(name)
 
     def delete(self, name: str) -> dict[str, Any]:
         """End and forget a service."""
-        self._wish(self.wishes.service(name), deleting=True)
+        self._wish(name, deleting=True)
         return self._woken(name)
 
     def describe(self, name: str) -> dict[str, Any]:
@@ -200,7 +203,15 @@ class Hub:
     def _descriptor(self, service: Service) -> Descriptor:
         return self._blueprints.of(self.wishes.version(service.name, service.target)).descriptor
 
-    def _wish(self, service: Service, **changes: Any) -> None:
+    def _refuse_taken(self, submission: Submission, *, trial: bool) -> None:
+        """A name that exists is told before what else may be wrong; `Wishes.create` decides."""
+        name = submission.descriptor.get("name") or dict(submission.descriptor.get("metadata") or {}).get("name")
+        if not trial and isinstance(name, str) and self.wishes.find(name):
+            raise taken(name)
+
+    def _wish(self, name: str, **changes: Any) -> None:
+        """Change what is wished now, not what was wished when the caller began."""
+        service = self.wishes.service(name)
         self.wishes.put(replace(service, generation=service.generation + 1, updated_at=time.time(), **changes))
 
     def _woken(self, name: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Preparer:
             paths = {pointer: await self.locate(version, descriptor, pointer) for pointer in PATHS}
         found = {pointer: str(path) for pointer, path in paths.items() if path is not None}
         async with progress.phase("verify") as entry:
-            finding = await asyncio.to_thread(examine, found)
+            finding = await asyncio.to_thread(examine, found, descriptor.model_entry)
             entry["detail"] = finding.summary() if finding else ""
         artifacts = Artifacts(found, dict(finding.versions) if finding else {}, finding.format if finding else None)
         async with progress.phase("environment") as entry:
@@ -79,7 +79,8 @@ class Preparer:
         if not value:
             return None
         if pointer in version.content:
-            return content_path(self.content, version.content[pointer])
+            address = version.content[pointer]
+            return await asyncio.to_thread(self.content.open, address["digest"], address["name"])
         return await asyncio.to_thread(
             self._fetch, value, descriptor, f"{version.service}-{version.number}{pointer.replace('/', '-')}"
         )
@@ -92,19 +93,12 @@ class Preparer:
         found = storage.fetch(uri, landing, options=storage.FetchOptions(endpoint=descriptor.oss_endpoint))
         if not found.is_relative_to(landing):
             return found
-        kept = self.content.add(found)
+        kept = self.content.add(found, ours=True)
         shutil.rmtree(landing, ignore_errors=True)
-        return content_path(self.content, {"digest": kept.digest, "name": kept.name})
+        return self.content.open(kept.digest, kept.name)
 
 
-def content_path(content: storage.ContentStore, address: Mapping[str, str]) -> Path:
-    """The file or folder that a content address stands for."""
-    tree = content.path(address["digest"])
-    single = tree / address["name"]
-    return single if single.is_file() and len(list(tree.iterdir())) == 1 else tree
-
-
-def examine(paths: Mapping[str, str]) -> Finding | None:
+def examine(paths: Mapping[str, str], entry: str | None = None) -> Finding | None:
     """What the model's file says of itself, read without running anything; raises InvalidInput where it can't serve."""
     path = paths.get("/model_path")
     if path is None:
@@ -113,10 +107,11 @@ def examine(paths: Mapping[str, str]) -> Finding | None:
         raise InvalidInput(
             f"there is no model at {path}", hint="check model_path", details=[{"cause": "missing-model"}]
         )
-    finding = inspect(Path(path))
+    model = Path(path) / entry if entry and (Path(path) / entry).exists() else Path(path)
+    finding = inspect(model)
     if finding.problems:
         raise InvalidInput(
-            f"the model {Path(path).name} can't be used: {finding.problems[0]}",
+            f"the model {model.name} can't be used: {finding.problems[0]}",
             hint="save it again and check that it was copied whole",
             details=[{"cause": "corrupt-model"}],
         )

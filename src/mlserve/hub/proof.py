@@ -20,11 +20,11 @@ class Question:
     any_answer: bool = False
 
 
-def questions(*, runtime: bool, warm_up: str | None) -> Sequence[Question]:
-    """What to ask a version: its warm-up data where there is some, else health and description."""
-    if not runtime:
+def questions(paths: Sequence[str], warm_up: str | None) -> Sequence[Question]:
+    """What to ask a version: the paths its engine names, then its first warm-up request where there is one."""
+    if not paths:
         return [Question("GET", "/", any_answer=True)]
-    asked = [Question("GET", "/v2/health/ready"), Question("GET", "/describe")]
+    asked = [Question("GET", path) for path in paths]
     body = _first_request(Path(warm_up)) if warm_up else None
     return [*asked, Question("POST", "/", body)] if body else asked
 

@@ -125,7 +125,7 @@ class Reconciler:
         table = routing.table(sights, self._blueprints.limits, self._probe_secret)
         await self._gateway.publish(table)
         self._published = routing.published(table)
-        self._routed = {route.service: route.targets[0][0] for route in table.routes}
+        self._routed = routing.routed(table)
 
     async def _step_safely(self, seen: Seen) -> None:
         name = seen.service.name
@@ -134,12 +134,15 @@ class Reconciler:
         except MlserveError as exc:
             log.warning("event=step-failed service=%s code=%s reason=%r", name, exc.code, exc.message)
             self._keep_failure(seen, failures.of_error(name, seen.service.target, "load", exc, at=time.time()))
-        except Exception:
+        except Exception as exc:
             log.exception("event=step-crashed service=%s", name)
+            self._keep_failure(seen, self._crash(seen.service.name, seen.service.target, "load", exc))
 
     async def _step(self, seen: Seen) -> None:
-        decision = decide(seen)
         name = seen.service.name
+        if self._wishes.find(name) is not seen.service:
+            return  # something else was wished since this look: writing it back would undo that
+        decision = decide(seen)
         if decision.service != seen.service:
             self._wishes.put(decision.service)
         if decision.failed:
@@ -197,6 +200,7 @@ class Reconciler:
         self._wishes.delete(name)
         self._blueprints.forget(name)
         self._settled.pop(name, None)
+        self._unanswered = {key: since for key, since in self._unanswered.items() if key[0] != name}
         self.progress = {key: value for key, value in self.progress.items() if key[0] != name}
         log.info("event=deleted service=%s", name)
 
@@ -225,6 +229,7 @@ class Reconciler:
             return
         since = self._unanswered.setdefault((name, number), time.time())
         if time.time() - since > self._settings.proof_seconds:
+            del self._unanswered[name, number]
             self._change(version, failure=failures.of_silence(name, number, silence, at=time.time()))
         await asyncio.sleep(self._settings.busy_interval)
 
@@ -267,13 +272,15 @@ class Reconciler:
             del self._tasks[kind, key]
         if not task.cancelled() and (error := task.exception()):
             log.error("event=%s-crashed service=%s version=%s", kind, *key, exc_info=error)
-            version = self._wishes.version(*key)
-            told = MlserveError(
-                f"{kind} ended with {type(error).__name__}: {error}",
-                hint="mlserve hub logs has the traceback; please report it",
-            )
-            self._change(version, failure=failures.of_error(*key, kind, told, at=time.time()))
+            self._change(self._wishes.version(*key), failure=self._crash(*key, kind, error))
         self.wake()
+
+    def _crash(self, service: str, version: int, phase: str, error: BaseException) -> failures.Evidence:
+        told = MlserveError(
+            f"{phase} ended with {type(error).__name__}: {error}",
+            hint="mlserve hub logs has the traceback; please report it",
+        )
+        return failures.of_error(service, version, phase, told, at=time.time())
 
     def _mark(self, seen: Seen) -> tuple[Any, ...]:
         return (seen.service, tuple(seen.versions.values()), seen.instances)

@@ -11,7 +11,7 @@ from mlserve.hub.plan import Seen
 from mlserve.hub.records import Service
 
 NOTHING = 0
-"""The version of a cluster without endpoints: what a service that serves nothing yet, or is stopped, routes to."""
+"""No version: what a service that serves nothing yet, or is stopped, has for its requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,11 @@ def published(table: Table) -> frozenset[str]:
     return frozenset(endpoint for cluster in table.clusters for endpoint in cluster.endpoints)
 
 
+def routed(table: Table) -> dict[str, int]:
+    """The version that a table sends each service's requests to."""
+    return {route.service: route.targets[0][0] if route.targets else NOTHING for route in table.routes}
+
+
 def serving(service: Service) -> int:
     """The version that a service's requests go to, or NOTHING."""
     return NOTHING if service.stopped or service.serving is None else service.serving
@@ -47,13 +52,13 @@ def serving(service: Service) -> int:
 
 def _clusters(seen: Seen, limits: Callable[[str, int], Limits]) -> list[Cluster]:
     name, served = seen.service.name, serving(seen.service)
-    numbers = {instance.version for instance in seen.instances if instance.state is State.READY} | {served}
+    numbers = {instance.version for instance in seen.instances if instance.state is State.READY} | {served} - {NOTHING}
     return [
         Cluster(
             service=name,
             version=number,
             endpoints=tuple(sorted(instance.address for instance in seen.of(number, State.READY))),
-            health_path=limits(name, number).health_path if number != NOTHING else None,
+            health_path=limits(name, number).health_path,
         )
         for number in sorted(numbers)
     ]
@@ -63,7 +68,7 @@ def _route(service: Service, limits: Callable[[str, int], Limits]) -> Route:
     limit = limits(service.name, service.serving or service.target)
     return Route(
         service=service.name,
-        targets=((serving(service), 100),),
+        targets=() if serving(service) == NOTHING else ((serving(service), 100),),
         token=None if service.public else service.token,
         timeout_seconds=limit.timeout_seconds,
         max_body=limit.max_body,

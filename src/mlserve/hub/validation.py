@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlserve.descriptor import Descriptor, parse
-from mlserve.engines.runtime import processor_name, resources
+from mlserve.engines.base import resources
+from mlserve.engines.choice import engine_of
+from mlserve.engines.runtime import processor_name
 from mlserve.errors import InvalidDescriptor, MlserveError
 from mlserve.hub.acceptance import Submission, check_capacity
-from mlserve.hub.blueprints import engine_of
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import PATHS, Preparer, examine
 from mlserve.hub.records import Version
@@ -74,7 +75,7 @@ async def _check_files(report: _Report, submission: Submission, descriptor: Desc
             found[pointer] = str(path)
             report.passed(pointer[1:], path.name)
     try:
-        finding = await asyncio.to_thread(examine, found)
+        finding = await asyncio.to_thread(examine, found, descriptor.model_entry)
     except MlserveError as exc:
         report.failed("model", exc)
         return

@@ -55,10 +55,7 @@ class Wishes:
     def create(self, service: Service, version: Version) -> None:
         """Keep a new service and its first version; raises Conflict where the name is taken."""
         if service.name in self._services:
-            raise Conflict(
-                f'the name "{service.name}" is taken',
-                hint=f"mlserve update {service.name} FILE changes it, mlserve delete {service.name} frees the name",
-            )
+            raise taken(service.name)
         # The version goes first: a hub that dies between the two leaves a version nobody refers to, never the reverse.
         self._forget_versions(service.name)
         self.put_version(version)
@@ -102,3 +99,11 @@ class Wishes:
         self._store.delete(kind, key)
         self._revisions.pop((kind, key), None)
         self.changes += 1
+
+
+def taken(name: str) -> Conflict:
+    """The error for a name that exists."""
+    return Conflict(
+        f'the name "{name}" is taken',
+        hint=f"mlserve update {name} FILE changes it, mlserve delete {name} frees the name",
+    )

@@ -98,7 +98,7 @@ async def read_logs(
     request: Request,
     name: str,
     follow: bool = False,
-    tail: int | None = Query(None, ge=0),
+    tail: int | None = Query(None, ge=0, le=1_000_000),
     since: float | None = None,
     instance: str | None = None,
     previous: bool = False,

@@ -1,0 +1,63 @@
+"""What every engine keeps to: it takes descriptors that no other one takes, and says all that a start needs."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mlserve.descriptor import Descriptor, parse, read_file
+from mlserve.engines.base import Artifacts, Engine, Launch
+from mlserve.engines.choice import engine_of, engines
+from mlserve.engines.runtime import BASE_REQUIREMENTS
+from mlserve.errors import InvalidDescriptor
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(ROOT.glob("examples/*/service.json"))
+
+
+@pytest.fixture(params=EXAMPLES, ids=lambda path: path.parent.name)
+def descriptor(request: pytest.FixtureRequest) -> Descriptor:
+    return parse(read_file(request.param)).descriptor
+
+
+def test_each_engine_has_an_example() -> None:
+    taken = {type(engine_of(parse(read_file(path)).descriptor)) for path in EXAMPLES}
+    assert taken == {type(engine) for engine in engines()}
+
+
+def test_exactly_one_engine_takes_a_descriptor(descriptor: Descriptor) -> None:
+    assert [engine for engine in engines() if engine.handles(descriptor)] == [engine_of(descriptor)]
+
+
+def test_a_workload_says_how_to_start_what_the_descriptor_asks_for(descriptor: Descriptor, tmp_path: Path) -> None:
+    engine, launch = engine_of(descriptor), Launch("iris", 3, "/env/bin/python", "/only/mlserve")
+    artifacts = Artifacts({"/model_path": "/models/m", "/processor_path": str(tmp_path)})
+    (tmp_path / "requirements.txt").write_text("# what it needs\n\nrequests>=2  # the web\n")
+    workload = engine.workload(descriptor, artifacts, launch)
+    assert (workload.service, workload.version, workload.count) == ("iris", 3, descriptor.metadata.instance)
+    assert workload.command
+    assert workload.workdir == str(tmp_path)
+    assert workload.resources.memory_mb == descriptor.metadata.memory
+    assert workload.requirements == engine.requirements(descriptor, artifacts)
+    assert "requests>=2" in workload.requirements
+    assert workload == engine.workload(descriptor, artifacts, launch)
+
+
+def test_paths_are_absolute(descriptor: Descriptor) -> None:
+    engine: Engine = engine_of(descriptor)
+    assert all(path.startswith("/") for path in (*engine.proof_paths, engine.live_path or "/"))
+
+
+def test_a_processor_that_nobody_has_is_refused_with_the_choices() -> None:
+    unknown = parse({"name": "a", "processor": "onx", "model_path": "m.onnx", "metadata": {"instance": 1, "cpu": 1}})
+    with pytest.raises(InvalidDescriptor, match="processors: onnx, python") as caught:
+        engine_of(unknown.descriptor)
+    assert 'did you mean "onnx"' in caught.value.hint
+
+
+def test_the_runtime_asks_for_what_its_extra_names() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extra = {line.partition(";")[0].strip() for line in project["optional-dependencies"]["runtime"]}
+    assert extra == set(BASE_REQUIREMENTS)

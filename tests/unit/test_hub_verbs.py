@@ -1,0 +1,128 @@
+"""Verbs that meet: what one has acknowledged, no other and no look of the loop may undo."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from mlserve.errors import Conflict
+from mlserve.gateway.envoy import Gateway
+from mlserve.gateway.table import Table
+from mlserve.hub.acceptance import Submission
+from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.hub import Hub
+from mlserve.hub.places import Places
+from mlserve.hub.prepare import Preparer
+from mlserve.hub.reconcile import Reconciler
+from mlserve.hub.records import Prepared
+from mlserve.hub.settings import Settings
+from mlserve.hub.store.memory import MemoryStore
+from mlserve.hub.wishes import Wishes
+from mlserve.storage import ContentStore
+
+DESCRIPTOR = {"name": "iris", "command": "sleep $PORT", "metadata": {"instance": 1, "cpu": 0.1, "memory": 16}}
+
+
+class BusyGateway:
+    """A gateway that takes every table; while it does, ``meanwhile`` happens."""
+
+    address = "127.0.0.1:1"
+
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], Awaitable[Any]] | None = None
+
+    async def publish(self, _: Table) -> None:
+        work, self.meanwhile = self.meanwhile, None
+        if work:
+            await work()
+
+    async def in_flight(self, _: object) -> dict[str, int]:
+        return {}
+
+
+class Desk:
+    """A hub whose loop turns by hand."""
+
+    def __init__(self, home: Path) -> None:
+        store, self.gateway = MemoryStore(), BusyGateway()
+        self.wishes, self.places = Wishes(store), Places(home, store)
+        self.blueprints, content = Blueprints(home, self.wishes), ContentStore(home / "content")
+        self.loop = Reconciler(
+            Settings(home), self.wishes, self.places, self.blueprints, Preparer(home, content),
+            cast(Gateway, self.gateway),
+        )  # fmt: skip
+        self.hub = Hub(self.wishes, self.places, self.blueprints, content, self.loop, "http://127.0.0.1:1")
+
+    async def create(self, **changes: Any) -> dict[str, Any]:
+        return await self.hub.create(Submission({**DESCRIPTOR, **changes}, {}))
+
+
+@asynccontextmanager
+async def desk(home: Path) -> AsyncIterator[Desk]:
+    made = Desk(home)
+    try:
+        yield made
+    finally:
+        for service in list(made.wishes.services()):
+            made.hub.delete(service.name)
+        while made.wishes.services():
+            await made.loop.tick()
+            await asyncio.sleep(0.02)
+        await made.places.get("local").backend.close()  # type: ignore[attr-defined]
+
+
+def test_of_two_scales_at_once_none_is_lost(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path) as made:
+            await made.create()
+            answers = await asyncio.gather(*(made.hub.scale("iris", count) for count in (2, 3, 4)))
+            assert sorted(answer["generation"] for answer in answers) == [2, 3, 4]
+            last = max(answers, key=lambda answer: int(answer["generation"]))
+            assert made.hub.describe("iris")["wished"]["instances"] == last["wished"]["instances"]
+
+    asyncio.run(scenario())
+
+
+def test_a_delete_wins_over_a_scale_that_began_before_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path) as made:
+            await made.create()
+            scaling = asyncio.create_task(made.hub.scale("iris", 2))
+            await asyncio.sleep(0)
+            made.hub.delete("iris")
+            with pytest.raises(Conflict, match="being deleted"):
+                await scaling
+            assert made.hub.describe("iris")["status"] == "Deleting"
+
+    asyncio.run(scenario())
+
+
+def test_what_is_wished_while_the_loop_looks_is_not_written_over(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path) as made:
+            await made.create()
+            version = made.wishes.version("iris", 1)
+            made.wishes.put_version(replace(version, prepared=Prepared("python"), failure={"at": 0.0}))
+            # The look about to be taken ends in a write: the first version has failed, so the wish is settled.
+            made.gateway.meanwhile = lambda: made.hub.scale("iris", 3)
+            await made.loop.tick()
+            shown = made.hub.describe("iris")
+            assert (shown["generation"], shown["wished"]["instances"]) == (2, 3)
+
+    asyncio.run(scenario())
+
+
+def test_a_taken_name_is_told_before_a_lack_of_room(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path) as made:
+            await made.create()
+            with pytest.raises(Conflict, match="taken"):
+                await made.create(metadata={"memory": 10**9})
+
+    asyncio.run(scenario())
