@@ -382,3 +382,46 @@ def test_a_name_that_was_deleted_comes_back_without_a_past(tmp_path: Path) -> No
             assert found[0].final, "a first start that can't succeed is not tried again"
 
     run(scenario())
+
+
+def test_removing_twice_waits_for_the_end_just_as_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path) as backend:
+            await backend.apply(workload("stubborn", drain_seconds=1.0))
+            await until(backend, ready(1))
+            for _ in range(3):
+                await backend.remove("iris")
+                assert await backend.instances(), "it still runs, so it is still there"
+            await until(backend, lambda found: not found)
+            assert running(tmp_path) == []
+
+    run(scenario())
+
+
+def test_removing_a_start_that_has_just_begun_leaves_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path) as backend:
+            await backend.apply(workload(count=2))
+            await backend.remove("iris")
+            await backend.remove("iris")
+            await until(backend, lambda found: not found)
+            assert running(tmp_path) == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("damage", ["{broken", "[]", '{"id": "x"}', ""])
+def test_what_runs_behind_a_damaged_note_is_ended_and_replaced(tmp_path: Path, damage: str) -> None:
+    async def scenario() -> None:
+        first = LocalBackend(tmp_path)
+        await first.apply(workload(count=2))
+        before = await until(first, ready(2))
+        await first.close()
+        (tmp_path / "instances" / "iris" / before[0].id / "instance.json").write_text(damage)
+        async with opened(tmp_path) as second:
+            await second.apply(workload(count=2))
+            after = await until(second, ready(2))
+            assert before[1].pid in {instance.pid for instance in after}
+            assert not psutil.pid_exists(before[0].pid or 0) or before[0].pid in {one.pid for one in after}
+
+    run(scenario())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,20 +13,21 @@ from typing import Any, cast
 
 import pytest
 
-from mlserve.errors import Conflict
+from mlserve.errors import Conflict, InvalidInput
 from mlserve.gateway.envoy import Gateway
 from mlserve.gateway.table import Table
 from mlserve.hub.acceptance import Submission
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.hub import Hub
 from mlserve.hub.places import Places
-from mlserve.hub.prepare import Preparer
+from mlserve.hub.prepare import Preparer, examine
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import Prepared
 from mlserve.hub.settings import Settings
 from mlserve.hub.store.memory import MemoryStore
 from mlserve.hub.wishes import Wishes
 from mlserve.storage import ContentStore
+from mlserve.workload import Workload
 
 DESCRIPTOR = {"name": "iris", "command": "sleep $PORT", "metadata": {"instance": 1, "cpu": 0.1, "memory": 16}}
 
@@ -126,3 +129,41 @@ def test_a_taken_name_is_told_before_a_lack_of_room(tmp_path: Path) -> None:
                 await made.create(metadata={"memory": 10**9})
 
     asyncio.run(scenario())
+
+
+def test_many_slow_downloads_hold_up_no_other_verb(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path) as made:
+            with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+                model = {"model_path": f"http://127.0.0.1:{silent.getsockname()[1]}/model.onnx", "command": None}
+                for number in range(40):
+                    await made.create(name=f"slow{number}", processor="onnx", **model)
+                await made.loop.tick()
+                async with asyncio.timeout(5):
+                    await made.create()
+                    await made.hub.scale("iris", 2)
+
+    asyncio.run(scenario())
+
+
+def test_what_nobody_wishes_is_ended(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path) as made:
+            backend = made.places.get("local").backend
+            await backend.apply(Workload("lost", 1, 1, command=("sleep", "600"), drain_seconds=1.0))
+            assert await backend.instances("lost")
+            async with asyncio.timeout(10):
+                while await backend.instances("lost"):
+                    await made.loop.tick()
+                    await asyncio.sleep(0.02)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("special", ["pipe", "device"])
+def test_a_pipe_or_a_device_is_no_model(tmp_path: Path, special: str) -> None:
+    path = tmp_path / "model.onnx" if special == "pipe" else Path("/dev/zero")
+    if special == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(InvalidInput, match="neither a file nor a folder"):
+        examine({"/model_path": str(path)})

@@ -87,21 +87,35 @@ class Records:
         os.replace(beside, directory / "instance.json")
 
     def load(self) -> Iterator[Record]:
-        """Every instance that was noted, ended ones too; directories without a note are cleared away."""
-        for path in sorted(self.root.glob("*/*/")):
-            try:
-                data = json.loads((path / "instance.json").read_text())
-            except (OSError, ValueError):
-                shutil.rmtree(path, ignore_errors=True)
-                continue
-            yield _record(data)
+        """Every instance that was noted, ended ones too."""
+        for path in self._directories():
+            record = _read(path)
+            if record:
+                yield record
 
-    def delete(self, record: Record) -> None:
-        """Remove all that is kept of an instance, and its service's directory with the last one."""
-        directory = self.directory(record)
+    def damaged(self) -> list[Path]:
+        """Directories without a note that can be read."""
+        return [path for path in self._directories() if _read(path) is None]
+
+    def clear(self, directory: Path) -> None:
+        """Remove a directory, and its service's with the last one."""
         shutil.rmtree(directory, ignore_errors=True)
         with contextlib.suppress(OSError):  # others are still in it
             directory.parent.rmdir()
+
+    def delete(self, record: Record) -> None:
+        """Remove all that is kept of an instance, and its service's directory with the last one."""
+        self.clear(self.directory(record))
+
+    def _directories(self) -> list[Path]:
+        return sorted(path for path in self.root.glob("*/*/") if path.is_dir())
+
+
+def _read(directory: Path) -> Record | None:
+    try:
+        return _record(json.loads((directory / "instance.json").read_text()))
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _record(data: dict[str, Any]) -> Record:

@@ -38,6 +38,7 @@ class Supervisor:
         """Versions the hub told us have been ready."""
         self._limits = limits
         self._loop = asyncio.get_running_loop()
+        self._clear_damaged()
         self._known = {record.id: record for record in self.records.load()}
         self.runs: dict[str, Run] = {}
         for record in self.all():
@@ -95,7 +96,7 @@ class Supervisor:
             since = record.draining_since or now
             self.put(replace(record, state=State.DRAINING, draining_since=since, stopping_since=now))
             self.runs[record.id].terminate()
-        elif record.state is State.FAILED or record.forgotten:
+        elif not record.runs and (record.state is State.FAILED or record.forgotten):
             self.forget(record)
 
     def kill(self, record: Record, why: dict[str, Any]) -> None:
@@ -172,6 +173,15 @@ class Supervisor:
                 f"instance {record.id} can't be noted in {self.records.root}: {exc.strerror}",
                 hint="free some disk, or see that this user may write there",
             ) from exc
+
+    def _clear_damaged(self) -> None:
+        """What runs behind a note that nobody can read any more is ended: nothing could be said of it."""
+        for directory in self.records.damaged():
+            run = Run(directory)
+            run.adopt()
+            run.kill()
+            self.records.clear(directory)
+            log.warning("instance=%s its note was damaged: ended and cleared away", directory.name)
 
     def _adopt(self, record: Record) -> None:
         run = self.runs[record.id] = Run(self.records.directory(record))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlserve import context as contexts
-from mlserve.client.control import HubControl
+from mlserve.client.hub import Hub
 from mlserve.client.resources import Resources
 from mlserve.client.services import Services
 from mlserve.client.submission import Source, draft
 from mlserve.client.trial import Trial, try_out
 from mlserve.client.uploads import Uploaded
 from mlserve.client.waiting import Progress
+from mlserve.context import find
 from mlserve.management import Management
 
 
@@ -23,7 +23,7 @@ class Client:
         self._management = management
         self.services = Services(management)
         self.resources = Resources(management)
-        self.hub = HubControl(management)
+        self.hub = Hub(management)
 
     def validate(
         self, source: Source, *, set: Sequence[str] = (), fetch: bool = True, on_upload: Uploaded | None = None
@@ -72,4 +72,4 @@ def connect(hub: str | None = None, token: str | None = None, context: str | Non
 
     The local hub is started when needed. Raises HubUnreachable, HubStartFailed.
     """
-    return Client(Management(lambda: contexts.find(hub, token, context)))
+    return Client(Management(lambda: find(hub, token, context)))

@@ -13,7 +13,8 @@ from mlserve.client.waiting import Progress, Wish, until_gone, until_settled
 from mlserve.management import Management, service_path
 from mlserve.predictor import Predictor
 
-_COLUMNS = ("name", "version", "status", "ready", "endpoint", "backend")
+COLUMNS = ("name", "version", "status", "ready", "endpoint", "backend")
+"""What a table of services shows; ``Service.row`` has their values."""
 
 
 class Service:
@@ -146,21 +147,18 @@ class Service:
             return predictor.predict(data)
 
     def __repr__(self) -> str:
-        return text_table(_COLUMNS, [self.row()])
+        return text_table(COLUMNS, [self.row()])
 
     def _repr_html_(self) -> str:
-        return html_table(_COLUMNS, [self.row()])
+        return html_table(COLUMNS, [self.row()])
 
     def row(self) -> list[Any]:
         """Its line in a table of services."""
         instances = self._data.get("instances") or []
         ready = sum(instance.get("state") == "Ready" for instance in instances)
         wished = (self._data.get("wished") or {}).get("instances", len(instances))
-        return [
-            ready_text if key == "ready" else self._data.get(key)
-            for key in _COLUMNS
-            for ready_text in [f"{ready}/{wished}"]
-        ]
+        shown = {**self._data, "ready": f"{ready}/{wished}"}
+        return [shown.get(column) for column in COLUMNS]
 
     def _look(self) -> Mapping[str, Any]:
         return self._management.get(service_path(self.name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import overload
 
-from mlserve.client.service import _COLUMNS, Service
+from mlserve.client.service import COLUMNS, Service
 from mlserve.client.submission import Source, draft
 from mlserve.client.tables import html_table, text_table
 from mlserve.client.uploads import Uploaded
@@ -29,10 +29,10 @@ class ServiceList(Sequence[Service]):
         return len(self._services)
 
     def __repr__(self) -> str:
-        return text_table(_COLUMNS, [service.row() for service in self._services])
+        return text_table(COLUMNS, [service.row() for service in self._services])
 
     def _repr_html_(self) -> str:
-        return html_table(_COLUMNS, [service.row() for service in self._services])
+        return html_table(COLUMNS, [service.row() for service in self._services])
 
 
 class Services:

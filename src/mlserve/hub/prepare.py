@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mlserve import environments, storage
 from mlserve.descriptor import Descriptor
 from mlserve.engines.base import Artifacts, Engine
 from mlserve.errors import InvalidInput, MlserveError
+from mlserve.hub.aside import aside
 from mlserve.hub.records import Prepared, Version
 from mlserve.inspection import Finding, inspect
 
@@ -46,6 +47,9 @@ class Progress:
         except MlserveError as exc:
             entry["state"] = "failed"
             raise PreparationFailed(name, exc) from exc
+        except OSError as exc:
+            entry["state"] = "failed"
+            raise PreparationFailed(name, _of_this_machine(exc)) from exc
         finally:
             entry["seconds"] = round(time.time() - entry["at"], 3)
 
@@ -64,7 +68,7 @@ class Preparer:
             paths = {pointer: await self.locate(version, descriptor, pointer) for pointer in PATHS}
         found = {pointer: str(path) for pointer, path in paths.items() if path is not None}
         async with progress.phase("verify") as entry:
-            finding = await asyncio.to_thread(examine, found, descriptor.model_entry)
+            finding = await aside(partial(examine, found, descriptor.model_entry))
             entry["detail"] = finding.summary() if finding else ""
         artifacts = Artifacts(found, dict(finding.versions) if finding else {}, finding.format if finding else None)
         async with progress.phase("environment") as entry:
@@ -80,15 +84,21 @@ class Preparer:
             return None
         if pointer in version.content:
             address = version.content[pointer]
-            return await asyncio.to_thread(self.content.open, address["digest"], address["name"])
-        return await asyncio.to_thread(
-            self._fetch, value, descriptor, f"{version.service}-{version.number}{pointer.replace('/', '-')}"
-        )
+            return await aside(partial(self.content.open, address["digest"], address["name"]))
+        # A thread of a version that was deleted meanwhile may still write: a later one of that name lands elsewhere.
+        name = f"{version.number}-{version.created_at:.6f}{pointer.replace('/', '-')}"
+        return await aside(partial(self._fetch, value, descriptor, self._landings(version.service) / name))
 
-    def _fetch(self, uri: str, descriptor: Descriptor, name: str) -> Path:
+    def forget(self, service: str) -> None:
+        """A service is gone: what broken downloads left of it goes too."""
+        shutil.rmtree(self._landings(service), ignore_errors=True)
+
+    def _landings(self, service: str) -> Path:
+        return self.home / "fetched" / service
+
+    def _fetch(self, uri: str, descriptor: Descriptor, landing: Path) -> Path:
         """Bring it here and into the content store: the version stays what it was. ``file://`` is used in place."""
-        landing = self.home / "fetched" / name
-        landing.parent.mkdir(mode=0o700, exist_ok=True)
+        landing.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.rmtree(landing, ignore_errors=True)
         found = storage.fetch(uri, landing, options=storage.FetchOptions(endpoint=descriptor.oss_endpoint))
         if not found.is_relative_to(landing):
@@ -96,6 +106,12 @@ class Preparer:
         kept = self.content.add(found, ours=True)
         shutil.rmtree(landing, ignore_errors=True)
         return self.content.open(kept.digest, kept.name)
+
+
+def _of_this_machine(error: OSError) -> MlserveError:
+    place = f"{error.filename}: " if error.filename else ""
+    hint = "free some disk, or give this user the right to read and write there"
+    return MlserveError(f"{place}{error.strerror or error}", hint=hint)
 
 
 def examine(paths: Mapping[str, str], entry: str | None = None) -> Finding | None:
@@ -108,6 +124,11 @@ def examine(paths: Mapping[str, str], entry: str | None = None) -> Finding | Non
             f"there is no model at {path}", hint="check model_path", details=[{"cause": "missing-model"}]
         )
     model = Path(path) / entry if entry and (Path(path) / entry).exists() else Path(path)
+    if not (model.is_file() or model.is_dir()):
+        raise InvalidInput(
+            f"the model {model} is neither a file nor a folder",
+            hint="name a file that holds the model",
+        )
     finding = inspect(model)
     if finding.problems:
         raise InvalidInput(

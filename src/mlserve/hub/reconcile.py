@@ -7,14 +7,16 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from mlserve.backends.base import Instance, State
 from mlserve.errors import MlserveError
 from mlserve.gateway.envoy import Gateway
 from mlserve.hub import failures, proof, routing
+from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.places import Places
 from mlserve.hub.plan import Decision, Seen, decide
@@ -78,7 +80,7 @@ class Reconciler:
                 task.cancel()
 
     async def first_look(self) -> None:
-        """See what is there before anybody asks; nothing is changed."""
+        """See what is there before anybody asks; nothing that is wished is changed."""
         self.seen = {seen.service.name: seen for seen in await self._observe()}
 
     async def tick(self) -> bool:
@@ -114,7 +116,15 @@ class Reconciler:
         for place in self._places.all():
             for instance in await place.backend.instances():
                 there.setdefault(instance.service, []).append(instance)
+        await self._end_unwished(there)
         return [self._sight(service, there.get(service.name, [])) for service in self._wishes.services()]
+
+    async def _end_unwished(self, there: Mapping[str, Sequence[Instance]]) -> None:
+        """Instances of a service that nobody wishes (its store was lost, say) get no requests: they are ended."""
+        for name in [name for name in there if self._wishes.find(name) is None]:
+            log.warning("event=unwished service=%s instances=%s", name, len(there[name]))
+            for place in self._places.all():
+                await place.backend.remove(name)
 
     def _sight(self, service: Service, instances: Sequence[Instance]) -> Seen:
         versions = {version.number: version for version in self._wishes.versions(service.name)}
@@ -199,6 +209,7 @@ class Reconciler:
             return  # the name is free once nothing of the old service runs
         self._wishes.delete(name)
         self._blueprints.forget(name)
+        self._preparer.forget(name)
         self._settled.pop(name, None)
         self._unanswered = {key: since for key, since in self._unanswered.items() if key[0] != name}
         self.progress = {key: value for key, value in self.progress.items() if key[0] != name}
@@ -221,7 +232,7 @@ class Reconciler:
         if not any(i.address in self._published for i in seen.current(number)):
             return
         asked = self._blueprints.questions(version)
-        silence = await asyncio.to_thread(proof.ask, self._gateway.address, name, number, self._probe_secret, asked)
+        silence = await aside(partial(proof.ask, self._gateway.address, name, number, self._probe_secret, asked))
         if silence is None:
             self._unanswered.pop((name, number), None)
             self._change(version, served=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from mlserve.descriptor import Descriptor, parse
@@ -13,6 +13,7 @@ from mlserve.engines.choice import engine_of
 from mlserve.engines.runtime import processor_name
 from mlserve.errors import InvalidDescriptor, MlserveError
 from mlserve.hub.acceptance import Submission, check_capacity
+from mlserve.hub.aside import aside
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import PATHS, Preparer, examine
 from mlserve.hub.records import Version
@@ -75,7 +76,7 @@ async def _check_files(report: _Report, submission: Submission, descriptor: Desc
             found[pointer] = str(path)
             report.passed(pointer[1:], path.name)
     try:
-        finding = await asyncio.to_thread(examine, found, descriptor.model_entry)
+        finding = await aside(partial(examine, found, descriptor.model_entry))
     except MlserveError as exc:
         report.failed("model", exc)
         return

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from mlserve.errors import InvalidInput
 from mlserve.hub.api.bodies import LocalPathBody, MissingBody, TreeBody
 from mlserve.hub.api.services import hub_of
+from mlserve.hub.aside import aside
 
 router = APIRouter(prefix="/v1/content", tags=["content"])
 
@@ -25,13 +26,13 @@ async def add_local(request: Request, body: LocalPathBody) -> dict[str, Any]:
     path = Path(body.path)
     if not path.is_absolute():
         raise InvalidInput(f"{body.path} is not an absolute path", hint="send the whole path")
-    return asdict(await asyncio.to_thread(hub_of(request).content.add, path))
+    return asdict(await aside(partial(hub_of(request).content.add, path)))
 
 
 @router.post("/missing")
 async def missing_blobs(request: Request, body: MissingBody) -> dict[str, Any]:
     """Which of these files are not here yet, and how many bytes of each are."""
-    return {"missing": await asyncio.to_thread(hub_of(request).content.missing, body.sha256)}
+    return {"missing": await aside(partial(hub_of(request).content.missing, body.sha256))}
 
 
 @router.put("/blobs/{sha256}")
@@ -42,11 +43,11 @@ async def write_blob(request: Request, sha256: str, offset: int, size: int) -> d
         data += piece
         if len(data) > CHUNK:
             raise InvalidInput(f"one piece may have {CHUNK} bytes at most", hint="send the file in smaller pieces")
-    received = await asyncio.to_thread(hub_of(request).content.write_blob, sha256, offset, size, bytes(data))
+    received = await aside(partial(hub_of(request).content.write_blob, sha256, offset, size, bytes(data)))
     return {"received": received}
 
 
 @router.post("/trees")
 async def add_tree(request: Request, body: TreeBody) -> dict[str, Any]:
     """Put files that are here together under one content address."""
-    return asdict(await asyncio.to_thread(hub_of(request).content.add_tree, body.manifest, body.name))
+    return asdict(await aside(partial(hub_of(request).content.add_tree, body.manifest, body.name)))

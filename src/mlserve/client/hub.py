@@ -8,7 +8,7 @@ from typing import Any
 from mlserve.management import Management
 
 
-class HubControl:
+class Hub:
     """``client.hub``: who it is, its checks, its end."""
 
     def __init__(self, management: Management) -> None:
