@@ -52,6 +52,12 @@ def read_v2(body: bytes) -> dict[str, Any]:
     return {o["name"]: np.array(o["data"]).reshape(o["shape"]).tolist() for o in json.loads(body)["outputs"]}
 
 
+def nested(value: Any, depth: int) -> Any:
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 CASES = {
     "eval": Case(Eval, "/eval", lambda v: json.dumps(v).encode(), json.loads),
     "v2": Case(V2, "/v2/models/m/infer", write_v2, read_v2),
@@ -96,6 +102,14 @@ def test_tensors_go_in_and_come_out(case: Case) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"x": [[True, 2.0]] * 2}, "true/false"),
+        ({"n": [[1], [None]]}, "null"),
+        ({"n": [[2**63], [-1]]}, "outside"),
+        ({"word": [["a"], ["b", "c"]]}, "unequal"),
+        ({"word": nested("a", 40)}, "deep"),
+        ({"x": nested(1.0, 40)}, "deep"),
+        ({"n": nested(1, 500)}, "deep"),
+        ({"x": [1.0, nested(1.0, 500)]}, "unequal"),
         ({"x": [[1.0, 2.0, 3.0]] * 2}, '"x"'),
         ({"x": [["a", "b"]] * 2}, "text"),
         ({"x": [[1.0], [2.0, 3.0]]}, '"x"'),
@@ -138,6 +152,37 @@ def test_a_missing_number_is_null_both_ways(case: Case) -> None:
 def test_a_model_that_is_open_takes_arrays_as_they_come(case: Case) -> None:
     call = ask(case.make(OPEN), case.path, case.write({"anything": [1.5, 2.5]}))
     assert call.inputs["anything"].tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("name", ["x", "n", "word", "stranger"])
+@pytest.mark.parametrize("depth", [33, 65, 900, 1000, 1015])
+def test_lists_in_lists_of_any_depth_are_refused(case: Case, name: str, depth: int) -> None:
+    body = case.write({name: ["@"]}).replace(b'["@"]', b"[" * depth + b"1" + b"]" * depth)
+    for model in (MODEL, OPEN):
+        refused(case.make(model), case.path, body)
+
+
+LONG = Model("m", 3, Signature(Metadata((Tensor("n", "INT64", (-1,)),), (), "echo")))
+
+
+@pytest.mark.parametrize("values", [[2**53 + 1, 1.0], [2**63 - 1, -(2**63)], [1e15, 2]])
+def test_whole_numbers_stay_exact_whatever_is_beside_them(values: list[Any]) -> None:
+    call = ask(Eval(LONG), "/eval", json.dumps({"n": values}).encode())
+    assert call.inputs["n"].tolist() == [int(value) for value in values]
+
+
+@pytest.mark.parametrize("value", [9.223372036854775808e18, 2**63, 2**64])
+def test_a_whole_number_just_too_large_is_refused(value: float) -> None:
+    assert "outside" in refused(Eval(LONG), "/eval", json.dumps({"n": [value]}).encode())["error"]
+
+
+def test_a_long_text_does_not_blow_up_what_comes_with_it() -> None:
+    many = ["long" * 50_000, *["short"] * 1000]
+    for values in (many, [*many[:1], *[5] * 1000]):
+        array = ask(Eval(OPEN), "/eval", json.dumps({"x": values}).encode()).inputs["x"]
+        assert array.nbytes < 100_000
+        assert array.tolist() == values
+    assert "text" in refused(Eval(LONG), "/eval", json.dumps({"n": [*many[:1], *[5] * 1000]}).encode())["error"]
 
 
 KEYS = st.sampled_from(["x", "n", "word", "name", "data", "shape"])
@@ -228,6 +273,12 @@ def test_v1_wants_one_form_and_the_signature_there_is(body: bytes) -> None:
     assert refused(V1(SINGLE), "/v1/models/m:predict", body)["error"]
 
 
+def test_outputs_without_rows_are_answered_by_name() -> None:
+    call = ask(V1(OPEN), "/v1/models/m:predict", b'{"instances": [{"x": 1.0}]}')
+    body, _, _ = call.encode({"label": np.array("a"), "scores": np.array([0.25, 0.75])})
+    assert json.loads(body) == {"predictions": {"label": "a", "scores": [0.25, 0.75]}}
+
+
 def test_b64_is_bytes() -> None:
     word = Model("m", 1, Signature(Metadata(INPUTS[2:], OUTPUTS[2:], rows=True)))
     call = ask(V1(word), "/v1/models/m:predict", b'{"instances": [{"b64": "aGk="}]}')
@@ -289,6 +340,31 @@ def test_binary_bodies_of_a_wrong_length_are_refused(cut: int) -> None:
     assert refused(V2(MODEL), "/v2/models/m/infer", changed, inference_header_content_length=length)["error"]
     assert refused(V2(MODEL), "/v2/models/m/infer", body, inference_header_content_length=b"999999")["error"]
     assert refused(V2(MODEL), "/v2/models/m/infer", body, inference_header_content_length=b"-3")["error"]
+
+
+FREE = Model("m", 3, Signature(Metadata((Tensor("x", "FP32", None),), open=True)))
+
+
+@pytest.mark.parametrize("item", [
+    {"shape": [1] * 100}, {"shape": [0, 2**63], "data": []}, {"shape": [0, 2**62, 2**62], "data": []},
+    {"datatype": ["FP32"]}, {"datatype": {}}, {"shape": [True]}, {"shape": [2**64]},
+])  # fmt: skip
+def test_shapes_and_datatypes_that_cannot_be_are_refused(item: dict[str, Any]) -> None:
+    body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1.0]} | item]}
+    assert 'input "x"' in refused(V2(FREE), "/v2/models/m/infer", json.dumps(body).encode())["error"]
+
+
+def test_an_input_that_comes_twice_is_refused() -> None:
+    item = {"name": "x", "datatype": "FP32", "shape": [1], "data": [1.0]}
+    body = json.dumps({"inputs": [item, item]}).encode()
+    assert "twice" in refused(V2(FREE), "/v2/models/m/infer", body)["error"]
+
+
+@pytest.mark.parametrize("wish", [{"name": "z"}, {"name": "x", "parameters": 5}])
+def test_outputs_that_cannot_be_had_are_refused_with_what_there_is(wish: dict[str, Any]) -> None:
+    item = {"name": "x", "datatype": "FP32", "shape": [1], "data": [1.0]}
+    with pytest.raises(InvalidInput, match='output "'):
+        echo(ask(V2(FREE), "/v2/models/m/infer", json.dumps({"inputs": [item], "outputs": [wish]}).encode()))
 
 
 def test_data_may_be_nested_or_flat_but_must_fill_its_shape() -> None:

@@ -27,7 +27,6 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "BYTES": np.dtype(np.object_),
 }
 FINITE = {DTYPES[name]: float(np.finfo(DTYPES[name]).max) for name in ("FP16", "FP32", "FP64")}
-_FEW = 32
 DATATYPES = {dtype: name for name, dtype in DTYPES.items()}
 TYPES = {  # the words of /describe
     "FP32": "float",
@@ -96,103 +95,14 @@ def fits(shape: tuple[int, ...], tensor: Tensor) -> bool:
     return True
 
 
+def reshaped(array: Array, shape: list[int], tensor: Tensor) -> Array:
+    """The array in a shape of as many elements, which numpy may still refuse: too many sizes, or too large ones."""
+    try:
+        return array.reshape(shape)
+    except (ValueError, OverflowError) as exc:
+        raise bad(tensor, f"shape {str(shape)[:60]}, which can't be: {exc}") from None
+
+
 def check_shape(array: Array, tensor: Tensor) -> None:
     if not fits(array.shape, tensor):
         raise bad(tensor, f"shape {list(array.shape)}")
-
-
-def from_json(value: Any, tensor: Tensor) -> Array:
-    """Nested lists as an array of the tensor's datatype, shape not yet checked; ``null`` is a missing number (NaN)."""
-    if tensor.datatype == "BYTES":
-        return _texts(value, tensor)
-    try:
-        array = np.array(value)
-    except (ValueError, OverflowError):
-        raise bad(tensor, f"lists of unequal length, or mixed with single values: {_glimpse(value)}") from None
-    if not tensor.datatype:
-        return array
-    return _as_datatype(array, value, tensor)
-
-
-def _as_datatype(array: Array, value: Any, tensor: Tensor) -> Array:
-    dtype = DTYPES[tensor.datatype]
-    kind, target = array.dtype.kind, dtype.kind
-    if array.dtype == dtype:
-        return array
-    if target == "f" and kind in "fiu":
-        return _narrowed(array, dtype, value, tensor)
-    if array.size == 0:
-        return array.astype(dtype)
-    if target == "f" and kind == "O":
-        return _with_missing(array, dtype, value, tensor)
-    if target in "iu" and kind in "iuf":
-        return _whole(array, dtype, value, tensor)
-    if target == "b" and kind in "iu" and bool(((array == 0) | (array == 1)).all()):
-        return array.astype(dtype)
-    raise bad(tensor, f"{_came(array)}: {_glimpse(value)}")
-
-
-def _narrowed(array: Array, dtype: np.dtype[Any], value: Any, tensor: Tensor) -> Array:
-    limit = FINITE[dtype]
-    if array.size <= _FEW:  # the usual request: plain Python is quicker here than the checks below
-        numbers = array.ravel().tolist()
-        if not numbers or (max(numbers) <= limit and min(numbers) >= -limit):
-            return array.astype(dtype)
-    with np.errstate(over="ignore"):
-        narrow: Array = array.astype(dtype)
-    if dtype.itemsize < 8 and np.isinf(narrow).any() and not np.isinf(array).any():
-        raise bad(tensor, f"a number too large for {tensor.datatype}: {_glimpse(value)}")
-    return narrow
-
-
-def _with_missing(array: Array, dtype: np.dtype[Any], value: Any, tensor: Tensor) -> Array:
-    for item in array.flat:
-        if item is not None and (isinstance(item, bool) or not isinstance(item, int | float)):
-            raise bad(tensor, f"{_kind(item)}: {_glimpse(value)}")
-    return array.astype(dtype)
-
-
-def _whole(array: Array, dtype: np.dtype[Any], value: Any, tensor: Tensor) -> Array:
-    if array.dtype.kind == "f" and not bool((np.isfinite(array) & (array == np.floor(array))).all()):
-        raise bad(tensor, f"numbers that are not whole: {_glimpse(value)}")
-    info = np.iinfo(dtype)
-    if array.min() < info.min or array.max() > info.max:
-        raise bad(tensor, f"a number outside {info.min}…{info.max}: {_glimpse(value)}")
-    return array.astype(dtype)
-
-
-def _texts(value: Any, tensor: Tensor) -> Array:
-    array = np.array(value, dtype=np.object_) if not isinstance(value, str) else _scalar(value)
-    for item in array.flat:
-        if not isinstance(item, str | bytes):
-            raise bad(tensor, f"{_kind(item)}: {_glimpse(value)}")
-    return array
-
-
-def _scalar(value: Any) -> Array:
-    array = np.empty((), dtype=np.object_)
-    array[()] = value
-    return array
-
-
-def _came(array: Array) -> str:
-    if array.dtype.kind in "UO" and array.size:
-        return _kind(array.flat[0].item() if hasattr(array.flat[0], "item") else array.flat[0])
-    return datatype_of(array)
-
-
-def _kind(item: Any) -> str:
-    words = {
-        str: "text",
-        bool: "true/false",
-        type(None): "null",
-        dict: "an object",
-        list: "a list",
-        int: "a whole number",
-    }
-    return words.get(type(item), type(item).__name__)
-
-
-def _glimpse(value: Any) -> str:
-    text = repr(value) if not isinstance(value, list | dict) else repr(value)[:200]
-    return text if len(text) <= 60 else text[:57] + "…"

@@ -10,14 +10,17 @@ import numpy as np
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.processors.base import Tensor
-from mlserve.runtime.tensors import DTYPES, Array, bad
+from mlserve.runtime.tensors import DTYPES, Array, bad, reshaped
+
+_LONGEST = 20
+"""Digits of a length that can be meant."""
 
 
 def header_length(value: bytes, body: bytes) -> int:
     """How many bytes of the body are its JSON header."""
-    if not value.isdigit() or int(value) > len(body):
+    if not value.isdigit() or len(value) > _LONGEST or int(value) > len(body):
         raise InvalidInput(
-            f"Inference-Header-Content-Length is {value.decode('latin-1')!r}, and the body has {len(body)} bytes"
+            f"Inference-Header-Content-Length is {value[:40].decode('latin-1')!r}, and the body has {len(body)} bytes"
         )
     return int(value)
 
@@ -30,11 +33,11 @@ def read(raw: bytes | memoryview, size: Any, tensor: Tensor, shape: list[int]) -
         texts = _texts(raw, tensor)
         if len(texts) != prod(shape):
             raise bad(tensor, f"{len(texts)} elements for the shape {shape}")
-        return texts.reshape(shape)
+        return reshaped(texts, shape, tensor)
     dtype = DTYPES[tensor.datatype].newbyteorder("<")
     if size != prod(shape) * dtype.itemsize:
         raise bad(tensor, f"{size} bytes, where {tensor.datatype} of shape {shape} has {prod(shape) * dtype.itemsize}")
-    return np.frombuffer(raw, dtype=dtype).reshape(shape)
+    return reshaped(np.frombuffer(raw, dtype=dtype), shape, tensor)
 
 
 def read_raw(body: bytes, tensor: Tensor) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.nested import from_json
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols import multipart
 from mlserve.runtime.protocols.base import (
@@ -24,7 +25,7 @@ from mlserve.runtime.protocols.base import (
     parse_json,
 )
 from mlserve.runtime.request import Request
-from mlserve.runtime.tensors import Array, bad, fits, from_json, type_word
+from mlserve.runtime.tensors import Array, bad, fits, type_word
 
 ACCEPTED = "application/json (tensors by input name), multipart/form-data (one JSON part a tensor)"
 _AS_JSON = frozenset(

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.nested import DEEPEST, from_json
 from mlserve.runtime.protocols.base import (
     JSON,
     Call,
@@ -23,7 +24,7 @@ from mlserve.runtime.protocols.base import (
     simple_error,
 )
 from mlserve.runtime.request import Request
-from mlserve.runtime.tensors import Array, check_shape, from_json
+from mlserve.runtime.tensors import Array, check_shape
 
 
 class V1:
@@ -120,9 +121,11 @@ def _parse(body: bytes) -> Any:
         raise InvalidInput(f"the body is not JSON: {exc}") from None
 
 
-def _unpacked(value: Any) -> Any:
+def _unpacked(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
-        return [_unpacked(item) for item in value] if value and isinstance(value[0], list | dict) else value
+        if not value or not isinstance(value[0], list | dict) or depth > DEEPEST:
+            return value
+        return [_unpacked(item, depth + 1) for item in value]
     if isinstance(value, dict) and value.keys() == {"b64"}:
         try:
             return base64.b64decode(value["b64"], validate=True)
@@ -134,6 +137,8 @@ def _unpacked(value: Any) -> Any:
 def _encode_rows(outputs: Mapping[str, Array]) -> Reply:
     if len(outputs) == 1:
         return dump_json({"predictions": jsonable(next(iter(outputs.values())))}), JSON, b""
+    if any(not array.ndim for array in outputs.values()) or len({len(array) for array in outputs.values()}) > 1:
+        return dump_json({"predictions": {name: jsonable(array) for name, array in outputs.items()}}), JSON, b""
     columns = {name: array.tolist() if array.dtype.kind in "OUS" else list(array) for name, array in outputs.items()}
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return dump_json({"predictions": rows}), JSON, b""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from math import prod
 from typing import Any, TypeGuard
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.nested import from_json
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols import binary
 from mlserve.runtime.protocols.base import (
@@ -22,7 +23,7 @@ from mlserve.runtime.protocols.base import (
     texts,
 )
 from mlserve.runtime.request import Request
-from mlserve.runtime.tensors import DTYPES, Array, BadTensor, bad, check_shape, datatype_of, from_json
+from mlserve.runtime.tensors import DTYPES, Array, BadTensor, bad, check_shape, datatype_of, reshaped
 
 _LENGTH = b"inference-header-content-length"
 
@@ -75,6 +76,8 @@ class V2:
         start = 0
         for item in listed:
             name, array, start = self._input(item, raw, start)
+            if name in inputs:
+                raise bad(self._signature.tensor(name), "the same input twice")
             inputs[name] = array
         if start != len(raw):
             raise InvalidInput(
@@ -88,7 +91,7 @@ class V2:
         if not isinstance(name, str):
             raise InvalidInput("an input has no name")
         tensor = self._signature.tensor(name)
-        if datatype not in DTYPES:
+        if not isinstance(datatype, str) or datatype not in DTYPES:
             raise bad(tensor, f"datatype {datatype!r}, which is none of {', '.join(DTYPES)}")
         if not _is_shape(shape):
             raise bad(tensor, f"shape {shape!r}, which is no list of sizes")
@@ -133,12 +136,9 @@ class V2:
         for output in outputs:
             name, more = output["name"], output.get("parameters") or {}
             if self._outputs and name not in self._outputs:
-                raise BadTensor(
-                    f'no output "{name}" (outputs: {", ".join(self._outputs)})',
-                    name=name,
-                    wanted=", ".join(self._outputs),
-                    came=name,
-                )
+                raise self._no_output(name, self._outputs)
+            if not isinstance(more, dict):
+                raise InvalidInput(f'output "{name}": "parameters" wants an object; came {more!r}')
             if "classification" in more:
                 raise InvalidInput(f'output "{name}": classification is not supported here; ask for the output itself')
             chosen[name] = bool(more.get("binary_data", everything))
@@ -148,6 +148,8 @@ class V2:
         listed: list[dict[str, Any]] = []
         blobs: list[bytes] = []
         for name in wishes.chosen or outputs:
+            if name not in outputs:
+                raise self._no_output(name, outputs)
             array = outputs[name]
             entry: dict[str, Any] = {"name": name, "datatype": datatype_of(array), "shape": array.shape}
             if wishes.chosen[name] if wishes.chosen else wishes.binary:
@@ -170,6 +172,10 @@ class V2:
             b"application/octet-stream",
             b"inference-header-content-length: %d\r\n" % len(text),
         )
+
+    def _no_output(self, name: str, known: Iterable[str]) -> BadTensor:
+        names = ", ".join(known)
+        return BadTensor(f'no output "{name}" (outputs: {names})', name=name, wanted=names, came=name)
 
     def _bases(self) -> tuple[str, str]:
         base = f"/v2/models/{self._model.service}"
@@ -200,7 +206,7 @@ def _shaped(array: Array, tensor: Tensor, shape: list[int]) -> Array:
     if array.shape == tuple(shape):
         return array
     if array.ndim == 1 and array.size == prod(shape):
-        return array.reshape(shape)
+        return reshaped(array, shape, tensor)
     raise bad(tensor, f"{array.size} values in data of shape {list(array.shape)} for the shape {shape}")
 
 
