@@ -41,6 +41,20 @@ def test_a_chunked_body_is_read(iris: Running) -> None:
     assert b'"setosa"' in iris.raw(head + chunks + b"0\r\n\r\n")
 
 
+def test_a_body_in_thousands_of_chunks_is_whole_and_trailers_change_nothing(iris: Running) -> None:
+    body = json.dumps(ROW).encode() + b" " * 5000
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+    head = b"POST /eval HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert iris.raw(head + chunks + b"0\r\ncontent-encoding: gzip\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("digits", [13, 400, 5000])
+@pytest.mark.parametrize("header", ["inference-header-content-length", "x-envoy-expected-rq-timeout-ms"])
+def test_numbers_of_any_length_in_headers_are_no_crash(iris: Running, header: str, digits: int) -> None:
+    answer = iris.ask("POST", "/v2/models/iris/infer", b"{}", **{header.replace("-", "_"): "9" * digits})
+    assert answer.status == 400
+
+
 def test_a_request_may_come_byte_by_byte(iris: Running) -> None:
     with iris.connect() as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -106,6 +120,19 @@ def read_closed(iris: Running, data: bytes) -> bytes:
 def test_an_upgrade_that_is_not_offered_is_answered_as_plain_http(iris: Running) -> None:
     request = LIVE.replace(b"Host: x", b"Connection: Upgrade\r\nUpgrade: h2c")
     assert read_closed(iris, request).startswith(b"HTTP/1.1 200")
+
+
+def test_an_upgrade_with_a_body_is_refused_and_not_taken_for_an_empty_one(iris: Running) -> None:
+    body = json.dumps(ROW).encode()
+    head = b"POST /eval HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n\r\n" % len(body)
+    answer = iris.raw(head + body)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"Upgrade" in answer
+
+
+def test_the_target_may_be_a_whole_address(iris: Running) -> None:
+    assert iris.raw(b"GET http://x/describe?a=://b HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200")
+    assert iris.raw(b"GET /none?a=http://b/describe HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 404")
 
 
 def test_head_options_and_wrong_methods(iris: Running) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -141,6 +142,64 @@ def test_a_stop_ends_within_its_time_although_a_request_hangs(tmp_path: Path) ->
         assert time.monotonic() - begun < 1.5
         assert "lost=1" in instance.log
         client.close()
+
+
+FOREIGN = """
+import numpy
+class Foreign:
+    def predict(self, inputs):
+        return {"y": numpy.arange(3, dtype=">f8")}
+"""
+
+
+def test_outputs_of_the_other_byte_order_are_the_same_numbers(tmp_path: Path) -> None:
+    with serving(tmp_path, processor="python", processor_path=processor(tmp_path, FOREIGN)) as instance:
+        assert instance.post("/eval", {}).json == {"y": [0.0, 1.0, 2.0]}
+        body = {"inputs": [], "parameters": {"binary_data_output": True}}
+        answer = instance.post("/v2/models/iris/infer", body)
+        assert b'"FP64"' in answer.body
+        assert answer.body.endswith(struct.pack("<3d", 0, 1, 2))
+
+
+LARGE = """
+import numpy
+class Large:
+    def predict(self, inputs):
+        return {"y": numpy.zeros(8_000_000)}
+"""
+
+
+def test_a_stop_waits_until_a_slow_client_has_read_its_reply(tmp_path: Path) -> None:
+    spec = {"processor": "python", "processor_path": processor(tmp_path, LARGE)}
+    with serving(tmp_path, **spec) as instance:
+        client = send(instance, 1)
+        client.recv(4096)
+        instance.process.terminate()
+        until(lambda: "draining" in instance.log)
+        time.sleep(0.6)  # longer than a quiet instance stays
+        assert read_all(client).endswith(b"0.0]}")
+        assert instance.process.wait(10) == 0
+
+
+ODD = """
+import asyncio
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError
+class Odd:
+    def predict(self, inputs):
+        raise {"1": asyncio.CancelledError, "2": KeyboardInterrupt, "3": SystemExit, "4": Unspeakable,
+               "5": lambda: ValueError("half a character: \\ud800")}[str(inputs["x"])]()
+"""
+
+
+def test_whatever_predict_raises_is_500_and_costs_no_slot(tmp_path: Path) -> None:
+    spec = {"processor": "python", "processor_path": processor(tmp_path, ODD), "worker_threads": 1}
+    with serving(tmp_path, **spec) as instance:
+        answers = [instance.post("/eval", {"x": x}) for x in (1, 2, 3, 4, 5, 6)]
+        assert [answer.status for answer in answers] == [500] * 6
+        named = ["CancelledError", "KeyboardInterrupt", "SystemExit", "Unspeakable", "ValueError", "KeyError"]
+        assert all(name in answer.json["error"] for name, answer in zip(named, answers, strict=True))
 
 
 def test_an_exception_in_predict_is_500_for_that_request_alone(tmp_path: Path) -> None:

@@ -150,6 +150,10 @@ FAILURES = {
         "missing-model", "/nowhere/w.bin", [("processor.py", 2)],
     ),
     "no class": ("x = 1\n", "bad-entry", "no class", []),
+    "async predict": ("class Mine:\n    async def predict(self, inputs): ...\n", "bad-entry", "async", []),
+    "a BaseException": (
+        "import asyncio\nraise asyncio.CancelledError\n", "import-exception", "CancelledError", [("processor.py", 2)],
+    ),
     "two classes": (GOOD + GOOD.replace("Mine", "Other"), "bad-entry", "2 classes", []),
     "no GPU": (
         "class Mine:\n    def load(self, path, config): raise RuntimeError('Found no NVIDIA driver on your system')\n"

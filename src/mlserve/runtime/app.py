@@ -22,6 +22,7 @@ from mlserve.runtime.spec import Spec
 from mlserve.runtime.workers import Outcome
 
 EXTENSIONS = ("binary_tensor_data", "parameters")
+_DIGITS = 12
 
 
 class Route:
@@ -138,6 +139,9 @@ class App:
             return
         try:
             body, kind, extra = call.encode(outcome)
+        except InvalidInput as exc:
+            self._explain(request, form, exc)
+            return
         except Exception as exc:  # noqa: BLE001 - a user's output may hold anything
             self._crashed(request, exc, "the processor's outputs can't be written")
             return
@@ -149,20 +153,26 @@ class App:
 
     def _explain(self, request: Request, form: RequestFormat, error: BaseException) -> None:
         if isinstance(error, InvalidInput):
-            self._failed(request, error.status, "bad-request", form.error(error))
+            try:
+                words = form.error(error)
+            except Exception as exc:  # noqa: BLE001 - a user's error may hold anything
+                self._crashed(request, exc, "the error can't be written")
+            else:
+                self._failed(request, error.status, "bad-request", words)
         elif isinstance(error, Expired):
-            words = f"no answer within {self._deadline:g} s (metadata.rpc.keepalive)"
-            self._failed(request, 504, "deadline", dump_json({"error": words, "code": "deadline"}))
+            said = f"no answer within {self._deadline:g} s (metadata.rpc.keepalive)"
+            self._failed(request, 504, "deadline", dump_json({"error": said, "code": "deadline"}))
         else:
             self._crashed(request, error, "the processor failed")
 
     def _crashed(self, request: Request, error: BaseException, what: str) -> None:
         text = "".join(traceback.format_exception(error)).rstrip()
-        log("request-failed", path=request.path, error=f"{type(error).__name__}: {error}")
+        said = _words(error)
+        log("request-failed", path=request.path, error=said)
         for line in text.splitlines():
             log(line)
-        words = f"{what}: {type(error).__name__}: {error}"
-        self._failed(request, 500, "processor", dump_json({"error": words[:2000], "code": "processor-failed"}))
+        words = f"{what}: {said}"[:2000]
+        self._failed(request, 500, "processor", dump_json({"error": words, "code": "processor-failed"}))
 
     def _failed(self, request: Request, status: int, reason: str, body: bytes, extra: bytes = b"") -> None:
         self._metrics.failure(reason)
@@ -176,7 +186,7 @@ class App:
 
     def _left(self, request: Request) -> float:
         asked = request.headers.get(b"x-envoy-expected-rq-timeout-ms")
-        if asked is not None and asked.isdigit() and int(asked):
+        if asked is not None and asked.isdigit() and len(asked) < _DIGITS and int(asked):
             return min(self._deadline, int(asked) / 1000)
         return self._deadline
 
@@ -212,6 +222,15 @@ class App:
 
 def _reply_json(read: Callable[[], Any], request: Request) -> None:
     request.reply(200, dump_json(read()))
+
+
+def _words(error: BaseException) -> str:
+    """Type and text, as can be written: a user's exception may fail to say it, or hold half a character."""
+    try:
+        said = str(error)
+    except Exception as exc:  # noqa: BLE001
+        said = f"(its text can't be had: {type(exc).__name__})"
+    return f"{type(error).__name__}: {said}".encode("utf-8", "replace").decode()
 
 
 def _alike(_inputs: Any) -> object:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _IDLE, _HEAD, _BODY, _BUSY, _LINGER = range(5)
 _JOIN_BELOW = 32 << 10
 _PROBE_AFTER = 0.05
+_MANY_PIECES = 1024
 
 
 class Connection(asyncio.Protocol):
@@ -35,6 +36,8 @@ class Connection(asyncio.Protocol):
         self._target, self._size, self._fed = b"", 0, 0
         self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes] = []
+        self._joined = 0  # of the chunks, how many are joined ones
+        self._unread = 0  # bytes of a reply that the client has not taken yet
         self._keep = True
 
     # asyncio calls these
@@ -46,8 +49,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._last:
             return
-        if self._state in (_IDLE, _HEAD):
-            self._fed += len(data)
+        self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -58,11 +60,12 @@ class Connection(asyncio.Protocol):
                 self._refuse(refused.status, str(refused))
             else:
                 self._refuse(400, f"not HTTP/1.1: {exc}")
-        if self._state == _HEAD and self._fed > self._server.limits.head:
-            self._refuse(431, f"request line and headers are larger than {self._server.limits.head} bytes")
+        if self._fed > self._server.limits.head and self._state in (_HEAD, _BODY):
+            what = "request line and headers" if self._state == _HEAD else "chunk extensions or trailers"
+            self._refuse(431, f"{what} are larger than {self._server.limits.head} bytes")
         if self._current is None:
             self._start()
-        if len(self._waiting) > self._server.limits.pipeline and not self._reading_paused:
+        if self._waiting and not self._reading_paused and self._crowded():
             self._reading_paused = True
             self._transport.pause_reading()
 
@@ -83,6 +86,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writing_paused, self._since = True, self._server.now
+        self._unread = self._transport.get_write_buffer_size()
 
     def resume_writing(self) -> None:
         self._writing_paused, self._since = False, self._server.now
@@ -94,11 +98,14 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._state, self._since = _HEAD, self._server.now
         self._target, self._headers, self._size, self._chunks = b"", {}, 0, []
+        self._joined = 0
 
     def on_url(self, url: bytes) -> None:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._state == _BODY:
+            return  # a trailer says nothing that is waited for here, and must not change a header
         self._headers[name.lower()] = value
         self._size += len(name) + len(value) + 4
 
@@ -119,8 +126,13 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
-        self._chunks.append(body)
+        chunks = self._chunks
+        chunks.append(body)
+        if len(chunks) - self._joined == _MANY_PIECES:  # millions of small objects cost 20 times their bytes
+            chunks[self._joined :] = [b"".join(chunks[self._joined :])]
+            self._joined += 1
         self._size += len(body)
+        self._fed = 0
         self._since = self._server.now
         if self._size > self._server.limits.body:
             raise _Refused(413, f"the body is larger than {self._server.limits.body} bytes")
@@ -160,12 +172,18 @@ class Connection(asyncio.Protocol):
         if (
             self._reading_paused
             and len(self._waiting) <= self._server.limits.pipeline // 2
+            and not self._crowded()
             and not self._transport.is_closing()
         ):
             self._reading_paused = False
             self._transport.resume_reading()
         if self._ended and self._current is None and not self._waiting:
             self._transport.close()
+
+    def _crowded(self) -> bool:
+        """More waits than one client should have us keep."""
+        limits, waiting = self._server.limits, self._waiting
+        return len(waiting) > limits.pipeline or sum(len(request.body) for request in waiting) > limits.body
 
     def send(self, request: Request, status: int, body: bytes, content_type: bytes, extra: bytes) -> None:
         """Write a reply and go on to the next request. Does nothing where the client has gone."""
@@ -207,11 +225,14 @@ class Connection(asyncio.Protocol):
 
     def _decline_upgrade(self) -> None:
         """Answer in plain HTTP/1.1 and close: what follows would be another protocol."""
-        if self._waiting:
+        if not self._waiting:
+            self._refuse(400, "no other protocol is offered here")
+        elif {b"content-length", b"transfer-encoding"} & self._headers.keys():  # the parser has skipped the body
+            self._waiting.pop()
+            self._refuse(400, "a request with a body can't also ask for another protocol here; leave out Upgrade")
+        else:
             self._waiting[-1].keep_alive = False
             self._last = True
-        else:
-            self._refuse(400, "no other protocol is offered here")
 
     def _hang_up(self, request: Request) -> None:
         """No more requests; read on for a while where the client may still be sending, else it would lose the reply."""
@@ -230,13 +251,19 @@ class Connection(asyncio.Protocol):
 
     @property
     def busy(self) -> bool:
-        return self._current is not None or bool(self._waiting) or self._state in (_HEAD, _BODY)
+        """A request arrives, is in work, or its reply is not all with the client yet."""
+        if self._current is not None or self._waiting or self._state in (_HEAD, _BODY):
+            return True
+        return bool(self._transport.get_write_buffer_size())
 
     def look(self) -> None:
         """Has this client waited too long, or left?"""
         limits, age = self._server.limits, self._server.now - self._since
         if self._writing_paused:
-            if age > limits.write_seconds:
+            unread, self._unread = self._unread, self._transport.get_write_buffer_size()
+            if self._unread < unread:
+                self._since = self._server.now  # slow, but it reads
+            elif age > limits.write_seconds:
                 self._transport.abort()
         elif self._state == _LINGER:
             if age > limits.linger_seconds:
@@ -249,7 +276,7 @@ class Connection(asyncio.Protocol):
         elif self._state == _BODY and age > limits.body_seconds:
             self._refuse_slow(f"no more of the body for {limits.body_seconds:g} s")
         elif self._state == _IDLE and age > limits.idle_seconds:
-            self._transport.close()
+            self.close()
 
     def close(self) -> None:
         """Hang up on an idle connection; a busy one is aborted."""

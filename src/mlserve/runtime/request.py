@@ -33,6 +33,8 @@ class Request:
     def __init__(
         self, connection: Connection | None, method: str, target: bytes, headers: dict[bytes, bytes], body: bytes
     ) -> None:
+        if not target.startswith(b"/") and b"://" in target:  # a proxy's form: http://host/path
+            target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
         path, _, query = target.partition(b"?")
         self.connection = connection
         self.method = method

@@ -93,7 +93,7 @@ class Instance:
             with self._report.phase("warm-up"):
                 sample = warm_up(processor, model, self._spec.warm_up_path)
                 planned = plan(processor, model.signature, self._spec, sample)
-        except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever it is, it becomes the failure record
+        except BaseException as exc:  # noqa: BLE001 - whatever it is, it becomes the failure record
             traceback.print_exception(exc)
             self._report.failure(explain(exc, self._spec, phase))
             return START_FAILED

@@ -52,14 +52,14 @@ def run_batch(run: Run, batch: Sequence[Job]) -> list[Outcome]:
         return [_run_one(run, batch[0])]
     try:
         return _split(run(_stacked(batch)), batch)
-    except (Exception, SystemExit):  # noqa: BLE001 - a processor may raise anything; each job now says it for itself
+    except BaseException:  # noqa: BLE001 - a processor may raise anything; each job now says it for itself
         return [_run_one(run, job) for job in batch]
 
 
 def _run_one(run: Run, job: Job) -> Outcome:
     try:
         outputs: Outcome = run(job.inputs)
-    except (Exception, SystemExit) as exc:  # noqa: BLE001 - a processor may raise anything: it becomes this job's answer
+    except BaseException as exc:  # noqa: BLE001 - anything at all is this job's answer, or its slot would be lost
         return exc
     return outputs
 

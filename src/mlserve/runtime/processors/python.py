@@ -93,12 +93,20 @@ def _class(module: ModuleType, file: str, name: str) -> type:
             raise StartFailure("bad-entry", f"{file} has no class {name} (classes: {choices})", _EXAMPLE)
         if not callable(getattr(cls, "predict", None)):
             raise StartFailure("bad-entry", f"{file}:{name} has no method predict(inputs)", "write one")
-        return cls
+        return _synchronous(cls, file)
     named = [cls for cls in able if issubclass(cls, Processor)] or able
     if len(named) == 1:
-        return named[0]
+        return _synchronous(named[0], file)
     count = "no class" if not named else f"{len(named)} classes"
     raise StartFailure("bad-entry", f"{file} has {count} with a method predict(inputs) (classes: {choices})", _EXAMPLE)
+
+
+def _synchronous(cls: Any, file: str) -> type:
+    if inspect.iscoroutinefunction(cls.predict):
+        wish = "write it as a plain def; it runs on a thread of its own (rpc.worker_threads)"
+        raise StartFailure("bad-entry", f"{file}:{cls.__name__}.predict is an async function", wish)
+    found: type = cls
+    return found
 
 
 def _metadata(told: Any, entry: str) -> Metadata:
@@ -137,7 +145,7 @@ def _named(outputs: Any) -> Arrays:
 
 def _array(np: Any, value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        return value
+        return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
     if isinstance(value, str | bytes | Mapping) or value is None:
         return _boxed(np, value)
     if hasattr(value, "detach"):  # a torch tensor, whose gradient numpy refuses
