@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
@@ -135,6 +136,34 @@ def test_what_envoy_answers_itself_is_json_that_says_why(tmp_path: Path, two: li
         assert (await ask.post("/iris", content=b"x" * 10_000)).json()["size"] == 10_000
 
     tell(tmp_path, wished, story)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"GET /api/predict/iris HTTP/1.1\r\nhost: x\r\n" + b"a: b\r\n" * 200, 431, "headers-too-large"),
+        (b"GET /api/predict/iris HTTP/1.1\r\nhost: x\r\na: " + b"b" * 100_000 + b"\r\n", 431, "headers-too-large"),
+        (b"GET /api/predict/iris HTTP/1.1\r\n", 400, "bad-request"),
+        (b"GET /api/predict/iris%00 HTTP/1.1\r\nhost: x\r\n", 400, "bad-request"),
+        (b"GET /api/predict/iris HTTP/1.0\r\nhost: x\r\n", 426, "old-http"),
+        (b"POST /api/predict/iris HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\n", 501, "not-implemented"),
+    ],
+)
+def test_what_is_no_request_is_told_why(
+    tmp_path: Path, two: list[Instance], sent: bytes, status: int, code: str
+) -> None:
+    async def story(made: Gateway, _: httpx.AsyncClient) -> None:
+        host, _, port = made.address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(sent + b"connection: close\r\n\r\n")
+        head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+        writer.close()
+        error = json.loads(body)["error"]
+        assert (int(head.split()[1]), error["code"]) == (status, code)
+        assert len(error["message"]) > 20
+        assert error["hint"]
+
+    tell(tmp_path, table(two), story)
 
 
 async def chunks(count: int) -> AsyncIterator[bytes]:

@@ -32,6 +32,10 @@ def _by_flag() -> list[dict[str, Any]]:
 def _by_status() -> list[dict[str, Any]]:
     return [
         _on_status(
+            400, "bad-request", "what came is not HTTP: %RESPONSE_CODE_DETAILS%",
+            hint="see the request line and headers that the client sends (curl -v shows them)",
+        ),
+        _on_status(
             401, "denied", f"the token of {_SERVICE} is missing or wrong",
             hint="send the header 'Authorization: TOKEN'; mlserve describe shows the token", challenge=True,
         ),
@@ -43,6 +47,12 @@ def _by_status() -> list[dict[str, Any]]:
             413, "body-too-large", f"the request is larger than {_SERVICE} takes",
             hint="send less at once, or raise networking.max_body in the descriptor",
         ),
+        _on_status(426, "old-http", "%PROTOCOL% is not spoken here", hint="use HTTP/1.1 or HTTP/2"),
+        _on_status(
+            431, "headers-too-large", "the request line and headers are too large: %RESPONSE_CODE_DETAILS%",
+            hint="send at most 100 headers and 60 KB of them",
+        ),
+        _on_status(501, "not-implemented", "Transfer-Encoding may only be chunked", hint="or send Content-Length"),
         _on_status(429, "rate-limited", f"{_SERVICE} was asked too often", retry=True),
         _on_status(503, "stopped", f"{_SERVICE} is stopped or not ready yet", hint="mlserve start NAME", retry=True),
     ]  # fmt: skip
