@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +21,8 @@ from mlserve.errors import HubStartFailed, HubUnreachable
 from mlserve.transport import Transport
 
 START_SECONDS = 60.0
+_ROOM = 1 << 20
+"""Bytes of disk without which no hub is started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,9 @@ def _make_home(home: Path) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if home.stat().st_mode & 0o077:
             home.chmod(0o700)
+        # A hub on a full disk could not even log why it ends.
+        if shutil.disk_usage(home).free < _ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as exc:
         raise _home_failure(home, exc) from exc
 

@@ -11,6 +11,8 @@ from typing import Any
 from mlserve.errors import HubStartFailed
 
 FORMAT = 1
+_ROOM = 512 * 1024
+"""Bytes that a start needs at least, with those of the gateway."""
 
 
 class Home:
@@ -33,7 +35,7 @@ class Home:
         """A JSON file of the home; empty where there is none."""
         try:
             data = json.loads((self.path / name).read_text())
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, IsADirectoryError, ValueError):
             return {}
         return data if isinstance(data, dict) else {}
 
@@ -57,17 +59,25 @@ class Home:
             if self.path.stat().st_mode & 0o077:
                 self.path.chmod(0o700)
             probe = self.path / f".probe.{os.getpid()}"
-            probe.write_bytes(b"x")
-            probe.unlink()
+            try:
+                probe.write_bytes(bytes(_ROOM))
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as exc:
-            raise HubStartFailed(
-                f"the hub can't write to its home {self.path}: {exc.strerror}",
-                hint="give this user the directory, free some disk, or set MLSERVE_HOME to another one",
-            ) from exc
+            raise self._unusable(exc) from exc
+
+    def _unusable(self, error: OSError) -> HubStartFailed:
+        return HubStartFailed(
+            f"the hub can't write to its home {self.path}: {error.strerror}",
+            hint="give this user the directory, free some disk, or set MLSERVE_HOME to another one",
+        )
 
     def _take_lock(self) -> int:
         # Python opens files non-inheritable, so no instance keeps the lock of a hub that died.
-        descriptor = os.open(self.path / "hub.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            descriptor = os.open(self.path / "hub.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as exc:
+            raise self._unusable(exc) from exc
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
@@ -86,5 +96,5 @@ class Home:
         elif found != FORMAT:
             raise HubStartFailed(
                 f"the home {self.path} has format {found}; this mlserve reads format {FORMAT}",
-                hint="use the mlserve that wrote it (a newer one), or set MLSERVE_HOME to another directory",
+                hint="use the mlserve that wrote it, or set MLSERVE_HOME to another directory",
             )

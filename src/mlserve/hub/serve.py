@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,12 +40,14 @@ async def serve(settings: Settings) -> None:
     """Serve until a signal or the API says stop; raises HubStartFailed, GatewayFailed before anything was changed."""
     home = Home(settings.home)
     try:
-        store = SqliteStore(home.path / "hub.db")
-        listener = _listen(settings.listen)
-        binary = Path(settings.envoy) if settings.envoy else None
-        gateway = Gateway(home.path / "gateway", _gateway_address(settings), binary=binary)
-        await gateway.start()
-        app = _assemble(settings, home, store, gateway)
+        with _explained(home.path):
+            store = SqliteStore(home.path / "hub.db")
+            wishes = Wishes(store)
+            listener = _listen(settings.listen)
+            binary = Path(settings.envoy) if settings.envoy else None
+            gateway = Gateway(home.path / "gateway", _gateway_address(settings), binary=binary)
+            await gateway.start()
+            app = _assemble(settings, home, store, wishes, gateway)
         url = "http://{}:{}".format(*listener.getsockname())
         token = app.state.token
         app.state.url = url
@@ -77,8 +79,25 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _assemble(settings: Settings, home: Home, store: SqliteStore, gateway: Gateway) -> FastAPI:
-    wishes = Wishes(store)
+@contextlib.contextmanager
+def _explained(home: Path) -> Iterator[None]:
+    """What keeps a hub from starting, in words: its files can't be read or written, or say what nobody understands."""
+    try:
+        yield
+    except OSError as exc:
+        raise HubStartFailed(
+            f"the hub can't use {exc.filename or home}: {exc.strerror or exc}",
+            hint="free some disk, or give this user the right to read and write there",
+        ) from exc
+    except (ValueError, TypeError, KeyError) as exc:
+        log.exception("event=start-failed")
+        raise HubStartFailed(
+            f"what the hub keeps in {home} can't be understood: {exc}",
+            hint="was it edited, or written by another version of mlserve? put its backup back, or use another home",
+        ) from exc
+
+
+def _assemble(settings: Settings, home: Home, store: SqliteStore, wishes: Wishes, gateway: Gateway) -> FastAPI:
     places = Places(home.path, store)
     blueprints = Blueprints(home.path, wishes)
     content = storage.ContentStore(home.path / "content")
