@@ -38,6 +38,8 @@ class Workload:
     startup_seconds: float = 600.0
     revision: str = "0"
     """Changes when running instances are to be replaced one at a time (a restart)."""
+    surge: int = 1
+    """How many more than ``count`` may run while outdated ones are replaced; 0: stopped before the successor starts."""
     has_served: bool = False
     """This version was ready before: a start that fails is then tried again, whatever its reason."""
     withdrawn: frozenset[str] = frozenset()

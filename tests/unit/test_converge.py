@@ -185,3 +185,15 @@ def test_scaling_drains_no_more_than_the_surplus(before: int, after: int) -> Non
     actions = world.step(want(after))
     assert len(actions.drain) == max(before - after, 0)
     assert actions.start == max(after - before, 0)
+
+
+def test_without_surge_an_outdated_one_is_gone_before_its_successor_starts() -> None:
+    from mlserve.backends.base import Workload
+
+    want = Workload("s", 1, 1, revision="1", surge=0)
+    old = copy("a", State.READY, revision="0")
+    first = converge([old], want, 0.0)
+    assert (first.drain, first.start) == (("a",), 0)
+    leaving = copy("a", State.DRAINING, revision="0", draining_since=0.0)
+    assert converge([leaving], want, 0.0).start == 0
+    assert converge([], want, 0.0).start == 1

@@ -146,3 +146,31 @@ def test_deciding_twice_changes_nothing_more(
     assert again.service == first.service
     if failed and serving == 1 and not stopped:
         assert first.run[1] >= 1, "a failed update never takes away the version that served"
+
+
+def test_a_restart_that_fails_leaves_those_that_serve_in_charge() -> None:
+    wish = service(serving=1, restarts=3, generation=4, settled=3)
+    there = [instance(revision="2"), instance(state=State.FAILED, final=True, revision="3")]
+    decision = decide(seen(wish, [version(served=True)], there, {1}))
+    assert (decision.service.restarts, decision.service.last_update) == (2, LastUpdate(1, "failed"))
+    assert decision.failed == there[1]
+    assert decide(seen(decision.service, [version(served=True)], there[:1], {1})).service.settled == 4
+
+
+def test_a_start_after_a_failure_is_not_settled_by_the_instance_that_failed_before() -> None:
+    wish = service(serving=1, restarts=1, generation=2, settled=1)
+    there = [instance(state=State.FAILED, final=True, revision="0"), instance(state=State.STARTING, revision="1")]
+    assert decide(seen(wish, [version(served=True)], there, {1})).service.settled == 1
+
+
+def test_versions_that_want_the_same_port_follow_one_another() -> None:
+    wish = service(serving=1, target=2, latest=2)
+    versions = [
+        version(1, served=True, fixed_port=True, descriptor={"port": 9000}),
+        version(2, descriptor={"port": 9000}),
+    ]
+    assert decide(seen(wish, versions, [instance(1)], {1})).run == {1: 0, 2: 0}
+    assert decide(seen(wish, versions, [instance(1, State.DRAINING)], {1})).run == {1: 0, 2: 0}
+    assert decide(seen(wish, versions, [], {1})).run == {1: 0, 2: 1}
+    failed = [versions[0], replace(versions[1], failure=FAILURE)]
+    assert decide(seen(wish, failed, [], {1})).run == {1: 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -177,3 +178,47 @@ def test_nothing_is_left_after_a_delete(client: Client, home: Path, tmp_path: Pa
     psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
     assert not psutil.pid_exists(pid)
     assert list((home / "instances").glob("*")) == []
+
+
+def fixed_port() -> tuple[dict[str, Any], int]:
+    """A program that insists on the port of its descriptor."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    return {"name": "fixed", "command": f"{sys.executable} -m http.server --bind 127.0.0.1 {port}", "port": port}, port
+
+
+def test_a_restart_that_fails_takes_nothing_away(client: Client, tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    service = create(client, tmp_path, processor(tmp_path, load=f"assert not os.path.exists({str(trap)!r})"))
+    service.wait(timeout=60)
+    pid = service.instances()[0]["pid"]
+    trap.touch()
+    with pytest.raises(UpdateFailed, match="restart"):
+        service.restart().wait(timeout=60)
+    assert [(one["pid"], one["state"]) for one in service.instances()] == [(pid, "Ready")]
+    trap.unlink()
+    psutil.Process(pid).kill()
+    service.restart().wait(timeout=60)
+    assert service.predict({"x": [[1]]}) == {"x": [[1]]}
+
+
+def test_a_program_on_a_fixed_port_is_replaced_in_place(client: Client, tmp_path: Path) -> None:
+    descriptor, port = fixed_port()
+    service = create(client, tmp_path, descriptor).wait(timeout=60)
+    assert service.instances()[0]["address"] == f"127.0.0.1:{port}"
+    first = service.instances()[0]["pid"]
+    service.restart().wait(timeout=60)
+    second = service.instances()[0]["pid"]
+    service.update(set=["metadata.memory=256"]).wait(timeout=60)
+    third = service.instances()[0]["pid"]
+    assert len({first, second, third}) == 3
+    assert (service.status, service.version) == ("Running", 2)
+
+
+def test_scaling_a_program_on_a_fixed_port_says_why_not(client: Client, tmp_path: Path) -> None:
+    descriptor, _ = fixed_port()
+    service = create(client, tmp_path, descriptor).wait(timeout=60)
+    with pytest.raises(StartFailed, match="port") as caught:
+        service.scale(2).wait(timeout=60)
+    assert "PORT" in caught.value.hint
+    assert service.reload().status == "Degraded"

@@ -8,9 +8,6 @@ from typing import Protocol
 
 from mlserve.backends.base import State, Workload
 
-SURGE = 1
-"""How many more than wished may run while outdated ones are replaced."""
-
 
 class Copy(Protocol):
     """What has to be known of one instance of the version in question."""
@@ -58,20 +55,26 @@ def converge(have: Sequence[Copy], want: Workload, now: float) -> Actions:
     surplus = _victims(current, len(current) - want.count)
     staying = [copy for copy in current if copy not in surplus]
     serving = [copy for copy in outdated if copy.state is State.READY]
-    excess = len(serving) + sum(copy.state is State.READY for copy in staying) - want.count
+    # With no surge to start beside, one of those that serve has to go first.
+    excess = len(serving) + sum(copy.state is State.READY for copy in staying) - want.count + (0 if want.surge else 1)
     replaced = sorted(serving, key=lambda copy: copy.started_at)[: max(excess, 0)]
     unready = [copy for copy in outdated if copy.state is not State.READY]
     leaving = [*surplus, *unready]
     waiting = [copy for copy in staying if copy.state is State.FAILED and copy.retry_at is not None]
     draining = [copy for copy in have if copy not in kept]
     return Actions(
-        start=max(0, min(want.count - len(staying), want.count + SURGE - len(staying) - len(serving))),
+        start=max(0, min(want.count - len(staying), _room(want, have, kept) - len(staying) - len(serving))),
         restart=_ids(copy for copy in waiting if (copy.retry_at or 0) <= now),
         drain=_ids([*(copy for copy in leaving if copy.state is State.READY), *replaced]),
         stop=_ids([*(copy for copy in leaving if copy.state is State.STARTING), *_drained(draining, want, now)]),
         forget=_ids(copy for copy in [*leaving, *draining] if copy.state is State.FAILED),
         look_again_at=_next_look(waiting, draining, want, now),
     )
+
+
+def _room(want: Workload, have: Sequence[Copy], kept: Sequence[Copy]) -> int:
+    """How many may be there at once; without surge a leaving one still counts, for it has what its successor needs."""
+    return want.count + want.surge if want.surge else want.count - (len(have) - len(kept))
 
 
 def _victims(copies: Sequence[Copy], count: int) -> Sequence[Copy]:

@@ -68,7 +68,9 @@ class Service:
 
     def restart(self) -> Service:
         """Replace the instances one at a time."""
-        return self._wish("restart")
+        self._wish("restart")
+        self._update = int(self._data["wished"]["version"])
+        return self
 
     def update(
         self, source: Source | None = None, *, set: Sequence[str] = (), on_upload: Uploaded | None = None

@@ -89,10 +89,19 @@ def _raise_failure(state: State, wish: Wish) -> None:
         )
     update = state.get("last_update") or {}
     if wish.update is not None and update.get("state") == "failed" and update.get("version") == wish.update:
+        again = state.get("version") == wish.update
+        what = f'the restart of "{wish.name}"' if again else f'version {wish.update} of "{wish.name}"'
         raise UpdateFailed(
-            f'version {wish.update} of "{wish.name}" failed, the previous one still serves: {_reason(failure)}',
+            f"{what} failed, what served before still does: {_reason(failure)}",
             hint=str(failure.get("hint") or f"mlserve why {wish.name} shows it again"),
             details=[dict(failure)] if failure else [],
+        )
+
+    if state.get("status") == "Degraded" and failure:
+        raise StartFailed(
+            f'not all instances of "{wish.name}" run: {_reason(failure)}',
+            hint=str(failure.get("hint") or f"mlserve why {wish.name} shows it again"),
+            details=[dict(failure)],
         )
 
 

@@ -136,7 +136,7 @@ class Hub:
         if service.stopped:
             return await self.start(name)
         self._forgive(service)
-        self._wish(name, restarts=service.restarts + 1)
+        self._wish(name, restarts=service.restarts + 1, last_update=None)
         return self._woken(name)
 
     def delete(self, name: str) -> dict[str, Any]:

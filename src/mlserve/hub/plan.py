@@ -44,6 +44,21 @@ class Seen:
         """The ready instances of a version, those a restart has outdated left out."""
         return [i for i in self.of(number, State.READY) if i.revision == str(self.service.restarts)]
 
+    def given_up(self, number: int) -> list[Instance]:
+        """The instances of a version that the backend tries no more, those a restart has outdated left out."""
+        return [
+            i for i in self.instances if i.version == number and i.final and i.revision == str(self.service.restarts)
+        ]
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Two versions can't run beside each other: both want the same port of this machine."""
+        service = self.service
+        if service.serving in (None, service.target) or not self.versions[service.serving].fixed_port:
+            return False
+        ports = {self.versions[number].descriptor.get("port") for number in (service.serving, service.target)}
+        return len(ports) == 1
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -115,6 +130,10 @@ def _wanted(seen: Seen) -> dict[int, int]:
         wanted[service.target] = service.count
     if service.serving not in (None, service.target):
         wanted[service.serving] = service.serving_count
+        if seen.one_at_a_time and not _hopeless(target) and target.prepared is not None:
+            wanted[service.serving] = 0
+            if seen.of(service.serving, *_ALIVE):
+                wanted[service.target] = 0
     return wanted
 
 
@@ -127,18 +146,20 @@ def _ended_for_good(seen: Seen) -> Instance | None:
     """The first instance of the target that the backend gave up, where its story is not kept yet."""
     if seen.service.stopped or seen.versions[seen.service.target].failure is not None:
         return None
-    revision = str(seen.service.restarts)
-    ended = [i for i in seen.instances if i.version == seen.service.target and i.final and i.revision == revision]
-    return ended[0] if ended else None
+    return next(iter(seen.given_up(seen.service.target)), None)
 
 
 def _give_up(seen: Seen) -> Service:
-    """A new version that failed hands the wish back to the version that serves."""
+    """What was started and failed hands the wish back to what serves: another version, or this one before a restart."""
     service = seen.service
     failed = _hopeless(seen.versions[service.target])
     if failed and service.serving not in (None, service.target):
         update = LastUpdate(service.target, "failed")
         return replace(service, target=service.serving, count=service.serving_count, last_update=update)
+    outdated = [int(i.revision) for i in seen.of(service.target, State.READY) if i not in seen.current(service.target)]
+    if service.target == service.serving and outdated and seen.given_up(service.target) and not service.stopped:
+        # A restart whose first new instance failed: those that still serve are the current ones again.
+        return replace(service, restarts=max(outdated), last_update=LastUpdate(service.target, "failed"))
     return service
 
 
@@ -162,7 +183,7 @@ def _settled(seen: Seen) -> bool:
     if seen.routed != service.serving:
         return False
     current = seen.current(service.target)
-    ended = [i for i in seen.instances if i.version == service.target and i.final]
+    ended = seen.given_up(service.target)
     others = [i for i in alive if i not in current]
     enough = len(current) == service.count or (bool(ended) and len(current) + len(ended) >= service.count)
     return service.serving == service.target and enough and not others

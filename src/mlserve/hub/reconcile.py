@@ -185,6 +185,7 @@ class Reconciler:
                     revision=str(decision.service.restarts),
                     has_served=version.served,
                     withdrawn=gone,
+                    surge=0 if version.fixed_port else workload.surge,
                 )
             )
 
@@ -235,7 +236,7 @@ class Reconciler:
         silence = await aside(partial(proof.ask, self._gateway.address, name, number, self._probe_secret, asked))
         if silence is None:
             self._unanswered.pop((name, number), None)
-            self._change(version, served=True)
+            self._change(version, served=True, fixed_port=self._has_fixed_port(seen, number))
             log.info("event=proven service=%s version=%s", name, number)
             return
         since = self._unanswered.setdefault((name, number), time.time())
@@ -243,6 +244,10 @@ class Reconciler:
             del self._unanswered[name, number]
             self._change(version, failure=failures.of_silence(name, number, silence, at=time.time()))
         await asyncio.sleep(self._settings.busy_interval)
+
+    def _has_fixed_port(self, seen: Seen, number: int) -> bool:
+        port = self._blueprints.workload(seen.versions[number]).port
+        return port is not None and any(i.address.endswith(f":{port}") for i in seen.current(number))
 
     def _story(self, seen: Seen, instance: Instance) -> failures.Evidence:
         resources = {"memory_mb": self._blueprints.workload(seen.versions[instance.version]).resources.memory_mb}

@@ -79,6 +79,8 @@ class Version:
     prepared: Prepared | None = None
     served: bool = False
     """It has answered a request through the gateway."""
+    fixed_port: bool = False
+    """Its program listened on the descriptor's own port: no second instance can run on this machine."""
     failure: Failure | None = None
 
 
