@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlserve import local_hub
 from mlserve.client import Client
-from mlserve.context import find, home_directory, is_elsewhere
+from mlserve.context import find, home_directory, is_elsewhere, local_hub
 from mlserve.errors import MlserveError
 from mlserve.management import Management
 from mlserve.transport import Transport

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlserve import local_hub
 from mlserve.client import Client
-from mlserve.context import find, home_directory, is_elsewhere
+from mlserve.context import find, home_directory, is_elsewhere, local_hub
 from mlserve.errors import Conflict, NotFound, TimedOut
 from mlserve.management import Management
 

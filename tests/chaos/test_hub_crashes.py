@@ -17,7 +17,7 @@ import psutil
 from tests.chaos.test_chaos import envoy_pid, hub_pid, until
 
 import mlserve
-from mlserve import local_hub
+from mlserve.context import local_hub
 
 ROUNDS = 30
 LIMIT = 60.0

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlserve import contexts
-from mlserve.context import find, is_elsewhere
+from mlserve.context import find, is_elsewhere, named
 from mlserve.errors import HubUnreachable, InvalidInput, NotFound
 
 
@@ -22,7 +21,7 @@ def home(environment: dict[str, str]) -> Path:
 
 
 def test_an_argument_wins_over_the_environment_and_that_over_a_context(environment: dict[str, str]) -> None:
-    contexts.add(home(environment), "box", contexts.context("box:1", "c"), use=True)
+    named.add(home(environment), "box", named.context("box:1", "c"), use=True)
     assert find(environment=environment).url == "http://box:1"
     environment |= {"MLSERVE_HUB": "https://env:2/", "MLSERVE_TOKEN": "e"}
     assert find(environment=environment).url == "https://env:2"
@@ -32,33 +31,33 @@ def test_an_argument_wins_over_the_environment_and_that_over_a_context(environme
 
 
 def test_a_context_keeps_its_token_private(environment: dict[str, str]) -> None:
-    contexts.add(home(environment), "box", contexts.context("box:1", "secret"))
+    named.add(home(environment), "box", named.context("box:1", "secret"))
     assert (home(environment) / "contexts.json").stat().st_mode & 0o777 == 0o600
     assert home(environment).stat().st_mode & 0o777 == 0o700
     assert find(context="box", environment=environment).token == "secret"
 
 
 def test_the_token_of_a_known_address_is_used_with_it(environment: dict[str, str]) -> None:
-    contexts.add(home(environment), "box", contexts.context("box:1", "secret"))
+    named.add(home(environment), "box", named.context("box:1", "secret"))
     assert find("http://box:1", environment=environment).token == "secret"
 
 
 def test_local_goes_back_to_this_machine(environment: dict[str, str]) -> None:
-    contexts.add(home(environment), "box", contexts.context("box:1"), use=True)
+    named.add(home(environment), "box", named.context("box:1"), use=True)
     assert is_elsewhere(environment)
-    contexts.use(home(environment), "local")
+    named.use(home(environment), "local")
     assert not is_elsewhere(environment)
 
 
 def test_removing_the_current_context_goes_back_to_this_machine(environment: dict[str, str]) -> None:
-    contexts.add(home(environment), "box", contexts.context("box:1"), use=True)
-    contexts.remove(home(environment), "box")
-    assert contexts.current(home(environment)) is None
+    named.add(home(environment), "box", named.context("box:1"), use=True)
+    named.remove(home(environment), "box")
+    assert named.current(home(environment)) is None
 
 
 def test_an_unknown_context_is_not_found_and_names_those_that_exist(environment: dict[str, str]) -> None:
-    contexts.add(home(environment), "box", contexts.context("box:1"))
-    for action in (contexts.use, contexts.remove):
+    named.add(home(environment), "box", named.context("box:1"))
+    for action in (named.use, named.remove):
         with pytest.raises(NotFound, match="box"):
             action(home(environment), "nope")
     with pytest.raises(NotFound, match="box"):
@@ -67,7 +66,7 @@ def test_an_unknown_context_is_not_found_and_names_those_that_exist(environment:
 
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidInput):
-        contexts.context("ftp://box")
+        named.context("ftp://box")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"url": "http://127.0.0.1:9"}'])

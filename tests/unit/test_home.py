@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlserve import local_hub
+from mlserve.context import local_hub
 from mlserve.errors import HubStartFailed, MlserveError
 from mlserve.hub.home import FORMAT, Home
 from mlserve.hub.serve import serve

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import mlserve
-from mlserve import local_hub
+from mlserve.context import local_hub
 from mlserve.errors import HubStartFailed, HubUnreachable
 
 pytestmark = pytest.mark.timeout(120)

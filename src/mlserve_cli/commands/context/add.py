@@ -4,8 +4,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from mlserve import contexts
-from mlserve.context import home_directory
+from mlserve.context import home_directory, named
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, show
 
@@ -18,5 +17,5 @@ def command(
     output: Output = Format.table,
 ) -> None:
     """Add a context."""
-    contexts.add(home_directory(), name, contexts.context(hub, token), use=use)
+    named.add(home_directory(), name, named.context(hub, token), use=use)
     show(output, {"name": name, "hub": hub, "current": use}, lambda: f"context {name} is {hub}")

@@ -1,8 +1,7 @@
 """List the contexts."""
 
-from mlserve import contexts
 from mlserve.client.tables import Table
-from mlserve.context import home_directory
+from mlserve.context import home_directory, named
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, show
 
@@ -10,7 +9,7 @@ from mlserve_cli.render import Format, show
 def command(output: Output = Format.table) -> None:
     """List the contexts; tokens are not shown."""
     home = home_directory()
-    current = contexts.current(home)
-    known = {"local": "", **{name: entry.hub for name, entry in contexts.read(home).items()}}
+    current = named.current(home)
+    known = {"local": "", **{name: entry.hub for name, entry in named.read(home).items()}}
     rows = [{"name": name, "hub": hub, "current": name == (current or "local")} for name, hub in known.items()]
     show(output, rows, lambda: repr(Table(rows, ("name", "hub", "current"))))

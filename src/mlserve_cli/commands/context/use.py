@@ -4,8 +4,7 @@ from typing import Annotated
 
 from typer import Argument
 
-from mlserve import contexts
-from mlserve.context import home_directory
+from mlserve.context import home_directory, named
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, show
 
@@ -14,5 +13,5 @@ def command(
     name: Annotated[str, Argument(metavar="NAME", help="The context's name")], output: Output = Format.table
 ) -> None:
     """Use a context."""
-    contexts.use(home_directory(), name)
+    named.use(home_directory(), name)
     show(output, {"current": name}, lambda: f"{name} is the current context")

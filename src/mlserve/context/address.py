@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlserve import contexts, local_hub
+from mlserve.context import local_hub, named
 from mlserve.errors import NotFound
 
 
@@ -37,9 +37,9 @@ def find(
 ) -> Address:
     """The hub to speak to. With ``start=False`` a local hub that does not run raises HubUnreachable."""
     home = home_directory(environment)
-    named = _named(home, hub, token, context, environment)
-    if named:
-        return named
+    chosen = _named(home, hub, token, context, environment)
+    if chosen:
+        return chosen
     ensure = local_hub.ensure if start else local_hub.running
     record = ensure(home)
     return Address(record.url, record.token, f"{home}/hub.json", local=True)
@@ -47,7 +47,7 @@ def find(
 
 def is_elsewhere(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether environment or current context name a hub, so that the local one isn't meant."""
-    return bool(environment.get("MLSERVE_HUB") or contexts.current(home_directory(environment)))
+    return bool(environment.get("MLSERVE_HUB") or named.current(home_directory(environment)))
 
 
 def _named(
@@ -60,7 +60,7 @@ def _named(
         return _from_context(home, context, token)
     if url := environment.get("MLSERVE_HUB"):
         return _address(home, url, token, "MLSERVE_HUB")
-    if name := contexts.current(home):
+    if name := named.current(home):
         return _from_context(home, name, token)
     return None
 
@@ -74,12 +74,12 @@ def _address(home: Path, url: str, token: str | None, source: str) -> Address:
 
 
 def _known_token(home: Path, url: str) -> str:
-    known = [entry.token for entry in contexts.read(home).values() if entry.hub == url]
+    known = [entry.token for entry in named.read(home).values() if entry.hub == url]
     return known[0] if known else ""
 
 
 def _from_context(home: Path, name: str, token: str | None) -> Address:
-    known = contexts.read(home)
+    known = named.read(home)
     if name not in known:
         raise NotFound(
             f'no context "{name}" (contexts: {", ".join(known) or "none"})', hint="mlserve context add makes one"

@@ -1,0 +1,7 @@
+"""Which hub is meant: one that was named, or the one of this machine."""
+
+from __future__ import annotations
+
+from mlserve.context.address import Address, find, home_directory, is_elsewhere
+
+__all__ = ["Address", "find", "home_directory", "is_elsewhere"]
