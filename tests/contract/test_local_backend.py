@@ -425,3 +425,27 @@ def test_what_runs_behind_a_damaged_note_is_ended_and_replaced(tmp_path: Path, d
             assert not psutil.pid_exists(before[0].pid or 0) or before[0].pid in {one.pid for one in after}
 
     run(scenario())
+
+
+def wait_for_a_child(pid: int) -> None:
+    """Return in the very moment it has forked."""
+    deadline = time.monotonic() + 5
+    while not Path(f"/proc/{pid}/task/{pid}/children").read_text():
+        assert time.monotonic() < deadline
+
+
+def test_a_shim_that_is_killed_while_it_starts_leaves_no_program_alone(tmp_path: Path) -> None:
+    """At the moment it has forked: a program begins only after its pid was noted."""
+
+    async def scenario() -> None:
+        async with opened(tmp_path) as backend:
+            for _ in range(8):
+                await backend.apply(workload(count=1, has_served=True))
+                shim = next(child for child in psutil.Process().children() if "shim.py" in " ".join(child.cmdline()))
+                wait_for_a_child(shim.pid)
+                shim.kill()
+                await backend.remove("iris")
+                await until(backend, lambda found: not found)
+                assert running(tmp_path) == []
+
+    run(scenario())

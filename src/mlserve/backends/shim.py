@@ -217,14 +217,13 @@ def main(directory: Path, spec: dict[str, Any]) -> None:
         log.begin()
         pipe, write_end = os.pipe()
         try:
-            program = start(spec, cgroup, write_end)
+            program = start(directory, spec, cgroup, write_end)
         except OSError as exc:
             write(directory, "exit", {"at": time.time(), "not_started": describe(exc, spec)})
             return
         os.close(write_end)
-    identity = {"pid": program.pid, "start": program.start}
-    shim = {"pid": os.getpid(), "start": start_time(os.getpid())}
-    write(directory, "program", {"shim": shim, "program": identity, "boot": spec["boot"]})
+    if attach:
+        introduce(directory, spec, program)
     over = watch(program, pipe, log, 0 if cgroup else spec["memory_mb"] * 2**20)
     oom = over or cgroup.oom()
     at, peak = time.time(), max(program.peak, cgroup.peak())
@@ -235,17 +234,35 @@ def main(directory: Path, spec: dict[str, Any]) -> None:
     write(directory, "exit", {"at": at, **(program.ended or {}), "oom": oom, "memory": memory})
 
 
-def start(spec: dict[str, Any], cgroup: Cgroup, write_end: int) -> Program:
-    """Fork the program into a session of its own; raises the OSError that kept it from starting."""
+def introduce(directory: Path, spec: dict[str, Any], program: Program) -> None:
+    """Say who we are and whom we keep."""
+    identity = {"pid": program.pid, "start": program.start}
+    shim = {"pid": os.getpid(), "start": start_time(os.getpid())}
+    write(directory, "program", {"shim": shim, "program": identity, "boot": spec["boot"]})
+
+
+def start(directory: Path, spec: dict[str, Any], cgroup: Cgroup, write_end: int) -> Program:
+    """Fork the program into a session of its own; raises the OSError that kept it from starting.
+
+    It begins once its pid is noted: were we killed before, it would run on with nobody who knows of it.
+    """
     failed, failing = os.pipe()
+    noted, noting = os.pipe()
     # Opened for reading too, the pipe never breaks: a program that outlives this shim is not killed by its own log.
     output = os.open(f"/proc/self/fd/{write_end}", os.O_RDWR)
     pid = os.fork()
     if pid == 0:
+        os.close(noting)
+        if not os.read(noted, 1):  # the shim is gone
+            os._exit(127)
         become(spec, cgroup, output, failing)
     os.close(failing)
     os.close(output)
+    os.close(noted)
     program = Program(pid, start_time(pid), child=True)
+    introduce(directory, spec, program)
+    os.write(noting, b"!")
+    os.close(noting)
     with os.fdopen(failed) as report:
         text = report.read()
     if text:

@@ -26,6 +26,8 @@ def application(token: str) -> FastAPI:
     app.add_exception_handler(MlserveError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _unrouted)
+    app.add_exception_handler(OSError, _of_this_machine)
+    app.add_exception_handler(Exception, _unforeseen)
     app.add_middleware(tokens.TokenGuard, token=token, refusal=problem(_DENIED))
     return app
 
@@ -70,3 +72,15 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     answer = problem(ours)
     answer.status_code = unrouted.status_code
     return answer
+
+
+async def _of_this_machine(_: Request, error: Exception) -> Response:
+    failed = cast(OSError, error)
+    place = f"{failed.filename}: " if failed.filename else ""
+    hint = "free some disk, or give the hub's user the right to read and write there"
+    return problem(MlserveError(f"{place}{failed.strerror or failed}", hint=hint))
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    told = f"{request.method} {request.url.path} ended with {type(error).__name__}: {error}"
+    return problem(MlserveError(told, hint="mlserve hub logs has the traceback; please report it"))
