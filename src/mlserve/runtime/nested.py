@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from mlserve.runtime.processors.base import Tensor
-from mlserve.runtime.tensors import DTYPES, FINITE, Array, bad, datatype_of
+from mlserve.runtime.tensors import DTYPES, FINITE, Array, BadTensor, bad
 
 _FEW = 32
 DEEPEST = 32
 """The dimensions that every numpy can walk."""
 _MOST_TEXT = 4 << 20
 """Characters that numpy's own text may take."""
-_RAGGED = "lists of unequal length, or mixed with single values: {}"
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = 4
 _KINDS = {
@@ -27,39 +26,33 @@ _KINDS = {
 
 def from_json(value: Any, tensor: Tensor) -> Array:
     """Nested lists as an array of the tensor's datatype, shape not yet checked; ``null`` is a missing number (NaN)."""
-    flat, kinds = _flattened(value, tensor)
-    if tensor.datatype == "BYTES":
-        return _texts(value, flat, tensor)
+    flat, kinds, shape = _flattened(value, tensor)
     if not tensor.datatype:
-        return _nested(value, flat, tensor, None if _fits_numpy(flat, kinds) else np.dtype(np.object_))
-    guilty = _guilty(kinds, DTYPES[tensor.datatype])
-    if guilty is not None:
+        dtype = None if _fits_numpy(flat, kinds) else DTYPES["BYTES"]
+        return np.array(flat, dtype=dtype).reshape(shape)
+    dtype = DTYPES[tensor.datatype]
+    taken = _TAKEN[dtype.kind]
+    if not kinds <= taken:
+        guilty = next(kind for kind in kinds if kind not in taken)
         raise bad(tensor, f"{_KINDS.get(guilty, guilty.__name__)}: {_glimpse(value)}")
-    return _as_datatype(_nested(value, flat, tensor), value, flat, tensor)
+    return _MAKERS[dtype.kind](flat, kinds, dtype, tensor).reshape(shape)
 
 
-def _flattened(value: Any, tensor: Tensor) -> tuple[list[Any], set[type]]:
-    """The single values inside nested lists, and their types: looked at before numpy, which would make text of all."""
+def _flattened(value: Any, tensor: Tensor) -> tuple[list[Any], set[type], tuple[int, ...]]:
+    """The single values inside nested lists, their types and the shape, without numpy, which makes text of anything."""
     if type(value) is not list:
-        return [value], {type(value)}
+        return [value], {type(value)}, ()
+    flat: list[Any] = value
+    shape: tuple[int, ...] = (len(flat),)
     for _ in range(DEEPEST):
-        kinds = set(map(type, value))
+        kinds = set(map(type, flat))
         if list not in kinds:
-            return value, kinds
-        if len(kinds) > 1:
-            raise bad(tensor, _RAGGED.format(_glimpse(value)))
-        value = list(chain.from_iterable(value))
+            return flat, kinds, shape
+        lengths = set(map(len, flat)) if len(kinds) == 1 else ()
+        if len(lengths) != 1:
+            raise bad(tensor, f"lists of unequal length, or mixed with single values: {_glimpse(value)}")
+        flat, shape = list(chain.from_iterable(flat)), (*shape, *lengths)
     raise bad(tensor, f"lists inside lists, more than {DEEPEST} deep")
-
-
-def _nested(value: Any, flat: list[Any], tensor: Tensor, dtype: np.dtype[Any] | None = None) -> Array:
-    try:
-        array = np.array(value, dtype=dtype)
-    except ValueError:
-        raise bad(tensor, _RAGGED.format(_glimpse(value))) from None
-    if array.size != len(flat):  # numpy takes unequal lists as objects
-        raise bad(tensor, _RAGGED.format(_glimpse(value)))
-    return array
 
 
 def _fits_numpy(flat: list[Any], kinds: set[type]) -> bool:
@@ -69,67 +62,54 @@ def _fits_numpy(flat: list[Any], kinds: set[type]) -> bool:
     return len(kinds) == 1 and max(map(len, flat)) * len(flat) <= _MOST_TEXT
 
 
-def _guilty(kinds: set[type], dtype: np.dtype[Any]) -> type | None:
-    """The type that a number's or truth value's array can't take; true and false are no numbers."""
-    taken = {"b": (bool, int), "f": (float, int, type(None))}.get(dtype.kind, (int, float))
-    return next((kind for kind in kinds if kind not in taken), None)
-
-
-def _as_datatype(array: Array, value: Any, flat: list[Any], tensor: Tensor) -> Array:
-    dtype = DTYPES[tensor.datatype]
-    kind, target = array.dtype.kind, dtype.kind
-    if array.dtype == dtype:
-        return array
-    if target == "f":
-        return _narrowed(array if kind in "fiu" else _with_missing(array, value, tensor), dtype, value, tensor)
-    if array.size == 0:
-        return array.astype(dtype)
-    if target in "iu":
-        return _whole(array, dtype, value, flat, tensor)
-    if kind in "iu" and bool(((array == 0) | (array == 1)).all()):
-        return array.astype(dtype)
-    raise bad(tensor, f"{datatype_of(array)}: {_glimpse(value)}")
-
-
-def _narrowed(array: Array, dtype: np.dtype[Any], value: Any, tensor: Tensor) -> Array:
+def _numbers(flat: list[Any], kinds: set[type], dtype: np.dtype[Any], tensor: Tensor) -> Array:
     limit = FINITE[dtype]
-    if array.size <= _FEW:  # the usual request: plain Python is quicker here than the checks below
-        numbers = array.ravel().tolist()
-        if not numbers or (max(numbers) <= limit and min(numbers) >= -limit):
-            return array.astype(dtype, copy=False)
-    with np.errstate(over="ignore"):
-        narrow: Array = array.astype(dtype, copy=False)
-    if dtype.itemsize < 8 and np.isinf(narrow).any() and not np.isinf(array).any():
-        raise bad(tensor, f"a number too large for {tensor.datatype}: {_glimpse(value)}")
-    return narrow
-
-
-def _with_missing(array: Array, value: Any, tensor: Tensor) -> Array:
+    if len(flat) <= _FEW and type(None) not in kinds and (not flat or (max(flat) <= limit and min(flat) >= -limit)):
+        return np.array(flat, dtype=dtype)  # the usual request: plain Python is quicker here than the checks below
     try:
-        return array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            array = np.array(flat, dtype=dtype)
     except OverflowError:
-        raise bad(tensor, f"a number too large for {tensor.datatype}: {_glimpse(value)}") from None
+        raise _too_large(flat, tensor) from None
+    if np.isinf(array).any() and not np.isinf(np.array(flat, dtype=np.float64)).any():
+        raise _too_large(flat, tensor)
+    return array
 
 
-def _whole(array: Array, dtype: np.dtype[Any], value: Any, flat: list[Any], tensor: Tensor) -> Array:
-    if any(type(number) is float and not number.is_integer() for number in flat if array.dtype.kind not in "iu"):
-        raise bad(tensor, f"numbers that are not whole: {_glimpse(value)}")
+def _too_large(flat: list[Any], tensor: Tensor) -> BadTensor:
+    return bad(tensor, f"a number too large for {tensor.datatype}: {_glimpse(flat)}")
+
+
+def _whole(flat: list[Any], kinds: set[type], dtype: np.dtype[Any], tensor: Tensor) -> Array:
+    if float in kinds:  # as whole numbers of their own: a float beside them would round those beyond 2**53
+        if any(type(number) is float and not number.is_integer() for number in flat):
+            raise bad(tensor, f"numbers that are not whole: {_glimpse(flat)}")
+        flat = [int(number) for number in flat]
     info = np.iinfo(dtype)
-    if array.dtype.kind in "iu":
-        low, high = int(array.min()), int(array.max())
-    else:  # numpy has made floats of them, or nothing: beyond 2**53 those are not the same numbers
-        exact = [int(number) for number in flat]
-        low, high = min(exact), max(exact)
-    if low < info.min or high > info.max:
-        raise bad(tensor, f"a number outside {info.min}…{info.max}: {_glimpse(value)}")
-    return array.astype(dtype) if array.dtype.kind in "iu" else np.array(exact, dtype=dtype).reshape(array.shape)
+    if flat and (min(flat) < info.min or max(flat) > info.max):
+        raise bad(tensor, f"a number outside {info.min}…{info.max}: {_glimpse(flat)}")
+    return np.array(flat, dtype=dtype)
 
 
-def _texts(value: Any, flat: list[Any], tensor: Tensor) -> Array:
-    for item in flat:
-        if not isinstance(item, str | bytes):
-            raise bad(tensor, f"{_KINDS.get(type(item), type(item).__name__)}: {_glimpse(value)}")
-    return _nested(value, flat, tensor, DTYPES["BYTES"])
+def _truths(flat: list[Any], kinds: set[type], dtype: np.dtype[Any], tensor: Tensor) -> Array:
+    if kinds - {bool} and not all(item in (0, 1) for item in flat):
+        raise bad(tensor, f"whole numbers beside 0 and 1: {_glimpse(flat)}")
+    return np.array(flat, dtype=dtype)
+
+
+def _objects(flat: list[Any], kinds: set[type], dtype: np.dtype[Any], tensor: Tensor) -> Array:
+    return np.array(flat, dtype=dtype)
+
+
+_TAKEN: dict[str, frozenset[type]] = {
+    "f": frozenset((float, int, type(None))),
+    "i": frozenset((int, float)),
+    "u": frozenset((int, float)),
+    "b": frozenset((bool, int)),
+    "O": frozenset((str, bytes)),
+}
+"""By the kind of a dtype, what may stand for its values; true and false are no numbers."""
+_MAKERS = {"f": _numbers, "i": _whole, "u": _whole, "b": _truths, "O": _objects}
 
 
 def _glimpse(value: Any) -> str:
