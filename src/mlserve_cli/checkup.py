@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.client import Client
-from mlserve.context import find, home_directory, is_elsewhere, local_hub
+from mlserve.context import HOME_FORMAT, find, home_directory, is_elsewhere, local_hub
 from mlserve.errors import MlserveError
 from mlserve.management import Management
 from mlserve.transport import Transport
@@ -44,7 +45,19 @@ def _home(home: Path) -> Check:
     mode = home.stat().st_mode & 0o777
     ok = home.is_dir() and os.access(home, os.W_OK | os.X_OK) and not mode & 0o077
     fix = f"chmod 700 {home}, and see that it is yours; or set MLSERVE_HOME to another directory"
+    written = _format(home)
+    if written not in (None, HOME_FORMAT):
+        fix = "use the mlserve that wrote it, or set MLSERVE_HOME to another directory"
+        return _check("home", False, f"{home} has format {written}, this mlserve reads format {HOME_FORMAT}", fix)
     return _check("home", ok, f"{home} has mode {mode:04o}", fix)
+
+
+def _format(home: Path) -> object:
+    """The format that a home says it has; None where it says nothing."""
+    try:
+        return json.loads((home / "home.json").read_text()).get("format")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _disk(home: Path) -> Check:
@@ -94,9 +107,19 @@ def _port(home: Path) -> Check:
     if not kept.is_file():
         return _check("ports", True, "the gateway takes 127.0.0.1:8080, or the next free port at its first start")
     host, _, port = kept.read_text().strip().rpartition(":")
-    free = _free(host, int(port)) or _answers(f"http://{host}:{port}")
+    # What answers here without a hub is the Envoy that this home's last hub left behind, or somebody else's program.
+    free = _free(host, int(port)) or _is_ours(home)
     fix = f"end the program that has port {port}, or mlserve hub start --gateway HOST:PORT"
     return _check("ports", free, f"the gateway's {host}:{port} is {'free or its own' if free else 'taken'}", fix)
+
+
+def _is_ours(home: Path) -> bool:
+    """Whether the Envoy of this home runs."""
+    try:
+        pid = int(json.loads((home / "gateway" / "envoy.json").read_text())["pid"])
+        return "envoy" in Path(f"/proc/{pid}/comm").read_text()
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _free(host: str, port: int) -> bool:

@@ -70,5 +70,7 @@ def _curl(service: Service) -> str:
     token = service.to_dict().get("token")
     header = f"-H 'Authorization: {token}' " if token else ""
     if question is None:
-        return f"curl {header}{service.endpoint}"
+        # Our runtime describes itself whatever the model; a program of the user's own knows its own paths.
+        own = "command" in (service.to_dict().get("descriptor") or {})
+        return f"curl {header}{service.endpoint}{'/' if own else '/describe'}"
     return f"curl {header}-d {shlex.quote(json.dumps(question))} {service.endpoint}"

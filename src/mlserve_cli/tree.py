@@ -47,7 +47,7 @@ class Verbs(TyperGroup):
         name = aliases.get(args[0], args[0])
         found = self.get_command(ctx, name)
         if found is None:
-            near = get_close_matches(name, [*self.list_commands(ctx), *aliases], 1)
+            near = get_close_matches(name, [*self.list_commands(ctx), *aliases], 1, cutoff=0.7)
             hint = f"did you mean {near[0]}?" if near else f"{self._prog} --help lists the commands"
             raise InvalidInput(f'{self._prog}: no command "{name}"', hint=hint)
         return name, found, args[1:]

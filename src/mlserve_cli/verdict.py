@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlserve.client import Trial
-from mlserve.errors import InvalidDescriptor, MlserveError
+from mlserve.errors import InvalidDescriptor, MlserveError, NoCapacity
 from mlserve_cli.render import Format, show
 
 
@@ -18,15 +18,26 @@ def verdict_text(found: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *check_lines(found.get("checks") or [])])
 
 
+def judged(validate: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """The verdict, also where the descriptor is so wrong that the hub was never asked."""
+    try:
+        return dict(validate())
+    except InvalidDescriptor as exc:
+        check = {"name": "descriptor", "ok": False, "detail": exc.message, "hint": exc.hint}
+        errors = exc.details or [{"pointer": "", "code": exc.code, "message": exc.message}]
+        return {"valid": False, "name": "the descriptor", "warnings": [], "errors": errors, "checks": [check]}
+
+
 def reject_invalid(found: Mapping[str, Any]) -> None:
-    """Raise InvalidDescriptor where ``validate`` found the descriptor wrong."""
+    """Raise InvalidDescriptor where ``validate`` found the descriptor wrong, NoCapacity where there is only no room."""
     if found.get("valid"):
         return
     errors = [dict(error) for error in found.get("errors") or []]
     failed = [check for check in found.get("checks") or [] if not check.get("ok")]
     first = _detail(errors[0]) if errors else (failed[0].get("detail") if failed else "it can't be served here")
     hint = next((str(item["hint"]) for item in failed if item.get("hint")), "correct what is named above")
-    raise InvalidDescriptor(f'"{found.get("name")}" is not valid: {first}', hint=hint, details=errors)
+    kind = NoCapacity if errors and all(error.get("code") == "no-capacity" for error in errors) else InvalidDescriptor
+    raise kind(f'"{found.get("name")}" is not valid: {first}', hint=hint, details=errors)
 
 
 def check_lines(checks: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mlserve.context import local_hub
+from mlserve.context import HOME_FORMAT, local_hub
 from mlserve.errors import HubStartFailed, MlserveError
-from mlserve.hub.home import FORMAT, Home
+from mlserve.hub.home import Home
 from mlserve.hub.serve import serve
 from mlserve.hub.settings import Settings
 
@@ -22,7 +22,7 @@ from mlserve.hub.settings import Settings
 def test_a_fresh_home_is_private_and_has_a_format(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
-    assert json.loads((tmp_path / "home" / "home.json").read_text()) == {"format": FORMAT}
+    assert json.loads((tmp_path / "home" / "home.json").read_text()) == {"format": HOME_FORMAT}
     home.close()
 
 

@@ -82,6 +82,7 @@ def test_a_start_that_fails_is_explained(client: Client, tmp_path: Path, what: s
         assert any("giving up" in line for line in record["log"])
     if cause == "out-of-memory":
         assert record["memory"]["limit_mb"] == 256
+        assert record["phase"] == "load"
 
 
 def test_a_start_that_takes_too_long_ends_at_its_deadline(client: Client, tmp_path: Path) -> None:

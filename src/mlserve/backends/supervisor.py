@@ -15,6 +15,7 @@ from mlserve.backends.base import State, Workload
 from mlserve.backends.launch import LogLimits, specification
 from mlserve.backends.ports import free_port
 from mlserve.backends.records import Record, Records, new_id
+from mlserve.backends.report import Report
 from mlserve.backends.runs import Run
 from mlserve.errors import NoCapacity
 
@@ -220,7 +221,7 @@ class Supervisor:
         if record.cgroup:
             group = Path(record.cgroup["path"])
             cgroups.Place(group.parent, record.cgroup["version"]).give_back(group)
-        phase = "serve" if record.ready_at else "probe"
+        phase = "serve" if record.ready_at else self._phase(record.id)
         proof = {**found, **record.killed_for, "phase": phase, "stopped": record.draining_since is not None}
         if record.declared_port and not record.ready_at and "taken_by" not in proof:
             proof["taken_by"] = self.who_listens(record.declared_port)
@@ -229,6 +230,12 @@ class Supervisor:
             self.forget(replace(record, reason="stopped"))
         else:
             self._judge(record)
+
+    def _phase(self, instance: str) -> str:
+        """What an instance that was never ready did last, as it told; one that tells nothing was being waited for."""
+        run = self.runs.get(instance)
+        told = run.report.report if run else Report()
+        return list(told.phases)[-1] if told.phases and not told.ready_at else "probe"
 
     def _judge(self, record: Record) -> None:
         served = (record.service, record.version) in self.served

@@ -10,6 +10,7 @@ from mlserve.client.logs import Log
 from mlserve.client.sample import sample
 from mlserve.client.service import Service
 from mlserve.client.waiting import Progress
+from mlserve.errors import MlserveError
 from mlserve.predictor import Predictor
 
 
@@ -48,11 +49,22 @@ def try_out(service: Service, data: Any = None, *, timeout: float | None, on_pro
         service.wait(timeout, on_progress)
         with service.predictor() as predictor:
             question = _question(predictor) if data is None else data
-            answer = None if question is None else predictor.predict(question)
+            answer = None if question is None else _ask(service, predictor, question)
         seconds = round(time.monotonic() - begin, 3)
         return Trial(service.name, question, answer, data is None, seconds, service.logs(tail=200))
     finally:
         service.delete(wait=False)
+
+
+def _ask(service: Service, predictor: Predictor, question: Any) -> Any:
+    """The answer; an error takes the log with it, for the instance is gone when the user reads it."""
+    try:
+        return predictor.predict(question)
+    except MlserveError as exc:
+        lines = [line.text for line in service.logs(tail=40)]
+        exc.details.append({"code": "log", "message": "log of the throw-away instance", "log": lines})
+        exc.hint = "its log is above; correct the processor or the question and try again"
+        raise
 
 
 def _question(predictor: Predictor) -> Any:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mlserve.context.address import Address, find, home_directory, is_elsewhere
+from mlserve.context.address import HOME_FORMAT, Address, find, home_directory, is_elsewhere
 
-__all__ = ["Address", "find", "home_directory", "is_elsewhere"]
+__all__ = ["HOME_FORMAT", "Address", "find", "home_directory", "is_elsewhere"]

@@ -10,6 +10,9 @@ from pathlib import Path
 from mlserve.context import local_hub, named
 from mlserve.errors import NotFound
 
+HOME_FORMAT = 1
+"""What home.json says of a home that this mlserve can read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:

@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mlserve.context import HOME_FORMAT
 from mlserve.errors import HubStartFailed
 
-FORMAT = 1
 _ROOM = 512 * 1024
 """Bytes that a start needs at least, with those of the gateway."""
 
@@ -92,9 +92,9 @@ class Home:
     def _check_format(self) -> None:
         found = self.read("home.json").get("format")
         if found is None:
-            self.write_private("home.json", {"format": FORMAT})
-        elif found != FORMAT:
+            self.write_private("home.json", {"format": HOME_FORMAT})
+        elif found != HOME_FORMAT:
             raise HubStartFailed(
-                f"the home {self.path} has format {found}; this mlserve reads format {FORMAT}",
+                f"the home {self.path} has format {found}; this mlserve reads format {HOME_FORMAT}",
                 hint="use the mlserve that wrote it, or set MLSERVE_HOME to another directory",
             )

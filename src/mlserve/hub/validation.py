@@ -49,9 +49,9 @@ class _Report:
     def passed(self, name: str, detail: str = "") -> None:
         self.checks.append({"name": name, "ok": True, "detail": detail, "hint": ""})
 
-    def failed(self, name: str, error: MlserveError) -> None:
+    def failed(self, name: str, error: MlserveError, pointer: str = "") -> None:
         self.checks.append({"name": name, "ok": False, "detail": error.message, "hint": error.hint, "code": error.code})
-        self.errors += error.details or [{"pointer": "", "code": error.code, "message": error.message}]
+        self.errors += [_detail(pointer, error, detail) for detail in error.details or [{}]]
 
     def made(self, name: str, warnings: list[Any]) -> dict[str, Any]:
         return {
@@ -63,6 +63,14 @@ class _Report:
         }
 
 
+def _detail(pointer: str, error: MlserveError, detail: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A detail as the interface has it: where, which code, what."""
+    code = detail.get("cause") or detail.get("code") or error.code
+    place = {"pointer": detail.get("pointer") or pointer, "code": "not-found" if code == "missing" else code}
+    rest = {key: value for key, value in detail.items() if key in ("nearest", "backends")}
+    return {**place, "message": detail.get("message") or error.message, **rest}
+
+
 async def _check_files(report: _Report, submission: Submission, descriptor: Descriptor, preparer: Preparer) -> None:
     version = Version(descriptor.name, 0, time.time(), submission.descriptor, submission.content, submission.base)
     found: dict[str, str] = {}
@@ -70,7 +78,7 @@ async def _check_files(report: _Report, submission: Submission, descriptor: Desc
         try:
             path = await preparer.locate(version, descriptor, pointer)
         except MlserveError as exc:
-            report.failed(pointer[1:], exc)
+            report.failed(pointer[1:], exc, pointer)
             continue
         if path is not None:
             found[pointer] = str(path)
@@ -78,7 +86,7 @@ async def _check_files(report: _Report, submission: Submission, descriptor: Desc
     try:
         finding = await aside(partial(examine, found, descriptor.model_entry))
     except MlserveError as exc:
-        report.failed("model", exc)
+        report.failed("model", exc, "/model_path")
         return
     if finding is not None:
         report.passed("model", finding.summary())

@@ -7,7 +7,7 @@ from typer import Option
 from mlserve import connect
 from mlserve_cli.options import Changes, File, Output
 from mlserve_cli.render import Format, show
-from mlserve_cli.verdict import reject_invalid, verdict_text
+from mlserve_cli.verdict import judged, reject_invalid, verdict_text
 
 
 def command(
@@ -17,6 +17,6 @@ def command(
     output: Output = Format.table,
 ) -> None:
     """Validate a descriptor; exit 2 where it is wrong."""
-    found = dict(connect().validate(file, set=set or (), fetch=not no_fetch))
+    found = judged(lambda: connect().validate(file, set=set or (), fetch=not no_fetch))
     show(output, found, lambda: verdict_text(found))
     reject_invalid(found)
