@@ -248,17 +248,23 @@ def start(directory: Path, spec: dict[str, Any], cgroup: Cgroup, write_end: int)
     """
     failed, failing = os.pipe()
     noted, noting = os.pipe()
+    standing, stands = os.pipe()
     # Opened for reading too, the pipe never breaks: a program that outlives this shim is not killed by its own log.
     output = os.open(f"/proc/self/fd/{write_end}", os.O_RDWR)
     pid = os.fork()
     if pid == 0:
         os.close(noting)
+        stand_alone()
+        os.write(stands, b"!")
         if not os.read(noted, 1):  # the shim is gone
             os._exit(127)
         become(spec, cgroup, output, failing)
     os.close(failing)
     os.close(output)
     os.close(noted)
+    os.close(stands)
+    os.read(standing, 1)  # from now on it has a group, and signals reach it
+    os.close(standing)
     program = Program(pid, start_time(pid), child=True)
     introduce(directory, spec, program)
     os.write(noting, b"!")
@@ -272,12 +278,16 @@ def start(directory: Path, spec: dict[str, Any], cgroup: Cgroup, write_end: int)
     return program
 
 
+def stand_alone() -> None:
+    """Leave the shim's session, and end by signals again as programs do."""
+    os.setsid()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def become(spec: dict[str, Any], cgroup: Cgroup, output: int, failing: int) -> None:
     name = ""
     try:
-        os.setsid()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         most = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
