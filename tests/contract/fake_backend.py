@@ -11,11 +11,12 @@ from typing import Any
 
 from mlserve.backends import evidence, retry
 from mlserve.backends.base import Capacity, Instance, LogLine, State, Workload
-from mlserve.backends.capacity import check, reserved, spare
+from mlserve.backends.capacity import reserved, spare
 from mlserve.backends.converge import converge
 from mlserve.backends.local import refuse_unsupported
 from mlserve.backends.machine import Machine
 from mlserve.backends.records import Record, new_id
+from mlserve.backends.room import require_room
 
 MACHINE = Machine(cores=8, memory_mb=16000, available_mb=16000)
 REFUSAL = {"cause": "load-exception", "reason": "no such weights", "retryable": False}
@@ -40,7 +41,7 @@ class FakeBackend:
         if starts:
             staying = [record for record in have if record.draining_since is None]
             more = max(workload.count - len(staying), starts)
-            check(workload, more, MACHINE, reserved(self._records.values()))
+            require_room(workload.resources, more, spare(MACHINE, reserved(self._records.values())))
         self._wishes[workload.service, workload.version] = workload
         self._advance()
 

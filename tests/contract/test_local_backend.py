@@ -360,16 +360,6 @@ def test_asking_for_many_instances_is_cheap(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_more_cores_than_there_are_may_be_asked_for_together_and_are_told(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with opened(tmp_path) as backend:
-            assert backend.oversubscription(Resources(cpu=0.1)) is None
-            asked, there = backend.oversubscription(Resources(cpu=1.0), count=1000) or (0.0, 0.0)
-            assert (asked, there) == (1000.0, (await backend.capacity()).cpu)
-
-    run(scenario())
-
-
 def test_a_name_that_was_deleted_comes_back_without_a_past(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with opened(tmp_path) as backend:

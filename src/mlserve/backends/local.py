@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.backends import logs, machine, report
-from mlserve.backends.base import Capacity, Instance, LogLine, Resources, State, Workload
-from mlserve.backends.capacity import check, reserved, spare
+from mlserve.backends.base import Capacity, Instance, LogLine, State, Workload
+from mlserve.backends.capacity import reserved, spare
 from mlserve.backends.converge import Actions, converge
 from mlserve.backends.launch import LogLimits
 from mlserve.backends.readiness import Patience, Readiness
 from mlserve.backends.records import Record
+from mlserve.backends.room import require_room
 from mlserve.backends.supervisor import Supervisor
 from mlserve.errors import InvalidDescriptor, InvalidInput, MlserveError
 
@@ -101,11 +102,6 @@ class LocalBackend:
         there = await asyncio.to_thread(machine.look)
         return spare(there, reserved(self._supervisor.all()))
 
-    def oversubscription(self, more: Resources | None = None, count: int = 1) -> tuple[float, float] | None:
-        """Cores asked for (by all here and ``count`` times ``more``) and cores there are; None when they suffice."""
-        asked = reserved(self._supervisor.all()).cpu + (more.cpu * count if more else 0)
-        return (asked, machine.cores()) if asked > machine.cores() else None
-
     async def close(self) -> None:
         """Let go of everything; what runs goes on."""
         self._loop.cancel()
@@ -161,7 +157,7 @@ class LocalBackend:
             staying = [record for record in have if record.draining_since is None]
             missing = max(workload.count - len(staying), starts)
             there = await asyncio.to_thread(machine.look)
-            check(workload, missing, there, reserved(self._supervisor.all()))
+            require_room(workload.resources, missing, spare(there, reserved(self._supervisor.all())))
 
     def _of(self, service: str | None) -> list[Record]:
         return [record for record in self._supervisor.all() if service in (None, record.service)]

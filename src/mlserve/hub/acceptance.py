@@ -8,11 +8,12 @@ from typing import Any
 
 from mlserve import storage
 from mlserve.backends.base import Capacity
+from mlserve.backends.room import require_room
 from mlserve.descriptor import Descriptor, local_paths, parse
 from mlserve.engines.base import resources
 from mlserve.engines.catalogue import resolve
 from mlserve.engines.choice import engine_of
-from mlserve.errors import InvalidDescriptor, InvalidInput, NoCapacity
+from mlserve.errors import InvalidDescriptor, InvalidInput
 from mlserve.hub.places import Place, Places
 from mlserve.workload import Resources
 
@@ -36,7 +37,7 @@ class Accepted:
 
 
 async def accept(submission: Submission, places: Places, content: storage.ContentStore, *, beside: int = 0) -> Accepted:
-    """Check a submission; raises InvalidDescriptor, InvalidInput, NoCapacity.
+    """Check a submission; raises InvalidDescriptor, InvalidInput.
 
     ``beside``: how many instances of the same size run already and will make room.
     """
@@ -48,35 +49,9 @@ async def accept(submission: Submission, places: Places, content: storage.Conten
     _check_content(submission, content)
     capacity = await place.backend.capacity()
     wanted = resources(descriptor)
-    check_capacity(wanted, max(descriptor.metadata.instance - beside, 0), capacity)
+    require_room(wanted, max(descriptor.metadata.instance - beside, 0), capacity)
     warnings += _cpu_warning(wanted, descriptor.metadata.instance, capacity)
     return Accepted(descriptor, place, tuple(warnings))
-
-
-def check_capacity(wanted: Resources, count: int, capacity: Capacity) -> None:
-    """Raise NoCapacity where the place lacks what ``count`` more instances need, what is needed and what is free."""
-    short: list[dict[str, Any]] = []
-    if capacity.cpu is not None and wanted.cpu > capacity.cpu:
-        short.append(
-            _shortfall("/metadata/cpu", f"one instance asks for {wanted.cpu:g} cores, this place has {capacity.cpu:g}")
-        )
-    if capacity.memory_free_mb is not None and wanted.memory_mb * count > capacity.memory_free_mb:
-        needed = f"{count} × {wanted.memory_mb} MB = {wanted.memory_mb * count} MB of memory"
-        short.append(_shortfall("/metadata/memory", f"{needed} are needed, {capacity.memory_free_mb} MB are free"))
-    if wanted.gpu * count > (capacity.gpus_free or 0) and (wanted.gpu and capacity.memory_free_mb is not None):
-        short.append(
-            _shortfall("/metadata/gpu", f"{wanted.gpu * count} GPUs are needed, {capacity.gpus_free or 0} are free")
-        )
-    if short:
-        raise NoCapacity(
-            "; ".join(str(detail["message"]) for detail in short),
-            hint="ask for less (--set metadata.memory=…, --set metadata.instance=…), or stop something: mlserve list",
-            details=short,
-        )
-
-
-def _shortfall(pointer: str, message: str) -> dict[str, Any]:
-    return {"pointer": pointer, "code": "no-capacity", "message": message}
 
 
 def _cpu_warning(wanted: Resources, count: int, capacity: Capacity) -> list[dict[str, Any]]:

@@ -11,11 +11,12 @@ from typing import Any
 
 from mlserve import storage
 from mlserve.backends.base import LogLine
+from mlserve.backends.room import require_room
 from mlserve.descriptor import Descriptor, set_values
 from mlserve.engines.base import resources
 from mlserve.errors import Conflict, InvalidInput, NotFound
 from mlserve.hub import failures, view
-from mlserve.hub.acceptance import Accepted, Submission, accept, check_capacity
+from mlserve.hub.acceptance import Accepted, Submission, accept
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.places import Places
 from mlserve.hub.plan import Seen
@@ -106,7 +107,7 @@ class Hub:
             )
         more = 0 if service.stopped else max(count - service.count, 0)
         capacity = await self.places.get(service.resource).backend.capacity()
-        check_capacity(resources(self._descriptor(service)), more, capacity)
+        require_room(resources(self._descriptor(service)), more, capacity)
         self._changeable(name)  # much can be wished while a question is out
         self._wish(name, count=count, serving_count=count)
         return self._woken(name)
@@ -119,7 +120,7 @@ class Hub:
             return self._woken(name)
         if service.stopped:
             capacity = await self.places.get(service.resource).backend.capacity()
-            check_capacity(resources(self._descriptor(service)), service.count, capacity)
+            require_room(resources(self._descriptor(service)), service.count, capacity)
             service = self._changeable(name)
         self._forgive(service)
         self._wish(name, stopped=False, restarts=service.restarts + int(failed))

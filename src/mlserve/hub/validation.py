@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from mlserve.backends.room import require_room
 from mlserve.descriptor import Descriptor, parse
 from mlserve.engines.base import resources
 from mlserve.engines.choice import engine_of
 from mlserve.engines.runtime import processor_name
 from mlserve.errors import InvalidDescriptor, MlserveError
-from mlserve.hub.acceptance import Submission, check_capacity
+from mlserve.hub.acceptance import Submission
 from mlserve.hub.aside import aside
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import PATHS, Preparer, examine
@@ -95,7 +96,7 @@ async def _check_files(report: _Report, submission: Submission, descriptor: Desc
 async def _check_place(report: _Report, descriptor: Descriptor, places: Places) -> None:
     try:
         place = places.pick(descriptor.metadata.resource)
-        check_capacity(resources(descriptor), descriptor.metadata.instance, await place.backend.capacity())
+        require_room(resources(descriptor), descriptor.metadata.instance, await place.backend.capacity())
     except MlserveError as exc:
         report.failed("capacity", exc)
     else:

@@ -1,0 +1,46 @@
+"""Decide whether a place has room for more instances: one rule for what is refused up front and at the start. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlserve.backends.base import Capacity, Resources
+from mlserve.errors import Detail, NoCapacity
+
+
+def require_room(wanted: Resources, count: int, capacity: Capacity) -> None:
+    """Raise NoCapacity where ``count`` more instances do not fit, each shortfall with what is needed and what is free.
+
+    The CPU of all together may exceed the cores, that of one instance may not; nothing else is ever shared.
+    """
+    short = list(_shortfalls(wanted, count, capacity))
+    if short:
+        fields = " or ".join(f"--set {detail['pointer'][1:].replace('/', '.')}=…" for detail in short)
+        raise NoCapacity(
+            "; ".join(str(detail["message"]) for detail in short),
+            hint=f"ask for less with {fields}, or stop or scale down another service (mlserve list)",
+            details=short,
+        )
+
+
+def _shortfalls(wanted: Resources, count: int, place: Capacity) -> Iterator[Detail]:
+    if place.cpu is not None and wanted.cpu > place.cpu:
+        text = f"one instance asks for {wanted.cpu:g} cores, this place has {place.cpu:g}"
+        yield _shortfall("/metadata/cpu", text, wanted.cpu, place.cpu)
+    memory = wanted.memory_mb * count
+    if place.memory_free_mb is not None and memory > place.memory_free_mb:
+        text = f"{count} × {wanted.memory_mb} MB = {memory} MB of memory are needed, {place.memory_free_mb} MB are free"
+        yield _shortfall("/metadata/memory", text, memory, place.memory_free_mb)
+    gpus = wanted.gpu * count
+    if place.gpus_free is not None and gpus > place.gpus_free:
+        none = "this place has none that nvidia-smi shows"
+        text = f"{gpus} GPUs are needed, " + (f"{place.gpus_free} are free" if place.gpus else none)
+        yield _shortfall("/metadata/gpu", text, gpus, place.gpus_free)
+    share = wanted.gpu_memory_gb * count
+    if place.gpu_memory_free_gb is not None and share > place.gpu_memory_free_gb:
+        text = f"{share:g} GB of GPU memory are needed, {place.gpu_memory_free_gb:g} GB are free"
+        yield _shortfall("/metadata/gpu_memory", text, share, place.gpu_memory_free_gb)
+
+
+def _shortfall(pointer: str, message: str, needed: float, free: float) -> Detail:
+    return {"pointer": pointer, "code": "no-capacity", "message": message, "needed": needed, "free": free}
