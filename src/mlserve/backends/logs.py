@@ -6,9 +6,11 @@ import heapq
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from mlserve.backends.base import LogLine
 
@@ -47,30 +49,37 @@ class Tail:
 
     def new_lines(self) -> Iterator[LogLine]:
         """Whole lines that were added since the last call."""
-        for path in self._unread():
-            yield from self._rest_of(path)
+        with ExitStack() as stack:
+            for inode, file in self._unread(stack):
+                yield from self._rest_of(inode, file)
 
-    def _unread(self) -> Sequence[Path]:
+    def _unread(self, stack: ExitStack) -> Sequence[tuple[int, BinaryIO]]:
         """The file that was read last, by whatever name it has now, and those that came after it."""
-        current = [path for path, _ in _files(self._directory, "current")]
-        inodes = [_position(path)[0] for path in current]
+        current = _opened(self._directory, "current", stack)
+        inodes = [inode for inode, _ in current]
         if self._inode in inodes:
             return current[inodes.index(self._inode) :]
-        before = [path for path, _ in _files(self._directory, "previous") if _position(path)[0] == self._inode]
+        before = [found for found in _opened(self._directory, "previous", stack) if found[0] == self._inode]
         return [*before, *current]
 
-    def _rest_of(self, path: Path) -> Iterator[LogLine]:
-        inode, size = _position(path)
+    def _rest_of(self, inode: int, file: BinaryIO) -> Iterator[LogLine]:
         if inode != self._inode:
             self._inode, self._offset = inode, 0
-        if size <= self._offset:
-            return
-        with path.open("rb") as file:
-            file.seek(self._offset)
-            data = file.read()
+        file.seek(self._offset)
+        data = file.read()
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
         yield from (_parse(self._instance, line) for line in whole.split(b"\n")[:-1])
+
+
+def _opened(directory: Path, run: str, stack: ExitStack) -> list[tuple[int, BinaryIO]]:
+    """The files of a run by inode, oldest first. Opened from the newest on: one that moves meanwhile is met twice."""
+    found: dict[int, BinaryIO] = {}
+    for path in _names(directory, run):
+        with suppress(FileNotFoundError):
+            file = stack.enter_context(path.open("rb"))
+            found.setdefault(os.fstat(file.fileno()).st_ino, file)
+    return list(found.items())[::-1]
 
 
 def _of_instance(instance: str, directory: Path, wanted: Wanted) -> Iterator[LogLine]:
@@ -82,8 +91,13 @@ def _of_instance(instance: str, directory: Path, wanted: Wanted) -> Iterator[Log
 
 def _files(directory: Path, run: str) -> list[tuple[Path, int]]:
     """Oldest first, each with its size."""
-    paths = [directory / f"{run}.log", *(directory / f"{run}.log.{number}" for number in range(1, _FILES))]
-    return [(path, path.stat().st_size) for path in reversed(paths) if path.exists()]
+    sizes = [(path, _position(path)) for path in _names(directory, run)]
+    return [(path, size) for path, (inode, size) in reversed(sizes) if inode]
+
+
+def _names(directory: Path, run: str) -> list[Path]:
+    """What the files of a run may be called, newest first."""
+    return [directory / f"{run}.log", *(directory / f"{run}.log.{number}" for number in range(1, _FILES))]
 
 
 def _all_lines(files: Sequence[tuple[Path, int]]) -> Iterator[bytes]:
@@ -123,7 +137,7 @@ def _position(path: Path) -> tuple[int, int]:
 def _parse(instance: str, line: bytes) -> LogLine:
     stamp, _, text = line.decode(errors="replace").partition(" ")
     try:
-        at = datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC).timestamp()
+        at = datetime.fromisoformat(stamp).timestamp()
     except ValueError:
         return LogLine(0.0, instance, line.decode(errors="replace"))
     return LogLine(at, instance, text)

@@ -62,7 +62,7 @@ class Descriptor(Words):
     model_entry: Text = None
     """The file below model_path to load."""
     config: str | dict[str, Any] | None = Field(default=None, alias="model_config")
-    """Handed to the processor's load() as it is: text or an object."""
+    """Handed to the processor's load() as an object: text is read as JSON, other text comes under "text"."""
     oss_endpoint: Text = None
     """The endpoint of oss:// and s3:// addresses."""
     warm_up_data_path: Text = None

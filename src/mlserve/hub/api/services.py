@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -109,7 +110,11 @@ async def read_logs(
     )
 
     async def stream() -> AsyncIterator[str]:
+        count = 0
         async for line in lines:
             yield json.dumps({"at": line.at, "instance": line.instance, "text": line.text}) + "\n"
+            count += 1
+            if count % 200 == 0:
+                await asyncio.sleep(0)  # a long log holds nobody else up
 
     return StreamingResponse(stream(), media_type="application/x-ndjson")
