@@ -102,7 +102,7 @@ def _names(directory: Path, run: str) -> list[Path]:
 
 def _all_lines(files: Sequence[tuple[Path, int]]) -> Iterator[bytes]:
     for path, _ in files:
-        with path.open("rb") as file:
+        with suppress(FileNotFoundError), path.open("rb") as file:
             yield from (line.rstrip(b"\n") for line in file)
 
 
@@ -117,7 +117,7 @@ def _newest_lines(files: Sequence[tuple[Path, int]], count: int) -> list[bytes]:
 
 def _last_of(path: Path, size: int, count: int) -> list[bytes]:
     data, at = b"", size
-    with path.open("rb") as file:
+    with suppress(FileNotFoundError), path.open("rb") as file:
         while at > 0 and data.count(b"\n") <= count:
             step = min(_BLOCK, at)
             at -= step
