@@ -66,7 +66,7 @@ def schemas(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure; prints the rows of the README's table."""
-    install(session, "test")
+    install(session)  # without the model libraries: instances have environments of their own, as for a user
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

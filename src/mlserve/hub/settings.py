@@ -20,7 +20,7 @@ class Settings:
     """Path of an Envoy program to use instead of the packaged one."""
     busy_interval: float = 0.1
     """Between two looks at the world while something is under way."""
-    idle_interval: float = 2.0
+    idle_interval: float = 5.0
     trouble_interval: float = 0.5
     """After a look that failed (Envoy is away, the disk is full)."""
     proof_seconds: float = 30.0
