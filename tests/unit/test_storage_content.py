@@ -344,3 +344,10 @@ def test_more_than_the_free_space_is_refused_before_it_is_written(store: Content
     with pytest.raises(NoCapacity, match="no room for an upload"):
         store.write_blob(sha(b"x"), 0, 1 << 60, b"x")
     assert files(store.root) == []
+
+
+def test_what_is_opened_names_its_content(store: ContentStore, folder: Path, tmp_path: Path) -> None:
+    kept = store.add(folder)
+    assert store.holder(store.open(kept.digest, kept.name)) == kept.digest
+    assert store.holder(store.path(kept.digest) / "anything") == kept.digest
+    assert store.holder(tmp_path / "elsewhere") is None

@@ -124,10 +124,11 @@ class Server:
         boot_file = str(self.directory / "boot.json")
         command = [str(self._program()), "-c", boot_file, "--concurrency", str(_workers()), *_FLAGS]
         self.process = spawn(command, self.log.path)
-        self._write("envoy.json", {"pid": self.process.pid, "started": self.process.started, **record})
         try:
+            self._write("envoy.json", {"pid": self.process.pid, "started": self.process.started, **record})
             await self._ready(position)
-        except GatewayFailed:
+        except (GatewayFailed, OSError):
+            # Nobody would find it again, and it would keep the port.
             self.process.signal(signal.SIGKILL)
             await self.process.exited()
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -92,6 +92,15 @@ class Preparer:
     def forget(self, service: str) -> None:
         """A service is gone: what broken downloads left of it goes too."""
         shutil.rmtree(self._landings(service), ignore_errors=True)
+
+    def sweep(self, versions: Iterable[Version]) -> None:
+        """Drop the content that none of these versions needs; what came in the last hour may be on its way and stays."""
+        self.content.prune({digest for version in versions for digest in self._needed(version)})
+
+    def _needed(self, version: Version) -> Iterator[str]:
+        yield from (address["digest"] for address in version.content.values())
+        paths = version.prepared.paths.values() if version.prepared else ()
+        yield from (digest for path in paths if (digest := self.content.holder(Path(path))))
 
     def _landings(self, service: str) -> Path:
         return self.home / "fetched" / service

@@ -48,6 +48,7 @@ class Reconciler:
         self._tasks: dict[tuple[str, Key], asyncio.Task[None]] = {}
         self._published: frozenset[str] = frozenset()
         self._routed: dict[str, int] = {}
+        self._sweeping: asyncio.Task[None] | None = None
         self._complaint = ""
         """What was last said of a look that failed: the same is not said again and again."""
         self._settled: dict[str, tuple[Any, ...]] = {}
@@ -215,6 +216,15 @@ class Reconciler:
         self._unanswered = {key: since for key, since in self._unanswered.items() if key[0] != name}
         self.progress = {key: value for key, value in self.progress.items() if key[0] != name}
         log.info("event=deleted service=%s", name)
+        self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
+
+    async def _sweep(self) -> None:
+        """Free the disk of what no version needs any more; the next delete tries again where this one can't."""
+        versions = [version for service in self._wishes.services() for version in self._wishes.versions(service.name)]
+        try:
+            await aside(partial(self._preparer.sweep, versions))
+        except (OSError, ValueError, MlserveError) as exc:
+            log.warning("event=sweep-failed reason=%r", str(exc))
 
     async def _prepare(self, version: Version) -> None:
         key = (version.service, version.number)

@@ -113,6 +113,13 @@ class ContentStore:
             view.symlink_to(os.path.relpath(tree, view.parent), target_is_directory=True)
         return view
 
+    def holder(self, path: Path) -> str | None:
+        """The content that a path given out by `open` belongs to; None for a path elsewhere."""
+        for root in (self._trees, self._views):
+            if path.is_relative_to(root):
+                return f"sha256:{path.relative_to(root).parts[0]}"
+        return None
+
     def verify(self, content: str) -> list[str]:
         """The files of a tree whose bytes are not what they were; reads all of them."""
         tree = self.path(content)

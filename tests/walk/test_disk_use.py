@@ -1,0 +1,42 @@
+"""What a service took of the disk comes back when it is deleted, and nothing that another one needs goes with it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from mlserve.client import Client
+
+
+def test_a_delete_frees_what_nobody_else_needs(client: Client, home: Path, iris: Path, tmp_path: Path) -> None:
+    for name in ("kept", "gone"):
+        code = tmp_path / name
+        code.mkdir()
+        (code / "app.py").write_text(
+            f"from mlserve.runtime import Processor\nclass {name.title()}(Processor):\n    pass\n"
+        )
+    services = {
+        name: client.services.create(
+            {
+                "name": name,
+                "processor_type": "python",
+                "processor_path": str(tmp_path / name),
+                "processor_entry": "app.py",
+                "metadata": {"instance": 1, "memory": 256},
+            }
+        )
+        for name in ("kept", "gone")
+    }
+    trees = home / "content" / "trees"
+    assert len(list(trees.glob("*.json"))) == 2
+    long_ago = time.time() - 7200
+    for item in trees.iterdir():
+        os.utime(item, (long_ago, long_ago))
+    services["gone"].delete()
+    deadline = time.monotonic() + 10
+    while len(list(trees.glob("*.json"))) > 1:
+        assert time.monotonic() < deadline, "the content of a deleted service stays"
+        time.sleep(0.05)
+    services["kept"].restart()
+    assert client.services.get("kept").version == 1
