@@ -94,7 +94,7 @@ class Preparer:
         shutil.rmtree(self._landings(service), ignore_errors=True)
 
     def sweep(self, versions: Iterable[Version]) -> None:
-        """Drop the content that none of these versions needs; what came in the last hour may be on its way and stays."""
+        """Drop the content that none of these versions needs; what came in the last hour may still be wanted."""
         self.content.prune({digest for version in versions for digest in self._needed(version)})
 
     def _needed(self, version: Version) -> Iterator[str]:
