@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from schemathesis.config import SchemathesisConfig
 from tests.conftest import stop_everything
 
 import mlserve
+from mlserve.errors import StartFailed
+from mlserve.hub.api import answers
 from mlserve.hub.app import application
 
 DOCUMENT = application("").openapi()
@@ -89,3 +92,23 @@ def test_a_body_that_is_not_json_is_named(hub: dict[str, Any]) -> None:
         **{"Content-Type": "application/json"},
     )
     assert (status, problem["code"]) == (400, "invalid-input")
+
+
+def test_what_the_hub_shows_is_what_its_document_says(hub: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("from mlserve.runtime import Processor\nclass Broken(Processor):\n    1 / 0\n")
+    descriptor = {"name": "broken", "processor_type": "python", "processor_path": ".", "processor_entry": "app.py"}
+    path = tmp_path / "service.json"
+    path.write_text(json.dumps({**descriptor, "metadata": {"instance": 1, "memory": 256}}))
+    with mlserve.connect() as client, pytest.raises(StartFailed):
+        client.services.create(path).wait(timeout=60)
+    allowed = {"Authorization": f"Bearer {hub['token']}"}
+    shown = {
+        "": answers.ServiceAnswer,
+        "/instances": answers.InstancesAnswer,
+        "/versions": answers.VersionsAnswer,
+        "/failure": answers.FailuresAnswer,
+    }
+    for route, model in shown.items():
+        status, body = ask(hub, "GET", f"/v1/services/broken{route}", **allowed)
+        assert status == 200
+        assert model.model_validate(body).model_dump(exclude_unset=True) == body, route

@@ -10,6 +10,13 @@ from typing import Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
+from mlserve.hub.api.answers import (
+    FailuresAnswer,
+    InstancesAnswer,
+    ServiceAnswer,
+    ServicesAnswer,
+    VersionsAnswer,
+)
 from mlserve.hub.api.bodies import CreateBody, ScaleBody, UpdateBody
 from mlserve.hub.hub import Hub
 
@@ -22,73 +29,73 @@ def hub_of(request: Request) -> Hub:
     return hub
 
 
-@router.get("")
+@router.get("", responses={200: {"model": ServicesAnswer}})
 async def list_services(request: Request) -> dict[str, Any]:
     """All services."""
     return {"services": hub_of(request).list()}
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses={201: {"model": ServiceAnswer}})
 async def create_service(request: Request, body: CreateBody) -> dict[str, Any]:
     """Accept a descriptor as a new service; its instances start after this has answered."""
     return await hub_of(request).create(body.submission(), trial=body.trial)
 
 
-@router.get("/{name}")
+@router.get("/{name}", responses={200: {"model": ServiceAnswer}})
 async def describe_service(request: Request, name: str) -> dict[str, Any]:
     """One service."""
     return hub_of(request).describe(name)
 
 
-@router.delete("/{name}", status_code=202)
+@router.delete("/{name}", status_code=202, responses={202: {"model": ServiceAnswer}})
 async def delete_service(request: Request, name: str) -> dict[str, Any]:
     """End and forget a service; it is gone when GET answers 404."""
     return hub_of(request).delete(name)
 
 
-@router.post("/{name}/update")
+@router.post("/{name}/update", responses={200: {"model": ServiceAnswer}})
 async def update_service(request: Request, name: str, body: UpdateBody) -> dict[str, Any]:
     """A new version, which takes over once all its instances are ready."""
     return await hub_of(request).update(name, body.submission(), body.set)
 
 
-@router.post("/{name}/scale")
+@router.post("/{name}/scale", responses={200: {"model": ServiceAnswer}})
 async def scale_service(request: Request, name: str, body: ScaleBody) -> dict[str, Any]:
     """Another number of instances."""
     return await hub_of(request).scale(name, body.instances)
 
 
-@router.post("/{name}/start")
+@router.post("/{name}/start", responses={200: {"model": ServiceAnswer}})
 async def start_service(request: Request, name: str) -> dict[str, Any]:
     """Run a stopped or failed service again."""
     return await hub_of(request).start(name)
 
 
-@router.post("/{name}/stop")
+@router.post("/{name}/stop", responses={200: {"model": ServiceAnswer}})
 async def stop_service(request: Request, name: str) -> dict[str, Any]:
     """End all instances and keep the service."""
     return hub_of(request).stop(name)
 
 
-@router.post("/{name}/restart")
+@router.post("/{name}/restart", responses={200: {"model": ServiceAnswer}})
 async def restart_service(request: Request, name: str) -> dict[str, Any]:
     """Replace the instances one at a time."""
     return await hub_of(request).restart(name)
 
 
-@router.get("/{name}/instances")
+@router.get("/{name}/instances", responses={200: {"model": InstancesAnswer}})
 async def list_instances(request: Request, name: str) -> dict[str, Any]:
     """The instances of a service."""
     return {"instances": hub_of(request).describe(name)["instances"]}
 
 
-@router.get("/{name}/versions")
+@router.get("/{name}/versions", responses={200: {"model": VersionsAnswer}})
 async def list_versions(request: Request, name: str) -> dict[str, Any]:
     """The versions of a service, newest first."""
     return {"versions": hub_of(request).versions(name)}
 
 
-@router.get("/{name}/failure")
+@router.get("/{name}/failure", responses={200: {"model": FailuresAnswer}})
 async def list_failures(request: Request, name: str) -> dict[str, Any]:
     """Why it failed, newest first; empty where nothing did."""
     return {"failures": hub_of(request).failures(name)}

@@ -1,0 +1,148 @@
+"""The answers of the management API, for its OpenAPI document; a test holds the hub to them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Answer(BaseModel):
+    """An answer has these members and no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Phase(Answer):
+    """One phase of a start: fetch, verify, environment, load, warm-up, probe."""
+
+    phase: str
+    state: Literal["running", "done", "failed"]
+    at: float
+    seconds: float | None
+    detail: str = ""
+
+
+class InstanceAnswer(Answer):
+    """One running copy; ``pid`` on local groups, ``container`` on Docker groups."""
+
+    id: str
+    version: int
+    state: Literal["Starting", "Ready", "Draining", "Stopped", "Failed"]
+    address: str
+    restarts: int
+    reason: str
+    pid: int | None = None
+    container: str | None = None
+    phases: list[Phase]
+    started_at: str
+    ready_at: str | None
+
+
+class FailureRecord(Answer):
+    """Why a version did not start, or why an instance died."""
+
+    service: str
+    version: int
+    instance: str | None
+    phase: str
+    cause: str
+    reason: str
+    hint: str
+    retryable: bool
+    exception: dict[str, Any] | None
+    frames: list[dict[str, Any]]
+    exit: dict[str, Any] | None
+    memory: dict[str, Any] | None
+    probes: list[dict[str, Any]]
+    versions: dict[str, dict[str, str]]
+    log: list[str]
+    at: float
+
+
+class Wished(Answer):
+    """What is asked for, whatever runs now."""
+
+    instances: int
+    version: int
+    stopped: bool
+
+
+class Update(Answer):
+    """How the newest update went."""
+
+    version: int
+    state: Literal["running", "done", "failed"]
+
+
+class ServiceAnswer(Answer):
+    """A service: what is wished, how it is, and its instances."""
+
+    name: str
+    version: int
+    status: Literal["Creating", "Running", "Updating", "Degraded", "Stopped", "Failed", "Deleting"]
+    generation: int
+    settled: bool
+    endpoint: str
+    token: str | None
+    public: bool
+    backend: str
+    resource: str
+    trial: bool
+    instances: list[InstanceAnswer]
+    created_at: str
+    updated_at: str
+    descriptor: dict[str, Any]
+    warnings: list[dict[str, Any]]
+    wished: Wished
+    phases: list[Phase]
+    failure: FailureRecord | None
+    last_update: Update | None
+
+
+class ServicesAnswer(Answer):
+    """All services."""
+
+    services: list[ServiceAnswer]
+
+
+class InstancesAnswer(Answer):
+    """The instances of a service."""
+
+    instances: list[InstanceAnswer]
+
+
+class VersionAnswer(Answer):
+    """One version: a descriptor that was accepted, and what became of it."""
+
+    version: int
+    created_at: str
+    state: Literal["serving", "failed", "starting", "replaced"]
+    descriptor: dict[str, Any]
+    digests: dict[str, str]
+    requirements: list[str]
+    failure: FailureRecord | None
+
+
+class VersionsAnswer(Answer):
+    """The versions of a service, newest first."""
+
+    versions: list[VersionAnswer]
+
+
+class FailuresAnswer(Answer):
+    """Failure records, newest first."""
+
+    failures: list[FailureRecord]
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457), with our code, a hint, and the descriptor's fields it is about."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str
+    errors: list[dict[str, Any]]
