@@ -192,7 +192,7 @@ def refuse_unsupported(workload: Workload) -> None:
         raise InvalidDescriptor(text, hint="choose a resource group with another backend", details=problems)
 
 
-def open_backend(home: Path, options: Mapping[str, Any]) -> LocalBackend:
+def create(home: Path, options: Mapping[str, Any]) -> LocalBackend:
     """The backend of a resource group of this kind; it has no options."""
     if options:
         raise InvalidInput(f"the local backend has no option {next(iter(options))!r}", hint="leave the options out")

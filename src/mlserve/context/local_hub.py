@@ -21,6 +21,8 @@ from mlserve.errors import HubStartFailed, HubUnreachable
 from mlserve.transport import Transport
 
 START_SECONDS = 60.0
+_LOG_BYTES = 10_000_000
+"""A log that is longer makes room for a new one when the next hub starts."""
 _ROOM = 1 << 20
 """Bytes of disk without which no hub is started."""
 
@@ -105,6 +107,8 @@ def wait_gone(pid: int, seconds: float) -> bool:
 
 def _start(home: Path, gateway: str | None) -> Record:
     log = home / "hub.log"
+    if log.exists() and log.stat().st_size > _LOG_BYTES:
+        log.replace(home / "hub.log.1")  # a hub writes a line an event: between two starts this is enough
     begin = log.stat().st_size if log.exists() else 0
     child = _spawn(home, log, gateway)
     deadline = time.monotonic() + START_SECONDS

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlserve import backends
 from mlserve.backends.base import Backend
+from mlserve.backends.choice import open_backend
 from mlserve.errors import Conflict, InvalidDescriptor, InvalidInput, NotFound
 from mlserve.hub.store.base import Record, Store
 
@@ -31,7 +29,7 @@ class Places:
 
     def __init__(self, home: Path, store: Store) -> None:
         self._home, self._store = home, store
-        self._places = {DEFAULT: Place(DEFAULT, "local", _open("local", home, {}))}
+        self._places = {DEFAULT: Place(DEFAULT, "local", open_backend("local", home, {}))}
         for record in store.list("resource"):
             self._add(record.key, record.data["backend"], record.data["options"])
 
@@ -81,29 +79,5 @@ class Places:
         self._store.delete("resource", name)
 
     def _add(self, name: str, kind: str, options: Mapping[str, Any]) -> Place:
-        self._places[name] = Place(name, kind, _open(kind, self._home / "resources" / name, options))
+        self._places[name] = Place(name, kind, open_backend(kind, self._home / "resources" / name, options))
         return self._places[name]
-
-
-def kinds() -> list[str]:
-    """The kinds of backend there are: the files of `mlserve.backends` that can be opened."""
-    names = (module.name for module in pkgutil.iter_modules(backends.__path__))
-    return [name for name in names if "\ndef open_backend(" in _source(name)]
-
-
-def _open(kind: str, home: Path, options: Mapping[str, Any]) -> Backend:
-    if kind not in kinds():
-        raise InvalidInput(
-            f'this hub has no backend "{kind}" (backends: {", ".join(kinds())})', hint="choose one of these"
-        )
-    module = importlib.import_module(f"mlserve.backends.{kind}")
-    backend: Backend = module.open_backend(home, options)
-    return backend
-
-
-def _source(name: str) -> str:
-    return (
-        (Path(backends.__path__[0]) / f"{name}.py").read_text()
-        if (Path(backends.__path__[0]) / f"{name}.py").is_file()
-        else ""
-    )
