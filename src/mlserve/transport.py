@@ -16,6 +16,10 @@ Body = bytes | None
 NO_HEADERS: Mapping[str, str] = {}
 
 
+_SAFE = ("GET", "HEAD")
+"""Methods that change nothing and may be sent again."""
+
+
 class NotConnected(OSError):
     """No connection could be made: nothing was sent, so that trying again is safe."""
 
@@ -60,7 +64,15 @@ class Transport:
         timeout: float | None = None,
     ) -> Reply:
         """Send a request and read the whole answer. Raises NotConnected, Broken."""
-        response = self._send(self._connection(), method, path, body, headers, timeout)
+        connection, used = self._connection()
+        try:
+            response = self._send(connection, method, path, body, headers, timeout)
+        except Broken:
+            if not used or method not in _SAFE:
+                raise
+            # The server closed a connection that had been idle just as this request was on its way.
+            self.close()
+            response = self._send(self._connection()[0], method, path, body, headers, timeout)
         try:
             return Reply(response.status, _lower(response), response.read())
         except (OSError, http.client.HTTPException) as exc:
@@ -88,12 +100,14 @@ class Transport:
         """Let go of this thread's connection."""
         self._local.kept = None
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
+        """This thread's connection, and whether it was used before."""
         kept: _Kept | None = getattr(self._local, "kept", None)
-        if kept is None or kept.connection.sock is None or _ended(kept.connection.sock):
-            self.close()
-            kept = self._local.kept = _Kept(self._connect())
-        return kept.connection
+        if kept is not None and kept.connection.sock is not None and not _ended(kept.connection.sock):
+            return kept.connection, True
+        self.close()
+        kept = self._local.kept = _Kept(self._connect())
+        return kept.connection, False
 
     def _connect(self) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection
