@@ -152,13 +152,19 @@ def _rows(state: State) -> dict[str, str]:
 
 def _lines(state: State) -> Iterator[tuple[str, str, str, str]]:
     for phase in state.get("phases") or []:
-        yield (f"version {state.get('version')}", *_phase(phase))
+        yield (f"version {_prepared(state)}", *_phase(phase))
     for instance in state.get("instances") or []:
         who = f"{instance.get('id')}"
         for phase in instance.get("phases") or []:
             yield (who, *_phase(phase))
         reason = str(instance.get("reason") or "")
         yield who, "", str(instance.get("state", "")), reason
+
+
+def _prepared(state: State) -> Any:
+    """The version that the service's own phases are of; while an update runs, another one serves."""
+    newest = state.get("last_update") or state.get("wished") or state
+    return newest.get("version", state.get("version"))
 
 
 def _phase(phase: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -24,10 +24,11 @@ def error(problem: MlserveError, *, as_json: bool) -> int:
     if as_json:
         sys.stderr.write(json.dumps({"error": problem.to_dict()}) + "\n")
         return problem.exit_code
+    message = _headline(problem)
     for detail in problem.details:
-        if text := _detail(detail, problem.message):
+        if text := _detail(detail, message):
             sys.stderr.write(text + "\n")
-    sys.stderr.write(f"error: {problem.message}\n")
+    sys.stderr.write(f"error: {message}\n")
     if problem.hint:
         sys.stderr.write(f"  try: {problem.hint}\n")
     return problem.exit_code
@@ -36,14 +37,26 @@ def error(problem: MlserveError, *, as_json: bool) -> int:
 def warnings(found: Iterable[Mapping[str, Any]]) -> None:
     """Print warnings."""
     for warning in found:
-        pointer = f"{warning['pointer']}: " if warning.get("pointer") else ""
-        sys.stderr.write(f"warning: {pointer}{warning.get('message') or warning.get('code', '')}\n")
+        sys.stderr.write(f"warning: {placed(warning)}\n")
 
 
 def note(text: str) -> None:
     """Print a line of progress."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def placed(detail: Mapping[str, Any]) -> str:
+    """A mistake with its place, where its own words don't name that."""
+    text, pointer = str(detail.get("message") or detail.get("code", "")), detail.get("pointer")
+    return text if not pointer or f'"{pointer}"' in text else f"{pointer}: {text}"
+
+
+def _headline(problem: MlserveError) -> str:
+    """The message; without the mistakes where it strings several together, since each has a line of its own."""
+    mistakes = [str(detail["message"]) for detail in problem.details if detail.get("message")]
+    head, _, rest = problem.message.partition(mistakes[0] if len(mistakes) > 1 else "\0")
+    return head.rstrip(": ") if mistakes[1:] and mistakes[1] in rest else problem.message
 
 
 def _detail(detail: Mapping[str, Any], message: str) -> str:
@@ -54,6 +67,6 @@ def _detail(detail: Mapping[str, Any], message: str) -> str:
     text = str(detail.get("message") or "")
     if not text or text in message:
         return ""
-    pointer = f"{detail['pointer']}: " if detail.get("pointer") else ""
-    near = f" (did you mean {detail['nearest']}?)" if detail.get("nearest") and "did you mean" not in text else ""
-    return f"  {pointer}{text}{near}"
+    nearest = str(detail.get("nearest") or "")
+    near = f" (did you mean {nearest}?)" if nearest and f'"{nearest}"' not in text else ""
+    return f"  {placed(detail)}{near}"

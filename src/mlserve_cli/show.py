@@ -21,7 +21,8 @@ def described(service: Service) -> str:
     parts += [f"warning: {warning.get('message')}" for warning in data.get("warnings") or []]
     if failure := data.get("failure"):
         parts.append(
-            f"failed in {failure.get('phase')}: {failure.get('reason')}\n  mlserve why {service.name} says more"
+            f"version {failure.get('version')} failed in {failure.get('phase')}: {failure.get('reason')}\n"
+            f"  mlserve why {service.name} says more"
         )
     return "\n\n".join(parts)
 

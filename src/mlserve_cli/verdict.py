@@ -9,12 +9,13 @@ from typing import Any
 from mlserve.client import Trial
 from mlserve.errors import InvalidDescriptor, MlserveError, NoCapacity
 from mlserve_cli.render import Format, show
+from mlserve_cli.report import placed
 
 
 def verdict_text(found: Mapping[str, Any]) -> str:
     """What ``validate`` found."""
     lines = [f"{found.get('name')} is {'valid' if found.get('valid') else 'not valid'}"]
-    lines += [f"warning: {_detail(warning)}" for warning in found.get("warnings") or []]
+    lines += [f"warning: {placed(warning)}" for warning in found.get("warnings") or []]
     return "\n".join([*lines, *check_lines(found.get("checks") or [])])
 
 
@@ -23,8 +24,9 @@ def judged(validate: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     try:
         return dict(validate())
     except InvalidDescriptor as exc:
-        check = {"name": "descriptor", "ok": False, "detail": exc.message, "hint": exc.hint}
         errors = exc.details or [{"pointer": "", "code": exc.code, "message": exc.message}]
+        found = f"{len(errors)} mistakes" if len(errors) > 1 else exc.message
+        check = {"name": "descriptor", "ok": False, "detail": found, "hint": exc.hint}
         return {"valid": False, "name": "the descriptor", "warnings": [], "errors": errors, "checks": [check]}
 
 
@@ -34,17 +36,19 @@ def reject_invalid(found: Mapping[str, Any]) -> None:
         return
     errors = [dict(error) for error in found.get("errors") or []]
     failed = [check for check in found.get("checks") or [] if not check.get("ok")]
-    first = _detail(errors[0]) if errors else (failed[0].get("detail") if failed else "it can't be served here")
+    first = placed(errors[0]) if errors else (failed[0].get("detail") if failed else "it can't be served here")
     hint = next((str(item["hint"]) for item in failed if item.get("hint")), "correct what is named above")
     kind = NoCapacity if errors and all(error.get("code") == "no-capacity" for error in errors) else InvalidDescriptor
-    raise kind(f'"{found.get("name")}" is not valid: {first}', hint=hint, details=errors)
+    said = "" if len(errors) > 1 else f": {first}"  # several have a line each
+    raise kind(f"{found.get('name')} is not valid{said}", hint=hint, details=errors)
 
 
 def check_lines(checks: Iterable[Mapping[str, Any]]) -> list[str]:
     """Each check, passed or failed with its fix."""
     lines = []
     for check in checks:
-        lines.append(f"{'passed' if check.get('ok') else 'FAILED'}  {check.get('name')}: {check.get('detail', '')}")
+        said = ": ".join(filter(None, (str(check.get("name")), str(check.get("detail") or ""))))
+        lines.append(f"{'passed' if check.get('ok') else 'FAILED'}  {said}")
         fix = check.get("fix") or check.get("hint")
         if fix and not check.get("ok"):
             lines.append(f"        fix: {fix}")
@@ -76,8 +80,3 @@ def trial_text(trial: Trial) -> str:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 2000 else text[:2000] + " …"
-
-
-def _detail(detail: Mapping[str, Any]) -> str:
-    pointer = f"{detail['pointer']}: " if detail.get("pointer") else ""
-    return f"{pointer}{detail.get('message') or detail.get('code', '')}"

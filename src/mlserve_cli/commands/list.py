@@ -1,6 +1,7 @@
 """List the services."""
 
 from mlserve import connect
+from mlserve_cli import report
 from mlserve_cli.options import Output
 from mlserve_cli.render import Format, show
 
@@ -8,4 +9,6 @@ from mlserve_cli.render import Format, show
 def command(output: Output = Format.table) -> None:
     """List the services."""
     services = connect().services.list()
+    if not services and output is Format.table:
+        report.note("no services yet: mlserve create FILE makes one")
     show(output, [service.to_dict() for service in services], lambda: repr(services))

@@ -5,7 +5,7 @@ from typing import Annotated
 from typer import Argument
 
 from mlserve import connect
-from mlserve.errors import InvalidInput
+from mlserve.errors import InvalidInput, RequestFailed
 from mlserve_cli.answer import show_answer
 from mlserve_cli.options import Data, DataFile, Name, Output
 from mlserve_cli.question import question
@@ -23,4 +23,10 @@ def command(
     asked = question(data, file, source)
     if asked is None:
         raise InvalidInput("nothing to ask", hint="give --data JSON, --file PATH, or - for standard input")
-    show_answer(output, connect().services.get(name).predict(asked))
+    service = connect().services.get(name)
+    try:
+        show_answer(output, service.predict(asked))
+    except RequestFailed as exc:
+        if service.status != "Stopped":
+            raise
+        raise RequestFailed(f'"{name}" is stopped', hint=f"mlserve start {name} runs it again") from exc

@@ -1,7 +1,8 @@
 """Make a new version of a service; the old one serves until it is ready."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument
 
@@ -27,7 +28,18 @@ def command(
     if file is None and not set:
         raise InvalidInput("nothing to change", hint="give a descriptor's FILE, or --set metadata.cpu=2")
     with uploading() as on_upload:
-        service = connect().services.get(name).update(file, set=set or (), on_upload=on_upload)
+        service = connect().services.get(name)
+        before = service.to_dict().get("wished") or {}
+        service = service.update(file, set=set or (), on_upload=on_upload)
     report.warnings(service.to_dict().get("warnings") or ())
+    _say_what_changed(before, service.to_dict().get("wished") or {})
     service = settle(service, no_wait=no_wait, timeout=timeout, undo=f"mlserve update {name} with the old FILE")
     show(output, service.to_dict(), lambda: changed(service))
+
+
+def _say_what_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """What a person may not expect: the same again makes no version, and the descriptor's count undoes a scale."""
+    if before.get("instances") != now.get("instances"):
+        report.note(f"instances: {before.get('instances')} before, {now.get('instances')} by metadata.instance")
+    elif before.get("version") == now.get("version"):
+        report.note(f"nothing new: the descriptor and its files are those of version {now.get('version')}")

@@ -1,0 +1,43 @@
+"""What the CLI says of mistakes and of progress."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlserve.errors import InvalidDescriptor
+from mlserve_cli import report
+from mlserve_cli.follow import Lines
+from mlserve_cli.verdict import judged, verdict_text
+
+MISTAKES = [
+    {"pointer": "/nme", "message": 'nme is not a field ("/nme"), the nearest is "name"', "nearest": "name"},
+    {"pointer": "/processor", "message": "processor is missing"},
+]
+
+
+def refuse() -> dict[str, object]:
+    said = "the descriptor has 2 mistakes: " + "; ".join(mistake["message"] for mistake in MISTAKES)
+    raise InvalidDescriptor(said, hint='did you mean "name"?', details=MISTAKES)
+
+
+def test_each_mistake_has_one_line_and_its_place_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InvalidDescriptor) as refused:
+        refuse()
+    assert report.error(refused.value, as_json=False) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        '  nme is not a field ("/nme"), the nearest is "name"',
+        "  /processor: processor is missing",
+        "error: the descriptor has 2 mistakes",
+        '  try: did you mean "name"?',
+    ]
+
+
+def test_a_verdict_counts_several_mistakes_and_leaves_their_words_to_the_error() -> None:
+    assert "FAILED  descriptor: 2 mistakes" in verdict_text(judged(refuse))
+
+
+def test_phases_are_shown_under_the_version_that_is_prepared(capsys: pytest.CaptureFixture[str]) -> None:
+    serving = {"name": "iris", "version": 2, "last_update": {"version": 3, "state": "running"}}
+    with Lines({}) as shown:
+        shown.update({**serving, "phases": [{"phase": "verify", "state": "failed", "seconds": 0.1}]})
+    assert capsys.readouterr().err == "iris version 3 verify failed 0.1 s\n"
