@@ -24,11 +24,12 @@ def table() -> Iterator[list[Row]]:
     """What was measured, printed at the end as the table of the README."""
     rows: list[Row] = []
     yield rows
-    print("\n| while | requests | failed | p99 before, ms | p99 during, ms |\n|---|---|---|---|---|")
-    for row in rows:
-        print("| {what} | {sent} | {failed} | {before:.0f} | {during:.0f} |".format(**row))
+    lines = ["| while | requests | failed | p99 before | p99 during | longest gap |", "|---|---|---|---|---|---|"]
+    shown = "| {what} | {sent} | {failed} | {before:.0f} ms | {during:.0f} ms | {gap:.0f} ms |"
+    lines += [shown.format(**row) for row in rows]
+    print("", *lines, sep="\n")
     if "MLSERVE_CHAOS_TABLE" in os.environ:
-        Path(os.environ["MLSERVE_CHAOS_TABLE"]).write_text(json.dumps(rows, indent=1))
+        Path(os.environ["MLSERVE_CHAOS_TABLE"]).write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture
@@ -49,6 +50,7 @@ def run(pair: Service, table: list[Row], what: str, trouble: Callable[[Load], No
             "failed": len(failed),
             "before": load.p99_ms(before=True),
             "during": load.p99_ms(before=False),
+            "gap": load.longest_gap() * 1000,
         }
     )
     return load
