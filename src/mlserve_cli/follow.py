@@ -170,7 +170,7 @@ def _prepared(state: State) -> Any:
 def _phase(phase: Mapping[str, Any]) -> tuple[str, str, str]:
     duration = phase.get("seconds")
     detail = str(phase.get("detail") or "")
-    if phase.get("state") == "done" and len(detail) > _LONGEST_DETAIL:
+    if phase.get("state") == "done" and (phase.get("phase") == "verify" or len(detail) > _LONGEST_DETAIL):
         detail = ""  # what was found on the way is for validate to tell
     took = f"{duration:.1f} s" if isinstance(duration, int | float) and phase.get("state") != "running" else ""
     return str(phase.get("phase", "")), str(phase.get("state", "")), " ".join(filter(None, [took, detail]))

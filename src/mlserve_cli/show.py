@@ -10,7 +10,7 @@ from mlserve.client.tables import text_table
 from mlserve_cli.render import properties
 
 _INSTANCE = ("id", "version", "state", "address", "restarts", "reason")
-_PASTEABLE = 64
+_PASTEABLE = 32
 """Values; a larger sample is not something to paste into a shell."""
 
 

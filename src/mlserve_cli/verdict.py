@@ -68,7 +68,7 @@ def trial_text(trial: Trial) -> str:
     """Question, answer and log of a throw-away instance."""
     question = "generated from the model's inputs" if trial.generated else "as given"
     shown = trial.to_dict()
-    lines = [f"{trial.name} answered in {trial.seconds} s, question {question}"]
+    lines = [f"{trial.name} was started and answered in {trial.seconds} s, question {question}"]
     if shown["question"] is None:
         lines = [f"{trial.name} became ready in {trial.seconds} s; it doesn't say what to ask, give --data or --file"]
     lines += (

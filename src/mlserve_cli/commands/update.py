@@ -17,7 +17,9 @@ from mlserve_cli.show import changed
 
 def command(
     name: Name,
-    file: Annotated[Path | None, Argument(metavar="FILE", help="The new descriptor; else the newest version's")] = None,
+    file: Annotated[
+        Path | None, Argument(metavar="FILE", help="The new descriptor; without it, --set changes the newest version's")
+    ] = None,
     set: Changes = None,
     no_wait: NoWait = False,
     timeout: Timeout = None,

@@ -15,5 +15,5 @@ def command(
 ) -> None:
     """Stop the hub."""
     stopped = stop(all)
-    left = "" if all else "; what it serves goes on"
+    left = ", its gateway and services, too" if all else "; what it serves goes on"
     show(output, {"stopped": stopped}, lambda: f"the hub has ended{left}" if stopped else "no hub runs")
