@@ -88,5 +88,6 @@ def _headers(*, retry: bool = False, challenge: bool = False) -> list[dict[str, 
 
 
 def _body(code: str, message: str, hint: str = "") -> dict[str, Any]:
-    error = {"code": code, "message": message} | ({"hint": hint} if hint else {})
-    return {"json_format": {"error": error}, "content_type": "application/json"}
+    # The shape of the runtime's own errors, and of the Open Inference Protocol's: "error" is a text.
+    error = {"error": message, "code": code} | ({"hint": hint} if hint else {})
+    return {"json_format": error, "content_type": "application/json"}
