@@ -23,9 +23,7 @@ def test_a_section_opens_with_its_one_line(title: str) -> None:
 
 
 def test_ci_types_the_test_line_of_the_readme() -> None:
-    awk = next(line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("line=$(awk"))
-    done = subprocess.run(["bash", "-c", f'{awk}; echo "$line"'], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == lines(section("Tests"))[0]
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == lines(section("Tests"))[0]
 
 
 def test_the_table_of_commands_is_the_generated_one() -> None:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from mlserve.gateway.envoy import Gateway
 from mlserve.hub import failures, proof, routing
 from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.jobs import Jobs, Key
 from mlserve.hub.places import Places
 from mlserve.hub.plan import Decision, Seen, decide
 from mlserve.hub.prepare import PreparationFailed, Preparer, Progress
@@ -26,8 +27,6 @@ from mlserve.hub.settings import Settings
 from mlserve.hub.wishes import Wishes
 
 log = logging.getLogger("mlserve.hub")
-
-Key = tuple[str, int]
 
 
 class Reconciler:
@@ -45,7 +44,7 @@ class Reconciler:
         self._settings, self._wishes, self._places = settings, wishes, places
         self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
         self._probe_secret = secrets.token_urlsafe(16)
-        self._tasks: dict[tuple[str, Key], asyncio.Task[None]] = {}
+        self._jobs = Jobs(self._finished)
         self._published: frozenset[str] = frozenset()
         self._routed: dict[str, int] = {}
         self._sweeping: asyncio.Task[None] | None = None
@@ -77,8 +76,9 @@ class Reconciler:
                     async with asyncio.timeout(pause):
                         await self._changed.wait()
         finally:
-            for task in (*watchers, *self._tasks.values()):
-                task.cancel()
+            self._jobs.cancel()
+            for watcher in watchers:
+                watcher.cancel()
 
     async def first_look(self) -> None:
         """See what is there before anybody asks; nothing that is wished is changed."""
@@ -163,9 +163,9 @@ class Reconciler:
             return
         await self._apply(seen, decision)
         if decision.prepare:
-            self._spawn("prepare", (name, decision.prepare), self._prepare(seen.versions[decision.prepare]))
+            self._jobs.start("prepare", (name, decision.prepare), self._prepare(seen.versions[decision.prepare]))
         if decision.prove:
-            self._spawn("prove", (name, decision.prove), self._prove(seen, decision.prove))
+            self._jobs.start("prove", (name, decision.prove), self._prove(seen, decision.prove))
         self._expire(seen.service)
         if self._quiet(seen, decision):
             self._settled[name] = self._mark(seen)
@@ -203,9 +203,7 @@ class Reconciler:
     async def _delete(self, seen: Seen, decision: Decision) -> None:
         # The routes went with the last publication, since the wish to delete was in it.
         name = seen.service.name
-        for kind, key in list(self._tasks):
-            if key[0] == name:
-                self._tasks.pop((kind, key)).cancel()
+        self._jobs.drop(name)
         await self._places.get(seen.service.resource).backend.remove(name)
         if not decision.forget:
             return  # the name is free once nothing of the old service runs
@@ -284,20 +282,8 @@ class Reconciler:
             self._wishes.put(replace(self._wishes.service(service.name), deleting=True))
             self.wake()
 
-    def _spawn(self, kind: str, key: Key, work: Coroutine[Any, Any, None]) -> None:
-        """Start a piece of work beside the loop, once: the next tick finds it running or done."""
-        if (kind, key) in self._tasks:
-            work.close()
-            return
-        task = asyncio.create_task(work, name=f"{kind} {key}")
-        self._tasks[kind, key] = task
-        task.add_done_callback(lambda done: self._finished(kind, key, done))
-
-    def _finished(self, kind: str, key: Key, task: asyncio.Task[None]) -> None:
-        if self._tasks.get((kind, key)) is task:
-            del self._tasks[kind, key]
-        if not task.cancelled() and (error := task.exception()):
-            log.error("event=%s-crashed service=%s version=%s", kind, *key, exc_info=error)
+    def _finished(self, kind: str, key: Key, error: BaseException | None) -> None:
+        if error and self._wishes.find(key[0]):
             self._change(self._wishes.version(*key), failure=self._crash(*key, kind, error))
         self.wake()
 
