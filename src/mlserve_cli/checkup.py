@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -95,8 +96,10 @@ def _runs(name: str, find_program: Callable[[], str], fix: str) -> Check:
         result = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, check=False)
     except (ImportError, OSError, subprocess.TimeoutExpired) as exc:
         return _check(name, False, f"it can't be run: {exc}", fix)
-    said = (result.stdout + result.stderr).strip().splitlines()
-    return _check(name, result.returncode == 0, said[-1].strip() if said else f"{path} said nothing", fix)
+    said = (result.stdout + result.stderr).strip().splitlines() or [f"{path} said nothing"]
+    number = re.search(r"\b\d+\.\d+\.\d+\b", said[-1])
+    ok = result.returncode == 0
+    return _check(name, ok, f"{number[0]} at {path}" if ok and number else said[-1].strip(), fix)
 
 
 def _port(home: Path) -> Check:
