@@ -10,7 +10,7 @@ import pytest
 from mlserve.descriptor import Descriptor, parse, read_file
 from mlserve.engines.base import Artifacts, Engine, Launch
 from mlserve.engines.choice import engine_of, engines
-from mlserve.engines.runtime import BASE_REQUIREMENTS
+from mlserve.engines.runtime import BASE_REQUIREMENTS, RuntimeEngine
 from mlserve.errors import InvalidDescriptor
 
 ROOT = Path(__file__).parents[2]
@@ -61,3 +61,10 @@ def test_the_runtime_asks_for_what_its_extra_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extra = {line.partition(";")[0].strip() for line in project["optional-dependencies"]["runtime"]}
     assert extra == set(BASE_REQUIREMENTS)
+
+
+def test_a_pickle_brings_every_library_it_was_saved_with() -> None:
+    descriptor = parse({"name": "mixed", "processor": "sklearn", "model_path": "m.joblib", "metadata": {"instance": 1}})
+    found = Artifacts({}, {"scikit-learn": "1.5.2", "xgboost": "2.1.0"}, "sklearn")
+    wanted = RuntimeEngine().requirements(descriptor.descriptor, found)
+    assert {"scikit-learn==1.5.2", "xgboost==2.1.0"} <= set(wanted)

@@ -29,7 +29,10 @@ class RuntimeEngine:
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
         entry = resolve(processor_name(descriptor))
         libraries = [_pinned(requirement, artifacts.saved_versions) for requirement in entry.requirements]
-        return (*BASE_REQUIREMENTS, *libraries, *own_code.requirements(artifacts))
+        named = {_name(requirement) for requirement in (*BASE_REQUIREMENTS, *entry.requirements)}
+        # A pickle may hold objects of more libraries than its processor's own: a pipeline that ends in XGBoost, say.
+        more = [f"{name}=={number}" for name, number in artifacts.saved_versions.items() if name not in named]
+        return (*BASE_REQUIREMENTS, *libraries, *more, *own_code.requirements(artifacts))
 
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
         metadata = descriptor.metadata
@@ -93,5 +96,9 @@ def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch)
 
 def _pinned(requirement: str, saved: Mapping[str, str]) -> str:
     """The library in the version that the model was saved with, where its file says which."""
-    name = re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0]
+    name = _name(requirement)
     return f"{name}=={saved[name]}" if name in saved else requirement
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0]

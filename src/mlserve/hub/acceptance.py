@@ -57,8 +57,10 @@ async def accept(submission: Submission, places: Places, content: storage.Conten
 def _cpu_warning(wanted: Resources, count: int, capacity: Capacity) -> list[dict[str, Any]]:
     if capacity.cpu is None or capacity.cpu_free is None or wanted.cpu * count <= capacity.cpu_free:
         return []
-    unreserved = f"{max(capacity.cpu_free, 0):g} of {capacity.cpu:g} are unreserved"
-    message = f"{wanted.cpu * count:g} cores are asked for and {unreserved}: the CPU is shared"
+    free = max(capacity.cpu_free, 0)
+    message = (
+        f"the CPU is shared: cores asked for {wanted.cpu * count:g}, not yet reserved {free:g} of {capacity.cpu:g}"
+    )
     return [{"pointer": "/metadata/cpu", "code": "over-subscribed", "message": message}]
 
 

@@ -81,15 +81,18 @@ class Hub:
                 hint="to move it, create it there under another name and delete this one",
             )
         service = self._changeable(name)
+        count = accepted.descriptor.metadata.instance
+        if count == self._descriptor(service).metadata.instance:
+            count = service.count  # the descriptor asks for no other number than before: what was scaled stays
         if _same_but_count(newest, submission):
-            return await self.scale(name, accepted.descriptor.metadata.instance)
+            return await self.scale(name, count)
         number = service.latest + 1
         self.wishes.put_version(_version(name, number, submission, accepted))
         self._wish(
             name,
             latest=number,
             target=number,
-            count=accepted.descriptor.metadata.instance,
+            count=count,
             serving_count=service.count,
             last_update=LastUpdate(number, "running"),
             stopped=False,

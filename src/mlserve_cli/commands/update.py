@@ -40,7 +40,7 @@ def command(
 
 
 def _say_what_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """What a person may not expect: the same again makes no version, and the descriptor's count undoes a scale."""
+    """What a person may not expect: the same again makes no version, another count than before is a scale."""
     if before.get("instances") != now.get("instances"):
         report.note(f"instances: {before.get('instances')} before, {now.get('instances')} by metadata.instance")
     elif before.get("version") == now.get("version"):
