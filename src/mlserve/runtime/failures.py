@@ -126,16 +126,13 @@ def _diagnosis(error: BaseException, spec: Spec, phase: str) -> tuple[str, str, 
 def _missing_library(module: str, spec: Spec) -> tuple[str, str, str]:
     top = module.split(".")[0]
     distribution = _DISTRIBUTIONS.get(module) or _DISTRIBUTIONS.get(top) or top
-    folder = Path(spec.processor_path).name if spec.processor_path else ""
-    file = (
-        f"{folder}/requirements.txt (beside the processor)"
-        if folder
-        else "requirements.txt in the folder of processor_path"
-    )
+    place = f"{Path(spec.processor_path).name}/requirements.txt (beside the processor)" if spec.processor_path else ""
     return (
         "missing-library",
         f'the library "{distribution}" is not installed (import {module})',
-        f"add the line {distribution} to {file}",
+        f"add the line {distribution} to {place}"
+        if place
+        else f"write the line {distribution} into requirements.txt in a folder, and name that folder as processor_path",
     )
 
 
