@@ -48,7 +48,9 @@ def _facts(record: Mapping[str, Any]) -> Iterator[str]:
     saved, running = versions.get("saved") or {}, versions.get("running") or {}
     for package in sorted({*saved, *running}):
         yield f"  {package}: saved with {saved.get(package, 'unknown')}, runs {running.get(package, 'not installed')}"
-    for probe in record.get("probes") or []:
+    # A program that died while it loaded was asked in vain, and that says nothing more.
+    asked = record.get("phase") in ("probe", "serve", "warm-up")
+    for probe in (record.get("probes") or []) if asked else []:
         yield f"  probe     {'ok' if probe.get('ok') else 'failed'} {probe.get('detail', '')}"
 
 

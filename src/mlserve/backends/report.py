@@ -65,10 +65,15 @@ class ReportFile:
         return bool(whole)
 
 
-def phases(report: Report, started_at: float, ready_at: float | None, ended_at: float | None) -> tuple[Phase, ...]:
-    """The phases of a run: those that the program told, then our own probing; what ran when it died has failed."""
+def phases(
+    report: Report, started_at: float, ready_at: float | None, ended_at: float | None, *, tells: bool = False
+) -> tuple[Phase, ...]:
+    """The phases of a run: those that the program told, then our own probing; what ran when it died has failed.
+
+    ``tells``: it is a program that reports, so that until its first word nothing is said of probing.
+    """
     told = dict(report.phases)
-    asked_at = report.ready_at or (None if told else started_at)
+    asked_at = report.ready_at or (None if told or tells else started_at)
     if asked_at or ready_at:
         told = dict(_advance(told, {"phase": "probe", "at": asked_at or ready_at}))
     if ready_at:
