@@ -48,9 +48,7 @@ def _facts(record: Mapping[str, Any]) -> Iterator[str]:
     saved, running = versions.get("saved") or {}, versions.get("running") or {}
     for package in sorted({*saved, *running}):
         yield f"  {package}: saved with {saved.get(package, 'unknown')}, runs {running.get(package, 'not installed')}"
-    # A program that died while it loaded was asked in vain, and that says nothing more.
-    asked = record.get("phase") in ("probe", "serve", "warm-up")
-    for probe in (record.get("probes") or []) if asked else []:
+    for probe in record.get("probes") or []:
         yield f"  probe     {'ok' if probe.get('ok') else 'failed'} {probe.get('detail', '')}"
 
 
