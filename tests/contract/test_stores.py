@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.contract.memory_store import MemoryStore
 
 from mlserve.errors import Conflict, MlserveError
 from mlserve.hub.store.base import Record, Store
-from mlserve.hub.store.memory import MemoryStore
 from mlserve.hub.store.sqlite import SqliteStore
 
 OPENERS: dict[str, Callable[[Path], Store]] = {

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from tests.contract.memory_store import MemoryStore
 
 from mlserve.errors import Conflict, InvalidInput
 from mlserve.gateway.envoy import Gateway
@@ -24,7 +25,6 @@ from mlserve.hub.prepare import Preparer, examine
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import Prepared
 from mlserve.hub.settings import Settings
-from mlserve.hub.store.memory import MemoryStore
 from mlserve.hub.wishes import Wishes
 from mlserve.storage import ContentStore
 from mlserve.workload import Workload

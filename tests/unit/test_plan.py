@@ -28,11 +28,9 @@ def instance(number: int = 1, state: State = State.READY, **changes: object) -> 
     return replace(Instance(f"iris-{number}-{len(changes)}", "iris", number, state), **changes)  # type: ignore[arg-type]
 
 
-def seen(
-    wish: Service, versions: list[Version], instances: list[Instance] | None = None, proven: set[int] | None = None
-) -> Seen:
+def seen(wish: Service, versions: list[Version], instances: list[Instance] | None = None) -> Seen:
     routed = wish.serving or 0
-    return Seen(wish, {one.number: one for one in versions}, tuple(instances or ()), frozenset(proven or ()), routed)
+    return Seen(wish, {one.number: one for one in versions}, tuple(instances or ()), routed)
 
 
 def test_a_new_service_is_prepared_first() -> None:
@@ -51,14 +49,14 @@ def test_a_ready_version_is_proven_before_it_serves() -> None:
 
 
 def test_a_proven_version_serves_and_the_wish_is_settled_once_the_gateway_knows() -> None:
-    first = decide(seen(service(), [version(served=True)], [instance()], {1}))
+    first = decide(seen(service(), [version(served=True)], [instance()]))
     assert (first.service.serving, first.service.settled) == (1, 0)
-    then = decide(seen(first.service, [version(served=True)], [instance()], {1}))
+    then = decide(seen(first.service, [version(served=True)], [instance()]))
     assert then.service.settled == 1
 
 
 def test_the_first_ready_instance_opens_a_new_service() -> None:
-    decision = decide(seen(service(count=2), [version(served=True)], [instance(), instance(state=State.STARTING)], {1}))
+    decision = decide(seen(service(count=2), [version(served=True)], [instance(), instance(state=State.STARTING)]))
     assert (decision.service.serving, decision.service.settled) == (1, 0)
 
 
@@ -78,15 +76,13 @@ def test_an_instance_given_up_has_its_story_kept_once() -> None:
 def test_an_update_keeps_the_old_version_until_all_of_the_new_one_is_ready() -> None:
     wish = service(serving=1, target=2, latest=2, count=2, serving_count=3, settled=0)
     old, new = [instance(1), instance(1), instance(1)], [instance(2), instance(2, State.STARTING)]
-    decision = decide(seen(wish, [version(1, served=True), version(2, served=True)], old + new, {1, 2}))
+    decision = decide(seen(wish, [version(1, served=True), version(2, served=True)], old + new))
     assert (decision.service.serving, decision.run) == (1, {1: 3, 2: 2})
 
 
 def test_the_new_version_takes_over_when_all_of_it_is_ready_and_the_old_one_ends() -> None:
     wish = service(serving=1, target=2, latest=2, last_update=LastUpdate(2, "running"))
-    decision = decide(
-        seen(wish, [version(1, served=True), version(2, served=True)], [instance(1), instance(2)], {1, 2})
-    )
+    decision = decide(seen(wish, [version(1, served=True), version(2, served=True)], [instance(1), instance(2)]))
     assert decision.service.serving == 2
     assert decision.service.last_update == LastUpdate(2, "done")
     assert decision.run == {1: 0, 2: 1}
@@ -94,7 +90,7 @@ def test_the_new_version_takes_over_when_all_of_it_is_ready_and_the_old_one_ends
 
 def test_a_failed_update_leaves_the_old_version_serving() -> None:
     wish = service(serving=1, target=2, latest=2, count=4, serving_count=1)
-    sight = seen(wish, [version(1, served=True), version(2, failure=FAILURE)], [instance(1)], {1})
+    sight = seen(wish, [version(1, served=True), version(2, failure=FAILURE)], [instance(1)])
     decision = decide(sight)
     assert (decision.service.target, decision.service.count) == (1, 1)
     assert decision.service.last_update == LastUpdate(2, "failed")
@@ -104,9 +100,9 @@ def test_a_failed_update_leaves_the_old_version_serving() -> None:
 
 def test_a_stopped_service_is_settled_when_nothing_of_it_lives() -> None:
     wish = service(serving=1, stopped=True, generation=2, settled=1)
-    draining = decide(seen(wish, [version(served=True)], [instance(state=State.DRAINING)], {1}))
+    draining = decide(seen(wish, [version(served=True)], [instance(state=State.DRAINING)]))
     assert (draining.run, draining.service.settled) == ({1: 0}, 1)
-    assert decide(seen(wish, [version(served=True)], [], {1})).service.settled == 2
+    assert decide(seen(wish, [version(served=True)], [])).service.settled == 2
     assert status(seen(wish, [version(served=True)], [])) is Status.STOPPED
 
 
@@ -118,8 +114,8 @@ def test_a_missing_instance_of_a_settled_service_is_degraded() -> None:
 def test_a_restart_is_settled_when_no_outdated_instance_is_left() -> None:
     wish = service(serving=1, restarts=1, generation=2, settled=1)
     both = [instance(revision="0"), instance(revision="1")]
-    assert decide(seen(wish, [version(served=True)], both, {1})).service.settled == 1
-    assert decide(seen(wish, [version(served=True)], both[1:], {1})).service.settled == 2
+    assert decide(seen(wish, [version(served=True)], both)).service.settled == 1
+    assert decide(seen(wish, [version(served=True)], both[1:])).service.settled == 2
 
 
 def test_a_deleted_service_is_forgotten_when_nothing_of_it_lives() -> None:
@@ -141,8 +137,8 @@ def test_deciding_twice_changes_nothing_more(
         version(2, prepared=READY if prepared else None, failure=FAILURE if failed else None),
     ]
     instances = [instance(number, state, final=final and state is State.FAILED) for number, state, final in there]
-    first = decide(seen(wish, versions, instances, {1}))
-    again = decide(seen(first.service, versions, instances, {1}))
+    first = decide(seen(wish, versions, instances))
+    again = decide(seen(first.service, versions, instances))
     assert again.service == first.service
     if failed and serving == 1 and not stopped:
         assert first.run[1] >= 1, "a failed update never takes away the version that served"
@@ -151,16 +147,16 @@ def test_deciding_twice_changes_nothing_more(
 def test_a_restart_that_fails_leaves_those_that_serve_in_charge() -> None:
     wish = service(serving=1, restarts=3, generation=4, settled=3)
     there = [instance(revision="2"), instance(state=State.FAILED, final=True, revision="3")]
-    decision = decide(seen(wish, [version(served=True)], there, {1}))
+    decision = decide(seen(wish, [version(served=True)], there))
     assert (decision.service.restarts, decision.service.last_update) == (2, LastUpdate(1, "failed"))
     assert decision.failed == there[1]
-    assert decide(seen(decision.service, [version(served=True)], there[:1], {1})).service.settled == 4
+    assert decide(seen(decision.service, [version(served=True)], there[:1])).service.settled == 4
 
 
 def test_a_start_after_a_failure_is_not_settled_by_the_instance_that_failed_before() -> None:
     wish = service(serving=1, restarts=1, generation=2, settled=1)
     there = [instance(state=State.FAILED, final=True, revision="0"), instance(state=State.STARTING, revision="1")]
-    assert decide(seen(wish, [version(served=True)], there, {1})).service.settled == 1
+    assert decide(seen(wish, [version(served=True)], there)).service.settled == 1
 
 
 def test_versions_that_want_the_same_port_follow_one_another() -> None:
@@ -169,8 +165,8 @@ def test_versions_that_want_the_same_port_follow_one_another() -> None:
         version(1, served=True, fixed_port=True, descriptor={"port": 9000}),
         version(2, descriptor={"port": 9000}),
     ]
-    assert decide(seen(wish, versions, [instance(1)], {1})).run == {1: 0, 2: 0}
-    assert decide(seen(wish, versions, [instance(1, State.DRAINING)], {1})).run == {1: 0, 2: 0}
-    assert decide(seen(wish, versions, [], {1})).run == {1: 0, 2: 1}
+    assert decide(seen(wish, versions, [instance(1)])).run == {1: 0, 2: 0}
+    assert decide(seen(wish, versions, [instance(1, State.DRAINING)])).run == {1: 0, 2: 0}
+    assert decide(seen(wish, versions, [])).run == {1: 0, 2: 1}
     failed = [versions[0], replace(versions[1], failure=FAILURE)]
-    assert decide(seen(wish, failed, [], {1})).run == {1: 1}
+    assert decide(seen(wish, failed, [])).run == {1: 1}

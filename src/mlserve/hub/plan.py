@@ -31,8 +31,6 @@ class Seen:
     service: Service
     versions: Mapping[int, Version]
     instances: Sequence[Instance] = ()
-    proven: frozenset[int] = frozenset()
-    """Versions that answered a request through the gateway."""
     routed: int | None = None
     """The version that the gateway sends requests to now, as it has acknowledged; 0 for none."""
 
@@ -85,16 +83,14 @@ def decide(seen: Seen) -> Decision:
     service = _promote(seen, _give_up(seen))
     run = dict.fromkeys(sorted({i.version for i in seen.instances}), 0)
     if not service.stopped:
-        run |= _wanted(replace_service(seen, service))
+        run |= _wanted(replace(seen, service=service))
     target = seen.versions[service.target]
     waiting = not service.stopped and not _hopeless(target)
     return Decision(
-        service=replace(service, settled=service.generation) if _settled(replace_service(seen, service)) else service,
+        service=replace(service, settled=service.generation) if _settled(replace(seen, service=service)) else service,
         run=run,
         prepare=service.target if waiting and target.prepared is None else None,
-        prove=service.target
-        if waiting and service.target not in seen.proven and seen.current(service.target)
-        else None,
+        prove=service.target if waiting and not target.served and seen.current(service.target) else None,
         failed=failed,
     )
 
@@ -114,11 +110,6 @@ def status(seen: Seen) -> Status:
     if service.settled < service.generation:
         return Status.UPDATING
     return Status.RUNNING if ready >= service.count else Status.DEGRADED
-
-
-def replace_service(seen: Seen, service: Service) -> Seen:
-    """The same sight with another wish."""
-    return replace(seen, service=service)
 
 
 def _wanted(seen: Seen) -> dict[int, int]:
@@ -166,9 +157,9 @@ def _give_up(seen: Seen) -> Service:
 def _promote(seen: Seen, service: Service) -> Service:
     """A proven version takes over: the first at its first ready instance, a later one when all of its are ready."""
     needed = service.count if service.serving is not None else 1
-    if service.target == service.serving or service.target not in seen.proven or service.stopped:
+    if service.target == service.serving or not seen.versions[service.target].served or service.stopped:
         return service
-    if len(replace_service(seen, service).current(service.target)) < max(needed, 1):
+    if len(replace(seen, service=service).current(service.target)) < max(needed, 1):
         return service
     update = LastUpdate(service.target, "done") if service.serving is not None else None
     return replace(service, serving=service.target, last_update=update, serving_count=service.count)

@@ -129,8 +129,7 @@ class Reconciler:
 
     def _sight(self, service: Service, instances: Sequence[Instance]) -> Seen:
         versions = {version.number: version for version in self._wishes.versions(service.name)}
-        proven = frozenset(number for number, version in versions.items() if version.served)
-        return Seen(service, versions, tuple(sorted(instances, key=lambda i: (i.version, i.started_at, i.id))), proven)
+        return Seen(service, versions, tuple(sorted(instances, key=lambda i: (i.version, i.started_at, i.id))))
 
     async def _publish(self, sights: Sequence[Seen]) -> None:
         table = routing.table(sights, self._blueprints.limits, self._probe_secret)

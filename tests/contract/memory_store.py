@@ -1,4 +1,4 @@
-"""The store in memory: for tests, and for a hub whose home is not to be written to."""
+"""A store in memory for tests of the hub; it passes the suite of the real one, so that it cannot lie."""
 
 from __future__ import annotations
 
