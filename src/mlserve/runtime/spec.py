@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,19 @@ class Spec:
     """0: any free one; it is then in the log."""
     drain_seconds: float = 30.0
     require_safe: bool = False
+    asked_processor: str = ""
+    """The word in the descriptor, where it is not the processor's own name."""
+    pipeline: Sequence[Mapping[str, Any]] = ()
+    """Steps with absolute paths, where ``processor`` is "pipeline"."""
+    memory_mb: int = 0
+    """What the instance may use; 0: no limit is known."""
+    gpu: float = 0
+    conversion: Mapping[str, Any] | None = None
+    """How the model that is served was made of the user's, as `describe` shows it."""
+    capture: Mapping[str, Any] | None = None
+    monitor: Mapping[str, Any] | None = None
+    explain: Mapping[str, Any] | None = None
+    tracing: Mapping[str, Any] | None = None
     report: str | None = None
     """A JSON-lines file that takes phases, facts and the failure; ``None``: nobody asks."""
 

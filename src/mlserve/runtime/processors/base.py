@@ -6,8 +6,9 @@ by the hub without importing it, and it has one function: ``create(place)``, whi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Sequence as Listed
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +27,35 @@ class Tensor:
     shape: tuple[int, ...] | None
     """-1: any size; ``None``: any shape."""
     optional: bool = False
+    labels: tuple[str, ...] | None = None
+    """Words for the classes along the last axis of an output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Which of a row of requests that belong together this one is."""
+
+    identity: int | str
+    start: bool = False
+    end: bool = False
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(slots=True)
+class Context:
+    """What came with a request besides its tensors."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    identity: str = ""
+    """The request's own id, ``""`` where it has none."""
+    sequence: Sequence | None = None
+    state: dict[str, Any] = field(default_factory=dict)
+    """The same for every request of a sequence: what a processor wants to remember between them."""
+    cancelled: Callable[[], bool] = _never
+    """The client has gone, or the deadline has passed: the rest of the work is for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +71,10 @@ class Metadata:
     """Inputs that are not listed are welcome too."""
     trusted: bool = True
     """Our own code, whose short calls may run in the event loop; a user's may block and never does."""
+    streams: bool = False
+    """It has ``stream(inputs, context)``: any number of answers to one request."""
+    context: bool = False
+    """``predict`` takes a `Context` as its second argument."""
     facts: Mapping[str, Any] | None = None
     """Threads, versions, device and warnings to report."""
 
@@ -85,7 +119,14 @@ class Loaded(Protocol):
         """Thread-safe. Inputs are already of the declared datatype and shape."""
 
 
-def declared(shape: Sequence[Any] | None) -> tuple[int, ...] | None:
+class Streaming(Loaded, Protocol):
+    """A processor whose metadata says ``streams``."""
+
+    def stream(self, inputs: Arrays, context: Context) -> Iterator[Arrays]:
+        """The answers to one request, each as soon as it is there. On a worker thread; closed when nobody listens."""
+
+
+def declared(shape: Listed[Any] | None) -> tuple[int, ...] | None:
     """A shape with -1 for each size that is open (None, a symbol, 0 or below)."""
     if shape is None:
         return None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 import orjson
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.processors.base import Sequence
 from mlserve.runtime.request import JSON, Request
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.tensors import Array
@@ -18,15 +20,53 @@ Reply = tuple[bytes, bytes, bytes]
 """Body, content type, more header lines."""
 
 
+Encode = Callable[[Mapping[str, Array]], Reply]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 class Call:
-    """One request, decoded and checked: its arrays, and how their outputs are written back."""
+    """One request, decoded and checked: its arrays, how their outputs are written back, and what it wishes."""
 
-    __slots__ = ("encode", "inputs", "rows")
+    __slots__ = ("encode", "identity", "inputs", "parameters", "priority", "rows", "sequence", "timeout")
 
-    def __init__(self, inputs: dict[str, Array], rows: int, encode: Callable[[Mapping[str, Array]], Reply]) -> None:
+    def __init__(
+        self,
+        inputs: dict[str, Array],
+        rows: int,
+        encode: Encode,
+        *,
+        parameters: Mapping[str, Any] = NOTHING,
+        identity: str = "",
+        priority: int = 0,
+        timeout: float | None = None,
+        sequence: Sequence | None = None,
+    ) -> None:
         self.inputs = inputs
         self.rows = rows
         self.encode = encode
+        self.parameters = parameters
+        self.identity = identity
+        self.priority = priority
+        """1 is the most urgent; 0: as usual."""
+        self.timeout = timeout
+        """Seconds it may wait in the queue, where the request says so."""
+        self.sequence = sequence
+
+
+class StreamCall(Call):
+    """One request with any number of answers: ``encode`` is called for each, ``fail`` for an error on the way."""
+
+    __slots__ = ("fail", "kind")
+
+    def __init__(
+        self, inputs: dict[str, Array], rows: int, encode: Encode, kind: bytes, fail: Callable[[str, str], bytes],
+        **wishes: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(inputs, rows, encode, **wishes)
+        self.kind = kind
+        """The content type of the whole."""
+        self.fail = fail
+        """A last part for an error: from its text and its code."""
 
 
 class UnsupportedMedia(InvalidInput):
@@ -125,4 +165,4 @@ def _word(value: Any) -> str:
     return {list: "a list", str: "text", type(None): "null", bool: "true/false"}.get(type(value), "a number")
 
 
-__all__ = ["JSON", "Call", "Model", "Reply", "RequestFormat", "UnsupportedMedia"]
+__all__ = ["JSON", "Call", "Model", "Reply", "RequestFormat", "StreamCall", "UnsupportedMedia"]
