@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlserve.descriptor.metadata import Metadata, Rpc
     from mlserve.descriptor.networking import Networking
     from mlserve.descriptor.parsing import Parsed, parse
-    from mlserve.descriptor.paths import local_paths
+    from mlserve.descriptor.paths import is_path, local_paths, paths_of
     from mlserve.descriptor.reading import read_file, read_text
     from mlserve.descriptor.secrets import masked
     from mlserve.descriptor.service import Descriptor
@@ -32,9 +32,11 @@ _HOMES = {
     "Parsed": "parsing",
     "Rpc": "metadata",
     "Sort": "fields",
+    "is_path": "paths",
     "local_paths": "paths",
     "masked": "secrets",
     "parse": "parsing",
+    "paths_of": "paths",
     "read_file": "reading",
     "read_text": "reading",
     "set_values": "setting",
@@ -51,9 +53,11 @@ __all__ = [
     "Parsed",
     "Rpc",
     "Sort",
+    "is_path",
     "local_paths",
     "masked",
     "parse",
+    "paths_of",
     "read_file",
     "read_text",
     "set_values",

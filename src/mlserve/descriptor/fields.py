@@ -5,6 +5,7 @@ What is used is said by the models themselves; this file lists the rest.
 
 from __future__ import annotations
 
+import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Sort(StrEnum):
 NOT_APPLICABLE: Mapping[str, str] = {
     "role_arn": "storage credentials are those of the hub or of the resource group",
     "source": "it says where a console found the model",
+    "metrics": "every metric that a processor reports is exported, declared or not",
     "features": "it names features of EAS's machines",
     "options.enableCache": "it is a setting of EAS's own services",
     "networking.gateway": "the hub has one gateway",
@@ -73,13 +75,11 @@ NEEDS: Mapping[str, str] = {
     "sinker": "request recording",
     "confidential": "confidential models",
     "queue": "asynchronous services",
-    "metrics": "custom metrics",
     "plugins": "model optimisation",
     "meta.type": "service types",
     "networking.gateway_policy.rate_limit": "rate limits",
     "networking.gateway_policy.concurrency_limit": "rate limits",
     "metadata.gpu_core_percentage": "GPU sharing",
-    "metadata.enable_grpc": "gRPC",
     "metadata.type": "service types",
     "metadata.group": "service groups",
     "metadata.release": "service groups",
@@ -155,7 +155,8 @@ def _add_model(node: Known, model: type[Words], at: Place) -> None:
         name = info.alias or attribute
         here = node.below.setdefault(name, Known())
         inner, is_list = _model_in(info.annotation)
-        here.sort = None if inner and not is_list else Sort.USED
+        always = inner is not None and info.annotation is inner
+        here.sort = None if always else Sort.USED
         here.free = inner is None or (*at, name) in FREE
         if inner:
             place: Place = (*at, name, "*") if is_list else (*at, name)
@@ -167,4 +168,6 @@ def _model_in(annotation: Any) -> tuple[type[Words] | None, bool]:
         return typing.cast("type[Words]", annotation), False
     if typing.get_origin(annotation) is tuple:
         return _model_in(typing.get_args(annotation)[0])[0], True
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
+        return next((found for arg in typing.get_args(annotation) if (found := _model_in(arg))[0]), (None, False))
     return None, False

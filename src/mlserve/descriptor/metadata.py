@@ -15,6 +15,8 @@ class Rpc(Words):
     """The longest a request may take, in ms; beyond it 504."""
     max_queue_size: Whole = Field(default=64, ge=1, le=1_000_000)
     """Requests that may wait in one instance; a full queue answers 503. (EAS's default)"""
+    max_queue_wait: Whole | None = Field(default=None, ge=1, le=86_400_000)
+    """The longest a request may be expected to wait, in ms, before it is refused at once; unset: its deadline."""
     worker_threads: Whole = Field(default=5, ge=1, le=1024)
     """Requests one instance works on at a time. (EAS's default)"""
     batching: bool = False
@@ -49,6 +51,8 @@ class Metadata(Words):
     """GB of one GPU."""
     resource: str = Field(default="", max_length=256)
     """The resource group to run in; "" is the default one."""
+    enable_grpc: bool = False
+    """gRPC is spoken in any case, on the port of everything else. (EAS's field)"""
     rpc: Rpc = Rpc()
     eas: Eas = Eas()
 

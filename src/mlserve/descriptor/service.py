@@ -11,6 +11,7 @@ from mlserve.descriptor.environment import EnvVar
 from mlserve.descriptor.image import Container
 from mlserve.descriptor.metadata import Metadata
 from mlserve.descriptor.networking import Networking
+from mlserve.descriptor.observation import Capture, Explained, Monitor, Tracing
 from mlserve.descriptor.units import Seconds, Whole
 
 NAME = r"[a-z][a-z0-9_-]{0,62}"
@@ -67,6 +68,19 @@ class Descriptor(Words):
     """The endpoint of oss:// and s3:// addresses."""
     warm_up_data_path: Text = None
     """A request that each instance answers before it is ready."""
+    convert: Literal["auto", "never", "always"] = "auto"
+    """Serve the model as ONNX: where both give the same answers (auto), never, or fail where they don't (always)."""
+
+    capture: Capture | None = None
+    """Keep a sample of requests and answers."""
+    monitor: Monitor | None = None
+    """Watch what comes in."""
+    explain: Explained = None
+    """Answer POST /explain."""
+    tracing: Tracing | None = None
+    """Send OpenTelemetry spans."""
+    access_log: bool = False
+    """One line in the log for each request."""
 
     command: Text = None
     """Your own HTTP server's command line."""

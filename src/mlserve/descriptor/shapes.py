@@ -15,6 +15,9 @@ FREE = frozenset(
         ("labels",),
         ("features",),
         ("model_config",),
+        ("pipeline", "*", "model_config"),
+        ("pipeline", "*", "inputs"),
+        ("pipeline", "*", "outputs"),
         ("containers", "*", "health_check"),
     }
 )

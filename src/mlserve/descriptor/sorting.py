@@ -51,12 +51,14 @@ def _sort_object(
         elif child.sort is None:
             used[name] = _sort_object(value or {}, child, place, shape, supported, result)
         elif _use(child, place, pointer, value, supported, result) and value is not None:
-            used[name] = _sort_items(value, child, place, shape, supported, result)
+            used[name] = _sort_below(value, child, place, shape, supported, result)
     return {name: value for name, value in used.items() if value != {} or node.below[name].sort}
 
 
-def _sort_items(value: Any, node: Known, place: Place, shape: Shape, supported: frozenset[str], result: Sorted) -> Any:
+def _sort_below(value: Any, node: Known, place: Place, shape: Shape, supported: frozenset[str], result: Sorted) -> Any:
     item = node.below.get("*")
+    if isinstance(value, dict) and node.below and item is None:
+        return _sort_object(value, node, place, shape, supported, result)
     if item is None or not isinstance(value, list):
         return value
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 from mlserve import storage
 from mlserve.backends.base import LogLine
 from mlserve.backends.room import require_room
-from mlserve.descriptor import Descriptor, set_values
+from mlserve.descriptor import Descriptor, is_path, set_values
 from mlserve.engines.base import resources
 from mlserve.errors import Conflict, InvalidInput, NotFound
 from mlserve.hub import failures, view
@@ -251,8 +250,10 @@ def _merged(newest: Version, submission: Submission | None, changes: Sequence[st
         submission = Submission(newest.descriptor, newest.content, newest.base)
     if not changes:
         return submission
-    paths = re.compile(r"^(model_path|processor_path|warm_up_data_path)=")
-    if any(paths.match(change) for change in changes) and submission.descriptor is newest.descriptor:
+    if (
+        any(is_path(change.partition("=")[0].strip()) for change in changes)
+        and submission.descriptor is newest.descriptor
+    ):
         raise InvalidInput(
             "a path can't be set on the hub's copy of the descriptor",
             hint="give the file too: mlserve update NAME FILE --set …",

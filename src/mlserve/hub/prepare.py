@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mlserve import environments, storage
-from mlserve.descriptor import Descriptor
+from mlserve.descriptor import Descriptor, paths_of
 from mlserve.engines.base import Artifacts, Engine
 from mlserve.errors import InvalidInput, MlserveError
 from mlserve.hub.aside import aside
 from mlserve.hub.records import Prepared, Version
 from mlserve.inspection import Finding, inspect
-
-PATHS = ("/model_path", "/processor_path", "/warm_up_data_path")
 
 
 class PreparationFailed(Exception):
@@ -65,8 +63,9 @@ class Preparer:
     async def prepare(self, version: Version, descriptor: Descriptor, engine: Engine, progress: Progress) -> Prepared:
         """All phases in their order; raises PreparationFailed."""
         async with progress.phase("fetch"):
-            paths = {pointer: await self.locate(version, descriptor, pointer) for pointer in PATHS}
-        found = {pointer: str(path) for pointer, path in paths.items() if path is not None}
+            wanted = paths_of(descriptor).items()
+            paths = {pointer: await self.locate(version, descriptor, pointer, value) for pointer, value in wanted}
+        found = {pointer: str(path) for pointer, path in paths.items()}
         async with progress.phase("verify") as entry:
             finding = await aside(partial(examine, found, descriptor.model_entry))
             entry["detail"] = finding.summary() if finding else ""
@@ -77,11 +76,8 @@ class Preparer:
             entry["detail"] = "reused" if environment.reused else "built"
         return Prepared(str(environment.python), tuple(requirements), found, artifacts.saved_versions)
 
-    async def locate(self, version: Version, descriptor: Descriptor, pointer: str) -> Path | None:
+    async def locate(self, version: Version, descriptor: Descriptor, pointer: str, value: str) -> Path:
         """Where the file or folder of a path field is on this machine; fetched where it is not yet."""
-        value = getattr(descriptor, pointer[1:])
-        if not value:
-            return None
         if pointer in version.content:
             address = version.content[pointer]
             return await aside(partial(self.content.open, address["digest"], address["name"]))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from mlserve.backends.room import require_room
-from mlserve.descriptor import Descriptor, parse
+from mlserve.descriptor import Descriptor, parse, paths_of
 from mlserve.engines.base import resources
 from mlserve.engines.choice import engine_of
 from mlserve.engines.runtime import processor_name
@@ -16,7 +16,7 @@ from mlserve.errors import InvalidDescriptor, MlserveError
 from mlserve.hub.acceptance import Submission
 from mlserve.hub.aside import aside
 from mlserve.hub.places import Places
-from mlserve.hub.prepare import PATHS, Preparer, examine
+from mlserve.hub.prepare import Preparer, examine
 from mlserve.hub.records import Version
 
 
@@ -75,15 +75,14 @@ def _detail(pointer: str, error: MlserveError, detail: Mapping[str, Any]) -> Map
 async def _check_files(report: _Report, submission: Submission, descriptor: Descriptor, preparer: Preparer) -> None:
     version = Version(descriptor.name, 0, time.time(), submission.descriptor, submission.content, submission.base)
     found: dict[str, str] = {}
-    for pointer in PATHS:
+    for pointer, value in paths_of(descriptor).items():
         try:
-            path = await preparer.locate(version, descriptor, pointer)
+            path = await preparer.locate(version, descriptor, pointer, value)
         except MlserveError as exc:
             report.failed(pointer[1:], exc, pointer)
             continue
-        if path is not None:
-            found[pointer] = str(path)
-            report.passed(pointer[1:], path.name)
+        found[pointer] = str(path)
+        report.passed(pointer[1:], path.name)
     try:
         finding = await aside(partial(examine, found, descriptor.model_entry))
     except MlserveError as exc:
