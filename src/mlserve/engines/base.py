@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from mlserve.descriptor import Descriptor
 from mlserve.workload import Resources, Workload
@@ -20,6 +20,10 @@ class Artifacts:
     """Library → the version the model was saved with."""
     format: str | None = None
     """The model's own format, where its files tell: the name of a processor."""
+    processor: str | None = None
+    """What serves instead of the processor asked for: the model was converted."""
+    conversion: Mapping[str, Any] | None = None
+    """How it was converted, or why not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Launch:
     python: str
     runtime_path: str
     """A directory that holds nothing but the mlserve package."""
+    captures: str = ""
+    """Where samples of requests go when the descriptor names no place."""
 
 
 class Engine(Protocol):

@@ -14,10 +14,13 @@ def folder(artifacts: Artifacts) -> str | None:
 
 
 def requirements(artifacts: Artifacts) -> tuple[str, ...]:
-    """The lines of the ``requirements.txt`` in the folder of ``processor_path``; empty where there is none."""
-    path = artifacts.paths.get("/processor_path")
-    file = Path(path) / "requirements.txt" if path else None
-    if not file or not file.is_file():
+    """The lines of each ``requirements.txt`` in a folder of own code, a pipeline step's too; empty where none is."""
+    folders = [Path(path) for pointer, path in artifacts.paths.items() if pointer.endswith("/processor_path")]
+    return tuple(line for folder in dict.fromkeys(folders) for line in _lines(folder / "requirements.txt"))
+
+
+def _lines(file: Path) -> tuple[str, ...]:
+    if not file.is_file():
         return ()
     lines = (line.split(" #")[0].strip() for line in file.read_text().splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))

@@ -11,9 +11,11 @@ from mlserve.descriptor import Descriptor
 from mlserve.engines import own_code
 from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.engines.catalogue import find, resolve
+from mlserve.engines.options import observed
+from mlserve.engines.options import requirements as of_options
 from mlserve.workload import Workload
 
-BASE_REQUIREMENTS = ("numpy>=1.24", "uvloop>=0.19", "httptools>=0.6", "orjson>=3.9")
+BASE_REQUIREMENTS = ("numpy>=1.24", "uvloop>=0.19", "httptools>=0.6", "orjson>=3.9", "protobuf>=4.22", "wsproto>=1.2")
 """What the runtime itself imports; kept equal to the extra `runtime` of pyproject.toml by a test."""
 
 
@@ -27,12 +29,13 @@ class RuntimeEngine:
         return descriptor.processor_type == "python" or find(descriptor.processor or "") is not None
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
-        entry = resolve(processor_name(descriptor))
-        libraries = [_pinned(requirement, artifacts.saved_versions) for requirement in entry.requirements]
+        entry = resolve(artifacts.processor or processor_name(descriptor))
+        saved = _saved(artifacts)
+        libraries = [_pinned(requirement, saved) for requirement in entry.requirements]
         named = {_name(requirement) for requirement in (*BASE_REQUIREMENTS, *entry.requirements)}
         # A pickle may hold objects of more libraries than its processor's own: a pipeline that ends in XGBoost, say.
-        more = [f"{name}=={number}" for name, number in artifacts.saved_versions.items() if name not in named]
-        return (*BASE_REQUIREMENTS, *libraries, *more, *own_code.requirements(artifacts))
+        more = [f"{name}=={number}" for name, number in saved.items() if name not in named]
+        return (*BASE_REQUIREMENTS, *libraries, *more, *of_options(descriptor), *own_code.requirements(artifacts))
 
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
         metadata = descriptor.metadata
@@ -63,8 +66,11 @@ def create() -> Engine:
 
 def processor_name(descriptor: Descriptor) -> str:
     """The catalogue's name of the processor that a descriptor asks for."""
-    word = descriptor.processor or "python"
-    return resolve(word).name
+    return resolve(_asked(descriptor)).name
+
+
+def _asked(descriptor: Descriptor) -> str:
+    return descriptor.processor or descriptor.processor_type or "python"
 
 
 def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> dict[str, Any]:
@@ -72,26 +78,37 @@ def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch)
     return {
         "service": launch.service,
         "version": launch.version,
-        "processor": processor_name(descriptor),
+        "processor": artifacts.processor or processor_name(descriptor),
+        "asked_processor": _asked(descriptor),
         "model_path": artifacts.paths.get("/model_path"),
-        "model_entry": descriptor.model_entry,
+        "model_entry": None if artifacts.processor else descriptor.model_entry,
         "model_config": descriptor.config,
         "processor_path": artifacts.paths.get("/processor_path"),
         "processor_entry": descriptor.processor_entry,
         "warm_up_path": artifacts.paths.get("/warm_up_data_path"),
         "cpu": metadata.cpu or 1.0,
+        "gpu": metadata.gpu or metadata.gpu_memory or 0,
+        "memory_mb": metadata.memory or 0,
         "worker_threads": rpc.worker_threads,
         "max_queue_size": rpc.max_queue_size,
+        "max_queue_wait_ms": rpc.max_queue_wait,
         "keepalive_ms": rpc.keepalive,
         "max_body": descriptor.networking.max_body,
         "batching": rpc.batching,
         "max_batch_size": rpc.max_batch_size,
         "max_batch_timeout_ms": rpc.max_batch_timeout,
-        "saved_versions": dict(artifacts.saved_versions),
+        "saved_versions": dict(_saved(artifacts)),
         "host": "127.0.0.1",
         "drain_seconds": metadata.termination_grace_period,
         "require_safe": descriptor.require_safe,
+        "conversion": artifacts.conversion,
+        **observed(descriptor, artifacts, launch),
     }
+
+
+def _saved(artifacts: Artifacts) -> Mapping[str, str]:
+    """The versions the model was saved with; a converted model needs none of those libraries."""
+    return {} if artifacts.processor else artifacts.saved_versions
 
 
 def _pinned(requirement: str, saved: Mapping[str, str]) -> str:

@@ -78,6 +78,7 @@ class Blueprints:
         blueprint, prepared = self.of(version), version.prepared
         if prepared is None:
             raise MlserveError(f"version {version.number} of {version.service} is not prepared yet", hint="wait for it")
-        launch = Launch(version.service, version.number, prepared.python, str(environments.runtime_path(self._home)))
+        runtime, captures = environments.runtime_path(self._home), self._home / "captures" / version.service
+        launch = Launch(version.service, version.number, prepared.python, str(runtime), str(captures))
         artifacts = Artifacts(prepared.paths, prepared.saved_versions)
         return blueprint.engine.workload(blueprint.descriptor, artifacts, launch)

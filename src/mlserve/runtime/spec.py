@@ -55,6 +55,9 @@ class Spec:
     monitor: Mapping[str, Any] | None = None
     explain: Mapping[str, Any] | None = None
     tracing: Mapping[str, Any] | None = None
+    access_log: bool = False
+    max_queue_wait_ms: int | None = None
+    """A request that would wait longer is refused; ``None``: its deadline."""
     report: str | None = None
     """A JSON-lines file that takes phases, facts and the failure; ``None``: nobody asks."""
 
