@@ -19,6 +19,7 @@ from mlserve.environments.current import satisfied
 from mlserve.environments.failure import failed, is_network
 from mlserve.environments.indexes import pip_files, pip_settings, uv_environment
 from mlserve.environments.key import Interpreter, key, normalized
+from mlserve.environments.wheels import offered, wheel_folders
 from mlserve.errors import EnvironmentFailed
 
 PYTHON = Interpreter("/usr/bin/python3")
@@ -170,6 +171,44 @@ def test_the_runtime_path_holds_mlserve_and_nothing_else(tmp_path: Path) -> None
     assert environments.runtime_path(tmp_path) == directory
     assert [path.name for path in directory.iterdir()] == ["mlserve"]
     assert (directory / "mlserve" / "errors.py").exists()
+
+
+def test_a_version_in_a_wheel_folder_wins_over_a_newer_one_elsewhere(
+    tmp_path: Path, packages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(packages, "user", "1.0", requires="ourlib")
+    near = tmp_path / "near"
+    wheel(near, "ourlib", "1.5+cpu")
+    index = tmp_path / "index" / "ourlib"
+    index.mkdir(parents=True)
+    wheel(index, "ourlib", "3.0")
+    (index / "index.html").write_text('<a href="ourlib-3.0-py3-none-any.whl">ourlib-3.0-py3-none-any.whl</a>')
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", index.parent.as_uri())
+    monkeypatch.setenv("PIP_FIND_LINKS", str(near))
+    built = ensure(["ourlib"], tmp_path)
+    assert built.requirements_resolved == ("ourlib==1.5+cpu",)
+    assert built.local == (f"ourlib 1.5+cpu from {near}",)
+    assert ensure(["ourlib"], tmp_path).local == built.local, "it is remembered"
+    assert ensure(["ourlib>=2"], tmp_path).requirements_resolved == ("ourlib==3.0",), "the requirement has its say"
+    assert ensure(["ourlib"], tmp_path, gpu=True).requirements_resolved == ("ourlib==3.0",), "no CPU build for a GPU"
+    monkeypatch.setenv("MLSERVE_WHEELS", f"{packages}:{near}")
+    assert "ourlib==2.0" in ensure(["user"], tmp_path).requirements_resolved, "for what a requirement brings along too"
+
+
+def test_wheels_for_another_python_or_machine_are_passed_over(tmp_path: Path) -> None:
+    for name in ("a-2.0-cp27-cp27m-win32.whl", "a-1.0-py3-none-any.whl", "broken.whl", "b-1-py3-none-any.whl"):
+        (tmp_path / name).touch()
+    assert [str(found) for found in offered([tmp_path])] == [f"a 1.0 from {tmp_path}", f"b 1 from {tmp_path}"]
+
+
+def test_wheel_folders_are_those_of_pip_uv_and_ours(tmp_path: Path) -> None:
+    one, two, three = (tmp_path / name for name in ("one", "two", "three"))
+    for folder in (one, two, three):
+        folder.mkdir()
+    environ = {"MLSERVE_WHEELS": f"{one}:{tmp_path / 'absent'}", "UV_FIND_LINKS": f"{two.as_uri()},https://far/wheels"}
+    assert wheel_folders(environ, {"find-links": f"{three} {one}"}) == (one, two, three)
+    assert uv_environment({"MLSERVE_WHEELS": f"{one}:{two}"}, {})["UV_FIND_LINKS"] == f"{one},{two}"
 
 
 def test_pips_settings_are_uvs(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import errno
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from mlserve.environments import failure
-from mlserve.environments.indexes import pip_files, pip_settings, uv_environment
+from mlserve.environments.indexes import pip_configuration, uv_environment
 from mlserve.errors import EnvironmentFailed
 
 Progress = Callable[[str], None]
@@ -32,6 +31,8 @@ class Plan:
     offline: bool = False
     lock: int = -1
     """A locked descriptor that uv inherits: the lock holds until uv ends, even where the hub is killed."""
+    preferred: tuple[str, ...] = ()
+    """``name==version`` of what lies in wheel folders: taken wherever the requirements allow it."""
 
 
 async def build(plan: Plan, directory: Path, progress: Progress) -> tuple[str, ...]:
@@ -63,10 +64,21 @@ async def _build(plan: Plan, directory: Path, progress: Progress) -> tuple[str, 
     await _checked(venv, plan, progress)
     file = directory / "requirements.txt"
     file.write_text("\n".join(plan.requirements) + "\n")
-    install = ["pip", "install", "--python", str(directory / "bin" / "python"), "--requirement", str(file)]
-    await _checked(install, plan, progress)
-    freeze = ["pip", "freeze", "--python", str(directory / "bin" / "python")]
+    python = str(directory / "bin" / "python")
+    if plan.preferred:
+        file = await _resolved(plan, python, file, progress)
+    await _checked(["pip", "install", "--python", python, "--requirement", str(file)], plan, progress)
+    freeze = ["pip", "freeze", "--python", python]
     return tuple((await _checked(freeze, plan, progress)).split("\n")[:-1])
+
+
+async def _resolved(plan: Plan, python: str, file: Path, progress: Progress) -> Path:
+    """The versions to install: uv keeps to those it finds in its output file, where nothing forbids them."""
+    pins = file.with_name("resolved.txt")
+    pins.write_text("\n".join(plan.preferred) + "\n")
+    resolve = ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", python]
+    await _checked([*resolve, "--output-file", str(pins), str(file)], plan, progress)
+    return pins
 
 
 async def _checked(arguments: Sequence[str], plan: Plan, progress: Progress) -> str:
@@ -83,7 +95,7 @@ async def _checked(arguments: Sequence[str], plan: Plan, progress: Progress) -> 
 
 
 async def _uv(arguments: Sequence[str], plan: Plan, progress: Progress) -> tuple[int, str, str]:
-    environ = uv_environment(os.environ, pip_settings(os.environ, pip_files(os.environ, Path(sys.prefix))))
+    environ = uv_environment(os.environ, pip_configuration())
     process = await asyncio.create_subprocess_exec(
         find_uv_bin(), *arguments, env=environ, stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,

@@ -16,7 +16,9 @@ from pathlib import Path
 
 from mlserve.environments.build import Plan, Progress, build
 from mlserve.environments.current import satisfied
+from mlserve.environments.indexes import pip_configuration
 from mlserve.environments.key import Interpreter, key, normalized
+from mlserve.environments.wheels import Wheel, offered, wheel_folders
 
 _NOTE = "mlserve-environment.json"
 _LOCK_SECONDS = 0.1
@@ -31,6 +33,8 @@ class Environment:
     """``current`` for the hub's own interpreter."""
     requirements_resolved: tuple[str, ...]
     reused: bool
+    local: tuple[str, ...] = ()
+    """What was taken from a wheel folder: ``torch 2.13.0+cpu from /opt/wheels``."""
 
 
 async def ensure(
@@ -40,24 +44,28 @@ async def ensure(
     python: str | None = None,
     offline: bool = False,
     progress: Progress | None = None,
+    gpu: bool = False,
 ) -> Environment:
     """An environment that has ``requirements``: the current interpreter, a cached one, or a new one.
 
+    What lies in a wheel folder is taken from there, unless that is for the CPU alone and a GPU is wanted.
     Several may ask for the same one at once: it is built once. Raises EnvironmentFailed, which says what is missing.
     """
     wanted = normalized(requirements)
-    if python in (None, sys.executable) and (found := satisfied(wanted)) is not None:
+    ours = python in (None, sys.executable)
+    if ours and (found := satisfied(wanted)) is not None:
         return Environment(Path(sys.executable), "current", found, reused=True)
     interpreter = Interpreter(python or sys.executable)
-    name = key(wanted, interpreter)
+    wheels = offered(wheel_folders(os.environ, pip_configuration()), gpu=gpu) if ours else ()
+    name = key([*wanted, *(f"prefer {wheel.pin}" for wheel in wheels)], interpreter)
     root = _root(home)
     if ready := _find(root / name):
         return ready
     async with _locked(root / f".{name}.lock") as lock:
         if ready := _find(root / name):  # somebody else built it meanwhile
             return ready
-        plan = Plan(wanted, interpreter.python, offline, lock)
-        return await _make(plan, root / name, progress or (lambda line: None))
+        plan = Plan(wanted, interpreter.python, offline, lock, tuple(wheel.pin for wheel in wheels))
+        return await _make(plan, wheels, root / name, progress or (lambda line: None))
 
 
 def prune(home: Path, *, in_use: Container[str], unused_seconds: float, now: float | None = None) -> tuple[str, ...]:
@@ -85,17 +93,19 @@ def _find(directory: Path) -> Environment | None:
     if not python.exists():  # the Python it was made with is gone
         return None
     os.utime(directory / _NOTE)
-    return Environment(python, directory.name, tuple(note["resolved"]), reused=True)
+    return Environment(python, directory.name, tuple(note["resolved"]), reused=True, local=tuple(note.get("local", ())))
 
 
-async def _make(plan: Plan, directory: Path, progress: Progress) -> Environment:
+async def _make(plan: Plan, wheels: Sequence[Wheel], directory: Path, progress: Progress) -> Environment:
     beside = directory.with_name(f".{directory.name}.building")
     resolved = await build(plan, beside, progress)
+    local = tuple(str(wheel) for wheel in wheels if wheel.pin in resolved)
     note = {"requirements": plan.requirements, "resolved": resolved, "python": plan.python, "built_at": time.time()}
+    note["local"] = local
     (beside / _NOTE).write_text(json.dumps(note))
     shutil.rmtree(directory, ignore_errors=True)
     beside.rename(directory)
-    return Environment(directory / "bin" / "python", directory.name, resolved, reused=False)
+    return Environment(directory / "bin" / "python", directory.name, resolved, reused=False, local=local)
 
 
 @asynccontextmanager

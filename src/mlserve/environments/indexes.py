@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import configparser
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from mlserve.environments.wheels import VARIABLE
 
 _SECTIONS = ("global", "install")
 _SECRETS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL")
@@ -17,7 +21,9 @@ def uv_environment(environ: Mapping[str, str], configured: Mapping[str, str]) ->
     told = dict(configured)
     if {"UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX"} & environ.keys():
         told = {name: value for name, value in told.items() if "index" not in name}
-    return {**_translate(told), **kept, "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    settings = {**_translate(told), **kept, "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    links = [settings.get("UV_FIND_LINKS", ""), *environ.get(VARIABLE, "").split(":")]
+    return settings | ({"UV_FIND_LINKS": ",".join(filter(None, links))} if any(links) else {})
 
 
 def pip_settings(environ: Mapping[str, str], files: Iterable[Path]) -> dict[str, str]:
@@ -45,6 +51,11 @@ def pip_files(environ: Mapping[str, str], prefix: Path) -> list[Path]:
     if named == "/dev/null":
         return []
     return [*usual, prefix / "pip.conf", *([Path(named)] if named else [])]
+
+
+def pip_configuration() -> dict[str, str]:
+    """What pip is told in this process's own environment."""
+    return pip_settings(os.environ, pip_files(os.environ, Path(sys.prefix)))
 
 
 def _translate(settings: Mapping[str, str]) -> dict[str, str]:
