@@ -72,8 +72,10 @@ class Preparer:
         artifacts = Artifacts(found, dict(finding.versions) if finding else {}, finding.format if finding else None)
         async with progress.phase("environment") as entry:
             requirements = engine.requirements(descriptor, artifacts)
-            environment = await environments.ensure(requirements, home=self.home, offline=self.offline)
-            entry["detail"] = "reused" if environment.reused else "built"
+            environment = await environments.ensure(
+                requirements, home=self.home, offline=self.offline, gpu=bool(descriptor.metadata.gpu)
+            )
+            entry["detail"] = ", ".join(("reused" if environment.reused else "built", *environment.local))
         return Prepared(str(environment.python), tuple(requirements), found, artifacts.saved_versions)
 
     async def locate(self, version: Version, descriptor: Descriptor, pointer: str, value: str) -> Path:
