@@ -33,6 +33,6 @@ def kinds() -> Mapping[str, Opener]:
     """Every kind of backend there is, each with what opens it."""
     package = __name__.rpartition(".")[0]
     names = [item.name for item in pkgutil.iter_modules(importlib.import_module(package).__path__)]
-    modules = {name: importlib.import_module(f"{package}.{name}") for name in names if name != "shim"}
+    modules = {name: importlib.import_module(f"{package}.{name}") for name in names}
     ours = {name: module.create for name, module in modules.items() if hasattr(module, "create")}
     return {**{point.name: point.load() for point in entry_points(group=GROUP)}, **ours}

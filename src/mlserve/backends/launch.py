@@ -28,7 +28,7 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-_SHIM = Path(__file__).with_name("shim.py")
+_SHIM = Path(__file__).parent / "shim" / "__main__.py"
 
 
 @dataclass(frozen=True, slots=True)
