@@ -75,6 +75,15 @@ def of_error(service: str, version: int, phase: str, error: MlserveError, *, at:
     )
 
 
+def of_crash(service: str, version: int, phase: str, error: BaseException, *, at: float) -> dict[str, Any]:
+    """The failure record of a phase that ended with a mistake of our own."""
+    told = MlserveError(
+        f"{phase} ended with {type(error).__name__}: {error}",
+        hint="mlserve hub logs has the traceback; please report it",
+    )
+    return of_error(service, version, phase, told, at=at)
+
+
 def of_silence(service: str, version: int, answer: str, *, at: float) -> dict[str, Any]:
     """The failure record of a version whose instances are ready but which does not answer through the gateway."""
     story = Story(

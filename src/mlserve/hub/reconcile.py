@@ -15,13 +15,14 @@ from typing import Any
 from mlserve.backends.base import Instance, State
 from mlserve.errors import MlserveError
 from mlserve.gateway.envoy import Gateway
-from mlserve.hub import failures, proof, routing
+from mlserve.hub import failures, routing
 from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.jobs import Jobs, Key
 from mlserve.hub.places import Places
 from mlserve.hub.plan import Decision, Seen, decide
 from mlserve.hub.prepare import PreparationFailed, Preparer, Progress
+from mlserve.hub.proving import Prover
 from mlserve.hub.records import Service, Version
 from mlserve.hub.settings import Settings
 from mlserve.hub.wishes import Wishes
@@ -44,6 +45,7 @@ class Reconciler:
         self._settings, self._wishes, self._places = settings, wishes, places
         self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
         self._probe_secret = secrets.token_urlsafe(16)
+        self._prover = Prover(settings, gateway, blueprints, self._probe_secret, self._change)
         self._jobs = Jobs(self._finished)
         self._published: frozenset[str] = frozenset()
         self._routed: dict[str, int] = {}
@@ -51,7 +53,6 @@ class Reconciler:
         self._complaint = ""
         """What was last said of a look that failed: the same is not said again and again."""
         self._settled: dict[str, tuple[Any, ...]] = {}
-        self._unanswered: dict[Key, float] = {}
         self._changed = asyncio.Event()
         self.progress: dict[Key, Progress] = {}
         self.seen: dict[str, Seen] = {}
@@ -146,7 +147,7 @@ class Reconciler:
             self._keep_failure(seen, failures.of_error(name, seen.service.target, "load", exc, at=time.time()))
         except Exception as exc:
             log.exception("event=step-crashed service=%s", name)
-            self._keep_failure(seen, self._crash(seen.service.name, seen.service.target, "load", exc))
+            self._keep_failure(seen, failures.of_crash(name, seen.service.target, "load", exc, at=time.time()))
 
     async def _step(self, seen: Seen) -> None:
         name = seen.service.name
@@ -164,7 +165,8 @@ class Reconciler:
         if decision.prepare:
             self._jobs.start("prepare", (name, decision.prepare), self._prepare(seen.versions[decision.prepare]))
         if decision.prove:
-            self._jobs.start("prove", (name, decision.prove), self._prove(seen, decision.prove))
+            proving = self._prover.prove(seen, decision.prove, self._published)
+            self._jobs.start("prove", (name, decision.prove), proving)
         self._expire(seen.service)
         if self._quiet(seen, decision):
             self._settled[name] = self._mark(seen)
@@ -210,7 +212,7 @@ class Reconciler:
         self._blueprints.forget(name)
         self._preparer.forget(name)
         self._settled.pop(name, None)
-        self._unanswered = {key: since for key, since in self._unanswered.items() if key[0] != name}
+        self._prover.forget(name)
         self.progress = {key: value for key, value in self.progress.items() if key[0] != name}
         log.info("event=deleted service=%s", name)
         self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
@@ -234,27 +236,6 @@ class Reconciler:
             self._change(version, failure=story)
         else:
             self._change(version, prepared=prepared)
-
-    async def _prove(self, seen: Seen, number: int) -> None:
-        version, name = seen.versions[number], seen.service.name
-        if not any(i.address in self._published for i in seen.current(number)):
-            return
-        asked = self._blueprints.questions(version)
-        silence = await aside(partial(proof.ask, self._gateway.address, name, number, self._probe_secret, asked))
-        if silence is None:
-            self._unanswered.pop((name, number), None)
-            self._change(version, served=True, fixed_port=self._has_fixed_port(seen, number))
-            log.info("event=proven service=%s version=%s", name, number)
-            return
-        since = self._unanswered.setdefault((name, number), time.time())
-        if time.time() - since > self._settings.proof_seconds:
-            del self._unanswered[name, number]
-            self._change(version, failure=failures.of_silence(name, number, silence, at=time.time()))
-        await asyncio.sleep(self._settings.busy_interval)
-
-    def _has_fixed_port(self, seen: Seen, number: int) -> bool:
-        port = self._blueprints.workload(seen.versions[number]).port
-        return port is not None and any(i.address.endswith(f":{port}") for i in seen.current(number))
 
     def _story(self, seen: Seen, instance: Instance) -> failures.Evidence:
         resources = {"memory_mb": self._blueprints.workload(seen.versions[instance.version]).resources.memory_mb}
@@ -283,15 +264,8 @@ class Reconciler:
 
     def _finished(self, kind: str, key: Key, error: BaseException | None) -> None:
         if error and self._wishes.find(key[0]):
-            self._change(self._wishes.version(*key), failure=self._crash(*key, kind, error))
+            self._change(self._wishes.version(*key), failure=failures.of_crash(*key, kind, error, at=time.time()))
         self.wake()
-
-    def _crash(self, service: str, version: int, phase: str, error: BaseException) -> failures.Evidence:
-        told = MlserveError(
-            f"{phase} ended with {type(error).__name__}: {error}",
-            hint="mlserve hub logs has the traceback; please report it",
-        )
-        return failures.of_error(service, version, phase, told, at=time.time())
 
     def _mark(self, seen: Seen) -> tuple[Any, ...]:
         return (seen.service, tuple(seen.versions.values()), seen.instances)
