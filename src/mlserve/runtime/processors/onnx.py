@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mlserve.runtime.converted import restored
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
 
@@ -72,7 +73,7 @@ class OnnxProcessor:
             )
         self._maps = frozenset(node.name for node in outputs if node.type in _TABLES)
         self._outputs = [node.name for node in outputs]
-        self._metadata = Metadata(
+        found = Metadata(
             inputs=tuple(Tensor(node.name, _DATATYPES[node.type], declared(node.shape)) for node in nodes),
             outputs=tuple(_output(node) for node in outputs),
             platform="onnx_onnxv1",
@@ -83,6 +84,7 @@ class OnnxProcessor:
                 "device": "cuda" if "CUDA" in self._session.get_providers()[0] else "cpu",
             },
         )
+        self._metadata = restored(self._session.get_modelmeta().custom_metadata_map, found)
 
 
 def _providers(ort: Any, config: dict[str, Any]) -> list[str]:

@@ -58,6 +58,16 @@ class SklearnProcessor:
     def metadata(self) -> Metadata:
         return self._metadata
 
+    @property
+    def estimator(self) -> Any:
+        """The estimator itself, for who converts it."""
+        return self._model
+
+    @property
+    def frame(self) -> bool:
+        """It is asked with columns by their names."""
+        return self._frame
+
     def predict(self, inputs: Arrays) -> Arrays:
         import numpy as np
 
