@@ -15,7 +15,10 @@ from mlserve.engines.options import observed
 from mlserve.engines.options import requirements as of_options
 from mlserve.workload import Workload
 
-BASE_REQUIREMENTS = ("numpy>=1.24", "uvloop>=0.19", "httptools>=0.6", "orjson>=3.9", "protobuf>=4.22", "wsproto>=1.2")
+BASE_REQUIREMENTS = (
+    "numpy>=1.24", "uvloop>=0.19", "httptools>=0.6", "orjson>=3.9", "protobuf>=4.22", "wsproto>=1.2",
+    "pysimdjson>=6", "pillow>=9", "arro3-core>=0.5", "arro3-io>=0.5",
+)  # fmt: skip
 """What the runtime itself imports; kept equal to the extra `runtime` of pyproject.toml by a test."""
 
 

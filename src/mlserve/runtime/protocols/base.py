@@ -27,7 +27,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 class Call:
     """One request, decoded and checked: its arrays, how their outputs are written back, and what it wishes."""
 
-    __slots__ = ("encode", "identity", "inputs", "parameters", "priority", "rows", "sequence", "timeout")
+    __slots__ = ("encode", "identity", "inputs", "parameters", "prepare", "priority", "rows", "sequence", "timeout")
 
     def __init__(
         self,
@@ -51,6 +51,9 @@ class Call:
         self.timeout = timeout
         """Seconds it may wait in the queue, where the request says so."""
         self.sequence = sequence
+        self.prepare: Callable[[], None] | None = None
+        """Work before the queue that is too long for the event loop (pictures, tables): run on another thread, it
+        fills ``inputs`` and ``rows``, or raises InvalidInput."""
 
 
 class StreamCall(Call):
@@ -75,6 +78,12 @@ class UnsupportedMedia(InvalidInput):
     code, status = "unsupported-media-type", 415
 
 
+class NotAcceptable(InvalidInput):
+    """The client takes none of the types that this answer can be written in."""
+
+    code, status = "not-acceptable", 406
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """What a protocol needs to know of the service."""
@@ -82,6 +91,16 @@ class Model:
     service: str
     version: int
     signature: Signature
+    config: Mapping[str, Any] = NOTHING
+    """``model_config``, for what it says of inputs and outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a read answers where it is not JSON."""
+
+    body: bytes
+    kind: bytes
 
 
 class RequestFormat(Protocol):
@@ -91,7 +110,10 @@ class RequestFormat(Protocol):
         """POST paths: raise InvalidInput for what can't be used, before it is queued."""
 
     def read(self) -> Mapping[str, Callable[[], Any]]:
-        """GET paths: an object to send as JSON."""
+        """GET paths: an object to send as JSON, or a `Page`."""
+
+    def act(self) -> Mapping[str, Callable[[Request], Any]]:
+        """POST paths that ask nothing of the model: the same, or an InvalidInput or NotFound."""
 
     def error(self, error: InvalidInput) -> bytes:
         """The body that goes with a refusal."""
@@ -165,4 +187,4 @@ def _word(value: Any) -> str:
     return {list: "a list", str: "text", type(None): "null", bool: "true/false"}.get(type(value), "a number")
 
 
-__all__ = ["JSON", "Call", "Model", "Reply", "RequestFormat", "StreamCall", "UnsupportedMedia"]
+__all__ = ["JSON", "Call", "Model", "NotAcceptable", "Page", "Reply", "RequestFormat", "StreamCall", "UnsupportedMedia"]
