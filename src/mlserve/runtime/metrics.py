@@ -1,148 +1,117 @@
-"""Count requests and time their stages; rendered for Prometheus when asked. One thread writes: the event loop."""
+"""Count requests and time their stages, for Prometheus and for the statistics extension. The event loop writes."""
 
 from __future__ import annotations
 
-import resource
+import threading
 import time
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-SECONDS = (
-    0.0001,
-    0.00025,
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-    30.0,
-    60.0,
-)
-SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+from mlserve.runtime.observe.histogram import SIZES, Histogram
 
+if TYPE_CHECKING:
+    from mlserve.runtime.observe.exposition import Family
+    from mlserve.runtime.observe.user_metrics import UserMetrics
 
-class Histogram:
-    """Fixed buckets."""
-
-    __slots__ = ("bounds", "counts", "total")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
-
-    def lines(self, name: str, labels: str) -> list[str]:
-        so_far, lines = 0, []
-        for bound, count in zip((*self.bounds, "+Inf"), self.counts, strict=True):
-            so_far += count
-            lines.append(f'{name}_bucket{{{labels},le="{bound}"}} {so_far}')
-        return [*lines, f"{name}_sum{{{labels}}} {self.total:.9g}", f"{name}_count{{{labels}}} {so_far}"]
+_SIZES_KEPT = 64
 
 
 class Metrics:
     """What one instance has done since it started."""
 
     def __init__(self, service: str, version: int) -> None:
-        self._labels = f'service="{service}",version="{version}"'
-        self._nv_labels = f'model="{service}",version="{version}"'
-        self.codes: dict[int, int] = {}
-        self.failures: dict[str, int] = {}
-        self.queue = Histogram(SECONDS)
-        self.compute = Histogram(SECONDS)
-        self.total = Histogram(SECONDS)
-        self.batches = Histogram(SIZES)
-        self.succeeded = self.failed = self.rows = self.runs = 0
-        self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.service, self.version = service, version
         self.started = time.time()
+        self.codes: dict[tuple[str, int], int] = {}
+        """Answers by protocol and status."""
+        self.failures: dict[str, int] = {}
+        """Inference requests that failed, by reason."""
+        self.total, self.queue, self.compute = Histogram(), Histogram(), Histogram()
+        self.first_part = Histogram()
+        """Until the first part of an answer that streams."""
+        self.sizes: dict[int, list[float]] = {}
+        """Rows of a call → how many such calls, and their seconds."""
+        self.steps: dict[str, Histogram] = {}
+        self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.counters: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.families: list[Callable[[], list[Family]]] = []
+        """More that others have to show."""
+        self.succeeded = self.failed = self.rows = self.runs = self.computed = 0
+        self.failed_seconds = self.input_seconds = self.infer_seconds = self.output_seconds = 0.0
+        self.last = 0.0
+        """When the last call of the model ended, in the time of this machine; 0: none yet."""
+        self._user: UserMetrics | None = None
+        self._lock = threading.Lock()
 
-    def answered(self, status: int) -> None:
-        self.codes[status] = self.codes.get(status, 0) + 1
+    @property
+    def user(self) -> UserMetrics:
+        """The processor's own."""
+        with self._lock:
+            if self._user is None:
+                from mlserve.runtime.observe.user_metrics import UserMetrics  # few processors have any
 
-    def failure(self, reason: str) -> None:
+                self._user = UserMetrics()
+                self.families.append(self._user.families)
+            return self._user
+
+    def answered(self, status: int, protocol: str = "http") -> None:
+        """A reply went out, of any path."""
+        key = (protocol, status)
+        self.codes[key] = self.codes.get(key, 0) + 1
+
+    def success(self, seconds: float, reading: float = 0.0, writing: float = 0.0) -> None:
+        """An inference request was answered: in all, and what of it was decoding and encoding."""
+        self.succeeded += 1
+        self.total.observe(seconds)
+        self.input_seconds += reading
+        self.output_seconds += writing
+
+    def failure(self, reason: str, seconds: float = 0.0) -> None:
+        """An inference request was not answered with outputs."""
         self.failed += 1
+        self.failed_seconds += seconds
         self.failures[reason] = self.failures.get(reason, 0) + 1
+
+    def ran(self, rows: int, seconds: float, requests: int = 1) -> None:
+        """The model was called once, for the rows of so many requests."""
+        self.runs += 1
+        self.rows += rows
+        self.computed += requests
+        self.infer_seconds += seconds * requests
+        self.compute.observe(seconds)
+        size = self.sizes.get(rows) or self._size(rows)
+        size[0] += 1
+        size[1] += seconds
+        self.last = time.time()
+
+    def step(self, name: str, seconds: float) -> None:
+        """One step of a pipeline ran; any thread may say so."""
+        with self._lock:
+            found = self.steps.get(name)
+            if found is None:
+                found = self.steps[name] = Histogram()
+            found.observe(seconds)
+
+    def batches(self) -> Histogram:
+        """Rows that shared one call."""
+        found = Histogram(SIZES)
+        for rows, (count, _) in list(self.sizes.items()):
+            found.add(rows, int(count))
+        return found
 
     def render(self) -> bytes:
         """The Prometheus text format."""
-        out: list[str] = []
-        for name, kind, words, lines in self._families():
-            out += [f"# HELP {name} {words}", f"# TYPE {name} {kind}", *lines]
-        return ("\n".join(out) + "\n").encode()
+        from mlserve.runtime.observe.tables import render  # not before somebody asks
 
-    def _families(self) -> list[tuple[str, str, str, list[str]]]:
-        labels, nv = self._labels, self._nv_labels
+        return render(self).encode()
 
-        def counter(name: str, words: str, value: float, of: str = labels) -> tuple[str, str, str, list[str]]:
-            return name, "counter", words, [f"{name}{{{of}}} {value:.15g}"]
+    def statistics(self) -> dict[str, Any]:
+        """One entry of ``model_stats``, as the statistics extension of the Open Inference Protocol has it."""
+        from mlserve.runtime.observe.statistics import statistics
 
-        def per(
-            name: str, words: str, label: str, values: dict[int, int] | dict[str, int]
-        ) -> tuple[str, str, str, list[str]]:
-            return (
-                name,
-                "counter",
-                words,
-                [f'{name}{{{labels},{label}="{key}"}} {value}' for key, value in values.items()],
-            )
+        return statistics(self)
 
-        def histogram(name: str, words: str, values: Histogram) -> tuple[str, str, str, list[str]]:
-            return name, "histogram", words, values.lines(name, labels)
-
-        gauges = [
-            (name, "gauge", words, [f"{name}{{{labels}}} {read():.15g}"]) for name, (words, read) in self.gauges.items()
-        ]
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        return [
-            per("mlserve_requests_total", "Requests answered, by status code.", "code", self.codes),
-            per(
-                "mlserve_request_failures_total", "Inference requests that failed, by reason.", "reason", self.failures
-            ),
-            histogram("mlserve_request_seconds", "From the whole request read to its reply.", self.total),
-            histogram("mlserve_queue_seconds", "Waiting for a slot.", self.queue),
-            histogram("mlserve_compute_seconds", "In the processor, by call.", self.compute),
-            histogram("mlserve_batch_size", "Rows that shared one call.", self.batches),
-            *gauges,
-            counter("nv_inference_request_success", "Inference requests answered with success.", self.succeeded, nv),
-            counter("nv_inference_request_failure", "Inference requests that failed.", self.failed, nv),
-            counter("nv_inference_count", "Rows inferred.", self.rows, nv),
-            counter("nv_inference_exec_count", "Calls of the model.", self.runs, nv),
-            counter("nv_inference_request_duration_us", "Cumulative request time.", self.total.total * 1e6, nv),
-            counter("nv_inference_queue_duration_us", "Cumulative time in the queue.", self.queue.total * 1e6, nv),
-            counter(
-                "nv_inference_compute_infer_duration_us", "Cumulative time in the model.", self.compute.total * 1e6, nv
-            ),
-            counter("process_cpu_seconds_total", "User and system time.", usage.ru_utime + usage.ru_stime),
-            (
-                "process_resident_memory_bytes",
-                "gauge",
-                "Resident memory.",
-                [f"process_resident_memory_bytes{{{labels}}} {_resident()}"],
-            ),
-            (
-                "process_start_time_seconds",
-                "gauge",
-                "When it started.",
-                [f"process_start_time_seconds{{{labels}}} {self.started:.3f}"],
-            ),
-        ]
-
-
-def _resident() -> int:
-    statm = Path("/proc/self/statm")
-    if not statm.exists():  # not Linux: the peak is the next best
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(statm.read_text().split()[1]) * resource.getpagesize()
+    def _size(self, rows: int) -> list[float]:
+        """Clients choose rows, so no list of them may grow for ever: beyond 64, powers of two stand for the rest."""
+        kept = rows if len(self.sizes) < _SIZES_KEPT else 1 << max(0, rows - 1).bit_length()
+        return self.sizes.setdefault(kept, [0, 0.0])

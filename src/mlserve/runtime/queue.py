@@ -159,12 +159,12 @@ class Queue:
         self._strikes = self._strikes + 1 if seconds > _SLOW_INLINE else 0
         if self._strikes >= _STRIKES:
             self._inline_rows = 0  # slower than warm-up saw: from now on it must not hold up the event loop
-        self._account(rows, seconds)
+        self._account(rows, seconds, len(batch))
         _answer(batch, outcomes)
 
     def _finished(self, batch: list[Job], outcomes: list[Outcome], seconds: float) -> None:
         self._free += 1
-        self._account(sum(job.rows for job in batch), seconds)
+        self._account(sum(job.rows for job in batch), seconds, len(batch))
         if self._waiting:
             self._kick()  # first keep the slot busy, then write replies
         _answer(batch, outcomes)
@@ -200,12 +200,8 @@ class Queue:
         for job in batch:
             self._metrics.queue.observe(now - job.submitted)
 
-    def _account(self, rows: int, seconds: float) -> None:
-        metrics = self._metrics
-        metrics.compute.observe(seconds)
-        metrics.batches.observe(rows)
-        metrics.rows += rows
-        metrics.runs += 1
+    def _account(self, rows: int, seconds: float, requests: int) -> None:
+        self._metrics.ran(rows, seconds, requests)
         self._mean += (seconds - self._mean) * 0.1
 
     def _retry_after(self) -> int:

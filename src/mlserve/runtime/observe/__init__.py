@@ -1,0 +1,1 @@
+"""What is seen of an instance's requests besides their answers: metrics, traces, log, samples, drift, explanations."""
