@@ -33,10 +33,18 @@ def test_a_delete_frees_what_nobody_else_needs(client: Client, home: Path, iris:
     long_ago = time.time() - 7200
     for item in trees.iterdir():
         os.utime(item, (long_ago, long_ago))
+    forgotten = home / "environments" / "0123456789abcdef"
+    forgotten.mkdir(parents=True)
+    note = forgotten / "mlserve-environment.json"
+    note.write_text("{}")
+    os.utime(note, (long_ago, time.time() - 40 * 24 * 3600))
     services["gone"].delete()
     deadline = time.monotonic() + 10
     while len(list(trees.glob("*.json"))) > 1:
         assert time.monotonic() < deadline, "the content of a deleted service stays"
+        time.sleep(0.05)
+    while forgotten.exists():
+        assert time.monotonic() < deadline, "an environment that nobody has used for 40 days stays"
         time.sleep(0.05)
     services["kept"].restart()
     assert client.services.get("kept").version == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +18,9 @@ from mlserve.errors import InvalidInput, MlserveError
 from mlserve.hub.aside import aside
 from mlserve.hub.records import Prepared, Version
 from mlserve.inspection import Finding, inspect
+
+ENVIRONMENTS_KEPT = 30 * 24 * 3600.0
+"""Seconds that an environment which no version uses any more stays."""
 
 
 class PreparationFailed(Exception):
@@ -91,9 +94,14 @@ class Preparer:
         """A service is gone: what broken downloads left of it goes too."""
         shutil.rmtree(self._landings(service), ignore_errors=True)
 
-    def sweep(self, versions: Iterable[Version]) -> None:
-        """Drop the content that none of these versions needs; what came in the last hour may still be wanted."""
+    def sweep(self, versions: Sequence[Version]) -> None:
+        """Drop what none of these versions needs: content that came more than an hour ago, environments idle for long.
+
+        Environments take a while to build and are shared by services to come, so they stay much longer.
+        """
         self.content.prune({digest for version in versions for digest in self._needed(version)})
+        used = {Path(version.prepared.python).parents[1].name for version in versions if version.prepared}
+        environments.prune(self.home, in_use=used, unused_seconds=ENVIRONMENTS_KEPT)
 
     def _needed(self, version: Version) -> Iterator[str]:
         yield from (address["digest"] for address in version.content.values())
