@@ -13,6 +13,7 @@ from mlserve.runtime.encodings import unpack
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.protocols.base import Call, Model, RequestFormat, dump_json
 from mlserve.runtime.protocols.eval import Eval
+from mlserve.runtime.protocols.raw import Raw
 from mlserve.runtime.protocols.v1 import V1
 from mlserve.runtime.protocols.v2 import V2
 from mlserve.runtime.queue import Expired, Job, Queue, QueueFull
@@ -51,6 +52,7 @@ class App:
         self._queue: Queue | None = None
         self._kin: Callable[[Any], object] = _alike
         self._routes: dict[str, Route] = {}
+        self._elsewhere: Route | None = None  # of a processor that takes what is posted anywhere
         metrics.gauges["mlserve_requests_in_flight"] = (
             "Inference requests accepted and not yet answered.",
             lambda: self.in_flight,
@@ -61,13 +63,16 @@ class App:
         """The model is loaded: its paths answer from now on."""
         self._queue = queue
         self._kin = model.signature.kin
-        formats: list[RequestFormat] = [Eval(model), V2(model), V1(model)]
+        raw = Raw(model)
+        formats: list[RequestFormat] = [Eval(model), V2(model), V1(model), raw]
         for form in formats:
             for path, decode in form.infer().items():
                 route = self._routes.setdefault(path, Route())
                 route.decode, route.format = decode, form
             for path, read in form.read().items():
                 self._read(path, partial(_reply_json, read))
+        if raw.everywhere:
+            self._elsewhere = self._routes["/"]
         for base in (f"/v2/models/{model.service}", f"/v2/models/{model.service}/versions/{model.version}"):
             self._read(
                 f"{base}/ready", lambda request: self._say_ready(request, {"name": self._service, "ready": self.ready})
@@ -81,6 +86,8 @@ class App:
         """Answer at once, or later from the queue. Never raises."""
         route = self._routes.get(request.path) or self._routes.get(request.path.rstrip("/"))
         method = request.method
+        if (route is None or route.decode is None) and method == "POST" and self._elsewhere is not None:
+            route = self._elsewhere
         if route is None:
             self._unknown(request)
         elif method == "POST" and route.decode is not None:
@@ -146,10 +153,13 @@ class App:
             self._crashed(request, exc, "the processor's outputs can't be written")
             return
         metrics = self._metrics
-        metrics.succeeded += 1
-        metrics.answered(200)
+        if call.status < 400:
+            metrics.succeeded += 1
+        else:
+            metrics.failure("processor-status")
+        metrics.answered(call.status)
         metrics.total.observe(perf_counter() - begun)
-        request.reply(200, body, b"application/json" if kind is None else kind, extra)
+        request.reply(call.status, body, b"application/json" if kind is None else kind, extra)
 
     def _explain(self, request: Request, form: RequestFormat, error: BaseException) -> None:
         if isinstance(error, InvalidInput):

@@ -75,6 +75,8 @@ class Metadata:
     """It has ``stream(inputs, context)``: any number of answers to one request."""
     context: bool = False
     """``predict`` takes a `Context` as its second argument."""
+    raw: tuple[str, ...] = ()
+    """Paths on which POST bodies reach it as they are (`mlserve.runtime.bodies`); ``"*"``: any."""
     facts: Mapping[str, Any] | None = None
     """Threads, versions, device and warnings to report."""
 
@@ -89,6 +91,10 @@ class Place:
     processor_entry: str | None = None
     threads: int = 1
     require_safe: bool = False
+    service: str = "model"
+    """The service's name, which some processors want to know."""
+    gpu: float = 0
+    """GPUs that were asked for: a processor that can't use one says so, with cause ``gpu-unavailable``."""
 
 
 class Processor:

@@ -11,7 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
-from mlserve.runtime.processors.base import Arrays, Metadata, Place, Processor, Tensor, declared
+from mlserve.runtime.processors.base import Arrays, Context, Loaded, Metadata, Place, Processor, Tensor, declared
+from mlserve.runtime.shims.finding import shim_for
+from mlserve.runtime.shims.stand_ins import offer
 
 REQUIREMENTS: tuple[str, ...] = ()
 SUFFIXES: tuple[str, ...] = ()
@@ -30,12 +32,20 @@ class PythonProcessor:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._processor: Any = None
+        self._foreign: Loaded | None = None
         self._metadata = Metadata(open=True, trusted=False)
 
     def load(self, path: Path, config: dict[str, Any]) -> None:
         folder, file, name = _entry(self._place)
         sys.path.insert(0, str(folder))
-        cls = _class(import_file(folder / file), file, name)
+        offer()  # `import allspark` and `import kserve` work
+        module = import_file(folder / file)
+        self._foreign = shim_for(module, name, self._place.service, _named)
+        if self._foreign is not None:
+            self._foreign.load(path, config)
+            self._metadata = self._foreign.metadata()
+            return
+        cls = _class(module, file, name)
         self._processor = cls()
         if callable(getattr(self._processor, "load", None)):
             self._processor.load(path, config)
@@ -45,7 +55,9 @@ class PythonProcessor:
     def metadata(self) -> Metadata:
         return self._metadata
 
-    def predict(self, inputs: Arrays) -> Arrays:
+    def predict(self, inputs: Arrays, *context: Context) -> Arrays:
+        if self._foreign is not None:
+            return self._foreign.predict(inputs, *context)
         return _named(self._processor.predict(dict(inputs)))
 
 

@@ -29,6 +29,9 @@ class Call:
 
     __slots__ = ("encode", "identity", "inputs", "parameters", "prepare", "priority", "rows", "sequence", "timeout")
 
+    status = 200
+    """Of an answer that was encoded."""
+
     def __init__(
         self,
         inputs: dict[str, Array],

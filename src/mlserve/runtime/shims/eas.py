@@ -1,0 +1,54 @@
+"""A processor of EAS: ``initialize()`` once, then ``process(data) -> (body, status)`` for each request's bytes."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+from typing import Any
+
+from mlserve.errors import InvalidInput
+from mlserve.runtime.bodies import RAW, answered, each
+from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.processors.base import Arrays, Metadata
+from mlserve.runtime.report import log
+
+_THERE = ("/eas/workspace/model", "../../model")
+
+
+class EasProcessor:
+    """Runs the class unchanged."""
+
+    def __init__(self, cls: Any) -> None:
+        self._class = cls
+        self._processor: Any = None
+
+    def load(self, path: Path, config: dict[str, Any]) -> None:
+        os.environ.setdefault("MODEL_DIR", str(path))  # where samples of EAS look
+        self._processor = self._class()
+        try:
+            self._processor.initialize()
+        except FileNotFoundError as exc:
+            if not any(place in str(exc.filename) for place in _THERE):
+                raise
+            reason = f"no such file: {exc.filename}, which is where EAS puts the model; here it lies at {path}"
+            wish = "open what self.get_model_path() gives, or the environment's MODEL_DIR: both work there and here"
+            raise StartFailure("missing-model", reason, wish) from exc
+
+    def metadata(self) -> Metadata:
+        return Metadata(**RAW, platform="python_allspark")
+
+    def predict(self, inputs: Arrays) -> Arrays:
+        return each(inputs, self._process)
+
+    def _process(self, body: bytes) -> tuple[bytes, int]:
+        try:
+            given = self._processor.process(body)
+        except InvalidInput:
+            raise
+        except Exception as exc:
+            for line in traceback.format_exc().splitlines():
+                log(line)
+            said = f"{type(exc).__name__}: {exc}"[:2000]
+            raise InvalidInput(f"the processor failed: {said}") from exc  # EAS answers 400, too
+        return answered(given)
