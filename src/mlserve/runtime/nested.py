@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlserve.runtime.numeric_json import Numbers
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.tensors import DTYPES, FINITE, Array, BadTensor, bad
 
@@ -26,6 +27,11 @@ _KINDS = {
 
 def from_json(value: Any, tensor: Tensor) -> Array:
     """Nested lists as an array of the tensor's datatype, shape not yet checked; ``null`` is a missing number (NaN)."""
+    if type(value) is Numbers:
+        quick = value.array(DTYPES[tensor.datatype] if tensor.datatype else None)
+        if quick is not None:
+            return quick
+        value = value.plain()
     flat, kinds, shape = _flattened(value, tensor)
     if not tensor.datatype:
         dtype = None if _fits_numpy(flat, kinds) else DTYPES["BYTES"]
