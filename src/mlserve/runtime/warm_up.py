@@ -14,6 +14,7 @@ from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Loaded, Metadata, Tensor
 from mlserve.runtime.protocols.base import Call, Model, parse_json
 from mlserve.runtime.protocols.eval import Eval
+from mlserve.runtime.protocols.raw import Raw
 from mlserve.runtime.protocols.v1 import V1
 from mlserve.runtime.protocols.v2 import V2
 from mlserve.runtime.request import Request
@@ -32,6 +33,9 @@ def warm_up(processor: Loaded, model: Model, path: str | None) -> dict[str, Arra
             call.encode(outputs)
         except Exception as exc:
             raise StartFailure("warm-up-failed", f"{name}: the outputs can't be written as a reply: {exc}") from exc
+        if call.status >= 400:
+            wish = "correct the request in warm_up_data_path"
+            raise StartFailure("warm-up-failed", f"{name} was answered {call.status} by the processor", wish)
         sample = sample or call.inputs
     if sample is None:
         raise StartFailure(
@@ -82,10 +86,11 @@ def _made_up(processor: Loaded, metadata: Metadata) -> dict[str, Array] | None:
 
 
 def _decoded(name: str, body: bytes, model: Model) -> Call:
+    request = Request(None, "POST", b"/", {}, body)
     try:
-        asked = parse_json(body)
-        request = Request(None, "POST", b"/", {}, body)
-        return _format(asked, model).decode(request)
+        if model.signature.metadata.raw:
+            return Raw(model).decode(request)
+        return _format(parse_json(body), model).decode(request)
     except InvalidInput as exc:
         answer = json.dumps({"error": exc.message})
         raise StartFailure(
