@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.numeric_json import LARGE, parse_large
 from mlserve.runtime.processors.base import Sequence
 from mlserve.runtime.request import JSON, Request
 from mlserve.runtime.signature import Signature
@@ -94,7 +95,7 @@ class Model:
     service: str
     version: int
     signature: Signature
-    config: Mapping[str, Any] = NOTHING
+    config: Mapping[str, Any] = field(default_factory=dict)
     """``model_config``, for what it says of inputs and outputs."""
 
 
@@ -134,6 +135,16 @@ def parse_json(body: bytes) -> Any:
         )
         what = "the body is empty, a JSON object is wanted" if not body.strip() else f"the body is not JSON: {exc}"
         raise InvalidInput(f"{what}; {hint}" if hint else what) from None
+
+
+def parse_tensors(body: bytes) -> Any:
+    """A JSON body that may hold long arrays: in a large one they stay `Numbers` until their datatype is known."""
+    if len(body) < LARGE:
+        return parse_json(body)
+    try:
+        return parse_large(body, orjson.loads)
+    except orjson.JSONDecodeError:
+        return parse_json(body)
 
 
 def dump_json(value: Any) -> bytes:

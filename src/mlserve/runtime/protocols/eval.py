@@ -88,6 +88,9 @@ class Eval:
         form = _BATCH if _BATCH in forms or not forms else max(forms)
         return Call(inputs, signature.count(inputs), partial(_encode, form))
 
+    def act(self) -> Mapping[str, Callable[[Request], Any]]:
+        return {}
+
     def error(self, error: InvalidInput) -> bytes:
         detail = error.details[0] if error.details else {}
         return dump_json({"error": error.message, "code": error.code, **detail})

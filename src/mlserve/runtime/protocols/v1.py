@@ -55,6 +55,9 @@ class V1:
             },
         }
 
+    def act(self) -> Mapping[str, Callable[[Request], Any]]:
+        return {}
+
     def error(self, error: InvalidInput) -> bytes:
         return simple_error(error)
 

@@ -1,0 +1,98 @@
+"""The Open Inference Protocol's answer: which outputs are wanted, in JSON or binary, and the body that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from mlserve.errors import InvalidInput
+from mlserve.runtime.processors.base import Tensor
+from mlserve.runtime.protocols import binary
+from mlserve.runtime.protocols.base import JSON, Model, Reply, dump_json, texts
+from mlserve.runtime.protocols.classification import class_count, classified
+from mlserve.runtime.tensors import Array, BadTensor, datatype_of
+
+
+class Wanted(NamedTuple):
+    """How one output is answered."""
+
+    binary: bool
+    classes: int = 0
+
+
+class Wishes(NamedTuple):
+    """What the client wants back: the id echoed, which outputs (``None``: all), and whether in binary."""
+
+    identity: Any
+    chosen: dict[str, Wanted] | None
+    everything: Wanted
+
+
+_AS_JSON, _AS_BINARY = Wanted(False), Wanted(True)
+
+
+class ReplyWriter:
+    """Writes answers of one model."""
+
+    def __init__(self, model: Model) -> None:
+        self._outputs: dict[str, Tensor] = {tensor.name: tensor for tensor in model.signature.metadata.outputs}
+        self._about = {"model_name": model.service, "model_version": str(model.version)}
+
+    def wishes(self, asked: dict[str, Any]) -> Wishes:
+        """What the JSON header asks for."""
+        parameters, outputs = asked.get("parameters"), asked.get("outputs")
+        everything = _AS_BINARY if isinstance(parameters, dict) and parameters.get("binary_data_output") else _AS_JSON
+        if not outputs:
+            return Wishes(asked.get("id"), None, everything)
+        if not isinstance(outputs, list):
+            raise InvalidInput('"outputs" wants a list of objects with a name')
+        return Wishes(asked.get("id"), dict(self._wanted(output, everything) for output in outputs), everything)
+
+    def write(self, wishes: Wishes, outputs: Mapping[str, Array]) -> Reply:
+        """The body, its type and its headers."""
+        listed: list[dict[str, Any]] = []
+        blobs: list[bytes] = []
+        for name in wishes.chosen or outputs:
+            if name not in outputs:
+                raise no_output(name, outputs)
+            wanted = wishes.chosen[name] if wishes.chosen else wishes.everything
+            array = outputs[name]
+            if wanted.classes:
+                tensor = self._outputs.get(name)
+                array = classified(name, array, wanted.classes, tensor.labels if tensor else None)
+            entry: dict[str, Any] = {"name": name, "datatype": datatype_of(array), "shape": array.shape}
+            if wanted.binary:
+                blob = binary.write(array)
+                entry["parameters"] = {"binary_data_size": len(blob)}
+                blobs.append(blob)
+            else:
+                entry["data"] = texts(array.ravel()) if array.dtype.kind in "OUS" else array.ravel()
+            listed.append(entry)
+        known = {} if wishes.identity is None else {"id": wishes.identity}
+        text = dump_json({**self._about, **known, "outputs": listed})
+        if not blobs:
+            return text, JSON, b""
+        length = b"inference-header-content-length: %d\r\n" % len(text)
+        return b"".join((text, *blobs)), b"application/octet-stream", length
+
+    def _wanted(self, output: Any, everything: Wanted) -> tuple[str, Wanted]:
+        name = output.get("name") if isinstance(output, dict) else None
+        if not isinstance(name, str):
+            raise InvalidInput('"outputs" wants a list of objects with a name')
+        if self._outputs and name not in self._outputs:
+            raise no_output(name, self._outputs)
+        more = output.get("parameters")
+        if more is None:
+            return name, everything
+        if not isinstance(more, dict):
+            raise InvalidInput(f'output "{name}": "parameters" wants an object; came {str(more)[:40]!r}')
+        if "shared_memory_region" in more:
+            raise InvalidInput(f'output "{name}": shared memory is not offered here; take the answer from the reply')
+        classes = class_count(name, more["classification"]) if more.get("classification") else 0
+        return name, Wanted(bool(more.get("binary_data", everything.binary)), classes)
+
+
+def no_output(name: str, known: Iterable[str]) -> BadTensor:
+    """The complaint about an output that there isn't."""
+    names = ", ".join(known)
+    return BadTensor(f'no output "{name}" (outputs: {names})', name=name, wanted=names, came=name)
