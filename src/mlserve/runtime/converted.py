@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
+from math import isfinite
 from typing import Any
 
-from mlserve.runtime.processors.base import Metadata, Tensor
+from mlserve.errors import InvalidInput
+from mlserve.runtime.processors.base import Arrays, Metadata, Tensor
 
 PROPERTY = "mlserve.signature"
 """The key in the model's own properties."""
 
 
-def signature_text(metadata: Metadata) -> str:
+def signature_text(metadata: Metadata, *, finite: bool = False) -> str:
     """The names, datatypes, shapes, labels and options of a native processor, as text."""
     tensors = {key: [asdict(tensor) for tensor in getattr(metadata, key)] for key in ("inputs", "outputs")}
-    return json.dumps({**tensors, "rows": metadata.rows})
+    return json.dumps({**tensors, "rows": metadata.rows, "finite": finite})
 
 
 def restored(properties: Mapping[str, str], found: Metadata) -> Metadata:
@@ -27,6 +29,24 @@ def restored(properties: Mapping[str, str], found: Metadata) -> Metadata:
     told = json.loads(text)
     inputs, outputs = ([_tensor(one) for one in told[key]] for key in ("inputs", "outputs"))
     return replace(found, inputs=tuple(inputs), outputs=tuple(outputs), rows=bool(told["rows"]))
+
+
+def only_finite(properties: Mapping[str, str]) -> frozenset[str]:
+    """The inputs in which the native library refuses missing and infinite numbers."""
+    told = json.loads(properties.get(PROPERTY, "{}"))
+    inputs = told["inputs"] if told.get("finite") else ()
+    return frozenset(one["name"] for one in inputs if one["datatype"].startswith("FP"))
+
+
+def require_finite(inputs: Arrays, names: Iterable[str]) -> None:
+    """Raise InvalidInput where one of these holds a missing or an infinite number."""
+    for name in names:
+        array = inputs[name]
+        if not isfinite(array.sum()) and not all(map(isfinite, array.flat)):  # the sum is quick, and may overflow
+            raise InvalidInput(
+                f'input "{name}" holds a missing or infinite number, and this model takes none',
+                hint="fill it in before, or put an imputer into the model",
+            )
 
 
 def _tensor(told: Mapping[str, Any]) -> Tensor:

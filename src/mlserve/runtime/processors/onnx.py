@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mlserve.runtime.converted import restored
+from mlserve.runtime.converted import only_finite, require_finite, restored
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
 
@@ -36,6 +36,7 @@ class OnnxProcessor:
         self._metadata = Metadata()
         self._outputs: list[str] = []
         self._maps: frozenset[str] = frozenset()
+        self._finite: frozenset[str] = frozenset()
 
     def load(self, path: Path, config: dict[str, Any]) -> None:
         import onnxruntime as ort
@@ -57,6 +58,8 @@ class OnnxProcessor:
         return self._metadata
 
     def predict(self, inputs: Arrays) -> Arrays:
+        if self._finite:
+            require_finite(inputs, self._finite)
         outputs = dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
         for name in self._maps:
             outputs[name] = _table(outputs[name])
@@ -84,7 +87,8 @@ class OnnxProcessor:
                 "device": "cuda" if "CUDA" in self._session.get_providers()[0] else "cpu",
             },
         )
-        self._metadata = restored(self._session.get_modelmeta().custom_metadata_map, found)
+        properties = self._session.get_modelmeta().custom_metadata_map
+        self._metadata, self._finite = restored(properties, found), only_finite(properties)
 
 
 def _providers(ort: Any, config: dict[str, Any]) -> list[str]:

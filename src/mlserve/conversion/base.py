@@ -1,0 +1,59 @@
+"""What a conversion is made of. Words only: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlserve.runtime.processors.base import Arrays, Metadata
+
+
+class CannotConvert(Exception):
+    """This model stays as it is; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is to be converted."""
+
+    path: Path
+    """The model's own file or folder, as the native processor would be given it."""
+    config: dict[str, Any] = field(default_factory=dict)
+    require_safe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What the model tells of an input, or of one column of it: values worth asking, and where ordinary ones lie."""
+
+    values: tuple[Any, ...] = ()
+    """Thresholds and bounds of a number, the words of a category."""
+    center: float = 0.0
+    spread: float = 1.0
+    whole: int | None = None
+    """The model takes whole numbers from 0 up to here, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Questions with their answers, as the model's own file brings them."""
+
+    inputs: Arrays
+    outputs: Arrays
+    tolerance: float = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way to write the model as ONNX, its inputs and outputs in the native processor's order."""
+
+    model: Any
+    """An ``onnx.ModelProto``."""
+    hints: Mapping[str, tuple[Hint, ...]] = field(default_factory=dict)
+    """Native input name → a hint for each column of its last axis, or one for all of them."""
+    metadata: Metadata | None = None
+    """As the native processor would say it: for a format that can tell without its library."""
+    evidence: Evidence | None = None
+    notes: tuple[str, ...] = ()

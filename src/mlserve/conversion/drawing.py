@@ -1,0 +1,111 @@
+"""Draw inputs to ask both models with: ordinary rows, the values where a model decides, missing ones, one row, none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlserve.conversion.base import Hint
+from mlserve.runtime.processors.base import Arrays, Metadata, Tensor
+from mlserve.runtime.tensors import DTYPES
+
+ROWS = 200
+_LARGEST = 4_000_000
+"""Values in one batch: images come in fewer rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs for one call; ``kind`` says what is special about them."""
+
+    kind: str
+    inputs: Arrays
+
+
+def draw(metadata: Metadata, hints: Mapping[str, tuple[Hint, ...]], *, seed: int = 20) -> Iterator[Batch]:
+    """The batches for a model, the same ones for the same model."""
+    rng = np.random.default_rng(seed)
+    rows = _rows(metadata)
+    tensors = [tensor for tensor in metadata.inputs if tensor.datatype and tensor.shape is not None]
+
+    def batch(kind: str, count: int, column: Any) -> Batch:
+        return Batch(
+            kind, {tensor.name: _array(tensor, hints.get(tensor.name), count, rng, column) for tensor in tensors}
+        )
+
+    yield batch("ordinary", rows, _ordinary)
+    if not metadata.rows:
+        return
+    yield batch("one row", 1, _ordinary)
+    yield batch("no rows", 0, _ordinary)
+    if any(hint.values for found in hints.values() for hint in found):
+        yield batch("boundary", rows, _boundary)
+    if any(tensor.datatype.startswith("FP") and len(tensor.shape or ()) <= 2 for tensor in tensors):
+        yield batch("missing", min(rows, 50), _missing)
+    yield batch("far", min(rows, 50), _far)
+
+
+def _rows(metadata: Metadata) -> int:
+    values = sum(int(np.prod([max(size, 1) for size in (tensor.shape or ())[1:]])) for tensor in metadata.inputs)
+    return max(2, min(ROWS, _LARGEST // max(values, 1) // 4))
+
+
+def _array(tensor: Tensor, hints: tuple[Hint, ...] | None, rows: int, rng: np.random.Generator, column: Any) -> Any:
+    sizes = [size if size > 0 else 1 if axis > 1 else 5 for axis, size in enumerate(tensor.shape or ())]
+    if tensor.shape and tensor.shape[0] <= 0:
+        sizes[0] = rows
+    dtype = DTYPES[tensor.datatype]
+    hints = hints or (Hint(),)
+    if len(hints) == 1 or not sizes or sizes[-1] != len(hints):
+        return _typed(column(tensor, hints[0], tuple(sizes), rng), dtype)
+    parts = [column(tensor, hint, (*sizes[:-1], 1), rng) for hint in hints]
+    return _typed(np.concatenate(parts, axis=-1), dtype)
+
+
+def _typed(values: Any, dtype: np.dtype[Any]) -> Any:
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        values = np.clip(values, limits.min, limits.max)
+    return np.asarray(values).astype(dtype)
+
+
+def _ordinary(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    if tensor.datatype == "BYTES":
+        return rng.choice(np.array(hint.values or ("",), dtype=np.object_), shape)
+    if tensor.datatype == "BOOL":
+        return rng.random(shape) < 0.5
+    if hint.whole is not None:
+        return rng.integers(0, hint.whole + 1, shape)
+    if not tensor.datatype.startswith("FP"):
+        return rng.integers(0, 256 if len(shape) > 3 or tensor.datatype == "UINT8" else 10, shape)
+    if len(shape) > 3:  # pictures: both habits of scaling them
+        return rng.random(shape) * rng.choice([1.0, 255.0], (shape[0], *[1] * (len(shape) - 1)))
+    return hint.center + hint.spread * rng.normal(size=shape) * 1.5
+
+
+def _boundary(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    """Half of them exactly where a model decides, the rest a hair beside it."""
+    if tensor.datatype == "BYTES" or not tensor.datatype.startswith("FP") or not hint.values or hint.whole is not None:
+        return _ordinary(tensor, hint, shape, rng)
+    chosen = rng.choice(np.array(hint.values, dtype=np.float64), shape)
+    beside = rng.choice([0.0, 0.0, 1e-5, -1e-5], shape)
+    return chosen + beside * np.maximum(np.abs(chosen), 1e-3)
+
+
+def _missing(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    values = _ordinary(tensor, hint, shape, rng)
+    if tensor.datatype.startswith("FP") and hint.whole is None:
+        values = np.where(rng.random(shape) < 0.3, np.nan, values)
+    return values
+
+
+def _far(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    """Values far from what the model has seen, and a word that it has not."""
+    if tensor.datatype == "BYTES":
+        return rng.choice(np.array([*hint.values, "a word never seen"], dtype=np.object_), shape)
+    if not tensor.datatype.startswith("FP") or hint.whole is not None:
+        return _ordinary(tensor, hint, shape, rng)
+    return hint.center + hint.spread * rng.normal(size=shape) * 30

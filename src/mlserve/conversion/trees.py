@@ -1,0 +1,76 @@
+"""Decision trees as one ONNX operator. Comparisons are of single precision, as scikit-learn makes them too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+_ATTRIBUTES = ("modes", "featureids", "values", "truenodeids", "falsenodeids", "missing_value_tracks_true")
+
+
+def rounded_down(threshold: float) -> float:
+    """The largest number of single precision that is not above: ``x <= threshold`` stays what it is for every x."""
+    single = np.float32(threshold)
+    return float(single if float(single) <= threshold else np.nextafter(single, np.float32(-np.inf)))
+
+
+def rounded_up(threshold: float) -> float:
+    """The smallest number of single precision that is not below: for ``x >= threshold`` and ``x < threshold``."""
+    single = np.float32(threshold)
+    return float(single if float(single) >= threshold else np.nextafter(single, np.float32(np.inf)))
+
+
+@dataclass(slots=True)
+class Forest:
+    """The nodes of some trees, added one by one; a leaf gives one number for each target, summed over the trees."""
+
+    targets: int
+    trees: int = 0
+    _nodes: dict[str, list[Any]] = field(
+        default_factory=lambda: {name: [] for name in ("treeids", "nodeids", *_ATTRIBUTES)}
+    )
+    _leaves: dict[str, list[Any]] = field(
+        default_factory=lambda: {n: [] for n in ("treeids", "nodeids", "ids", "weights")}
+    )
+
+    def begin(self) -> int:
+        """A new tree; its root is the node 0."""
+        self.trees += 1
+        return self.trees - 1
+
+    def branch(
+        self, tree: int, node: int, feature: int, mode: str, value: float, ways: tuple[int, int], missing: bool = False
+    ) -> None:
+        """``ways``: the next node where the comparison holds, and where not; ``missing``: NaN goes the first way."""
+        self._add(tree, node, (f"BRANCH_{mode}", feature, value, *ways, int(missing)))
+
+    def leaf(self, tree: int, node: int, weights: Sequence[float]) -> None:
+        """The end of a way."""
+        self._add(tree, node, ("LEAF", 0, 0.0, 0, 0, 0))
+        told = [(target, weight) for target, weight in enumerate(weights) if weight] or [(0, 0.0)]
+        for target, weight in told:
+            for name, value in zip(("treeids", "nodeids", "ids", "weights"), (tree, node, target, weight), strict=True):
+                self._leaves[name].append(value)
+
+    def operator(self, source: str, output: str) -> Any:
+        """The node for a graph: ``source`` is a table of single precision, ``output`` has a column for each target."""
+        from onnx import helper
+
+        return helper.make_node(
+            "TreeEnsembleRegressor",
+            [source],
+            [output],
+            domain="ai.onnx.ml",
+            n_targets=self.targets,
+            aggregate_function="SUM",
+            post_transform="NONE",
+            **{f"nodes_{name}": values for name, values in self._nodes.items()},
+            **{f"target_{name}": values for name, values in self._leaves.items()},
+        )
+
+    def _add(self, tree: int, node: int, values: tuple[Any, ...]) -> None:
+        for name, value in zip(("treeids", "nodeids", *_ATTRIBUTES), (tree, node, *values), strict=True):
+            self._nodes[name].append(value)

@@ -1,0 +1,143 @@
+"""One conversion from start to end: ask the format, give it the native shape, compare, keep the first that agrees."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mlserve.conversion.alignment import aligned
+from mlserve.conversion.base import Attempt, CannotConvert, Source
+from mlserve.conversion.drawing import Batch, draw
+from mlserve.conversion.parity import Parity, against, compare
+from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.loading import find_model, load
+from mlserve.runtime.processors.base import Loaded, Metadata, Place
+from mlserve.runtime.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to convert, and where the result goes."""
+
+    processor: str
+    """The native one: its file in `mlserve.conversion.formats` does it."""
+    model_path: str
+    target: str
+    """Where the ONNX file is written."""
+    model_entry: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    require_safe: bool = False
+    sample: str | None = None
+    """Requests as a user sends them."""
+
+
+def convert(job: Job) -> dict[str, Any]:
+    """The record of a conversion: ``to`` is "onnx" where it was made, else ``reason`` says why not."""
+    begun = time.monotonic()
+    record: dict[str, Any] = {"from": job.processor, "to": None}
+    try:
+        record |= _first_that_agrees(job)
+    except CannotConvert as exc:
+        record["reason"] = str(exc)
+    except StartFailure as exc:
+        record["reason"] = exc.reason
+    record["seconds"] = round(time.monotonic() - begun, 3)
+    return record
+
+
+def _first_that_agrees(job: Job) -> dict[str, Any]:
+    form = import_module(f"mlserve.conversion.formats.{job.processor}")
+    spec = _spec(job)
+    native: Loaded | None = None
+    problems: list[str] = []
+    attempts = form.convert(Source(_found(job), dict(job.config), job.require_safe))
+    while True:
+        try:
+            attempt = next(attempts, None)
+            if attempt is None:
+                break
+            if attempt.evidence is None and native is None:
+                native = load(spec)
+            converted = _written(attempt, _metadata(attempt, native), Path(job.target))
+        except CannotConvert as exc:
+            problems.append(str(exc))
+            continue
+        parity = _compared(job, attempt, native, converted)
+        if parity.holds:
+            if "missing" in parity.refused:  # what the native library refuses is not answered with nonsense either
+                _write(attempt, _metadata(attempt, native), Path(job.target), finite=True)
+            facts = {"to": "onnx", **_facts(attempt, form), "parity": parity.record()}
+            return {**facts, "notes": _notes(attempt, parity, job)}
+        problems.append(f"the converted model does not agree: {parity.problem or 'nothing could be compared'}")
+    raise CannotConvert(problems[0] if problems else "there is no way to write it as ONNX")
+
+
+def _metadata(attempt: Attempt, native: Loaded | None) -> Metadata:
+    found = attempt.metadata if native is None else native.metadata()
+    if found is None:
+        raise CannotConvert("nothing tells what it takes and gives")
+    return found
+
+
+def _found(job: Job) -> Path:
+    module = import_module(f"mlserve.runtime.processors.{job.processor}")
+    return find_model(Place(Path(job.model_path), job.model_entry), getattr(module, "SUFFIXES", ()))
+
+
+def _spec(job: Job) -> Spec:
+    return Spec(
+        service="conversion",
+        processor=job.processor,
+        model_path=job.model_path,
+        model_entry=job.model_entry,
+        model_config=dict(job.config),
+        require_safe=job.require_safe,
+    )
+
+
+def _write(attempt: Attempt, metadata: Metadata, target: Path, *, finite: bool = False) -> None:
+    target.write_bytes(aligned(attempt.model, metadata, finite=finite).SerializeToString())
+
+
+def _written(attempt: Attempt, metadata: Metadata, target: Path) -> Loaded:
+    """The attempt as it would be served."""
+    _write(attempt, metadata, target)
+    try:
+        return load(Spec(service="conversion", processor="onnx", model_path=str(target)))
+    except StartFailure as exc:
+        raise CannotConvert(f"what the converter wrote can't be loaded: {exc.reason}") from exc
+
+
+def _compared(job: Job, attempt: Attempt, native: Loaded | None, converted: Loaded) -> Parity:
+    if native is None:
+        if attempt.evidence is None:
+            raise CannotConvert("neither the native library nor the model's own file can tell whether it agrees")
+        return against(attempt.evidence, converted)
+    return compare(native, converted, _batches(job, attempt, native))
+
+
+def _batches(job: Job, attempt: Attempt, native: Loaded) -> Iterator[Batch]:
+    if job.sample:
+        from mlserve.conversion.samples import recorded  # takes the protocols along
+
+        yield from recorded(native, Path(job.sample))
+    yield from draw(native.metadata(), attempt.hints)
+
+
+def _facts(attempt: Attempt, form: Any) -> dict[str, Any]:
+    opset = max((one.version for one in attempt.model.opset_import if one.domain in ("", "ai.onnx")), default=0)
+    with_version = [name.split(">")[0] for name in form.REQUIREMENTS if not name.startswith("onnx")][:1]
+    converter = f"{with_version[0]} {version(with_version[0])}" if with_version else f"mlserve {form.VERSION}"
+    return {"opset": opset, "converter": converter}
+
+
+def _notes(attempt: Attempt, parity: Parity, job: Job) -> list[str]:
+    if not parity.refused:
+        return list(attempt.notes)
+    kinds = " and ".join(parity.refused)
+    return [*attempt.notes, f"not compared, since {job.processor} refuses them: {kinds}"]
