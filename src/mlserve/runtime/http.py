@@ -19,6 +19,7 @@ _IDLE, _HEAD, _BODY, _BUSY, _LINGER = range(5)
 _JOIN_BELOW = 32 << 10
 _PROBE_AFTER = 0.05
 _MANY_PIECES = 1024
+_HTTP2 = b"PRI"  # what no other request begins with
 
 
 class Connection(asyncio.Protocol):
@@ -32,6 +33,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._current: Request | None = None
         self._starting = self._reading_paused = self._writing_paused = self._ended = False
+        self._first: bytes | None = b""  # what came while it could still become HTTP/2
         self._last = False  # nothing is read after the request at hand
         self._target, self._size, self._fed = b"", 0, 0
         self._headers: dict[bytes, bytes] = {}
@@ -47,6 +49,11 @@ class Connection(asyncio.Protocol):
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._first is not None:
+            data, self._first = self._first + data, None
+            if _HTTP2.startswith(data[:3]):
+                self._maybe_http2(data)
+                return
         if self._last:
             return
         self._fed += len(data)
@@ -68,6 +75,16 @@ class Connection(asyncio.Protocol):
         if self._waiting and not self._reading_paused and self._crowded():
             self._reading_paused = True
             self._transport.pause_reading()
+
+    def _maybe_http2(self, data: bytes) -> None:
+        """HTTP/2 from here on, if it begins as that does; its code is loaded by the first client that speaks it."""
+        if len(data) < len(_HTTP2):
+            self._first = data
+            return
+        from mlserve.runtime.http2.connection import take_over
+
+        self._server.connections.discard(self)
+        take_over(self._server, self._transport, data)
 
     def eof_received(self) -> bool:
         self._ended = True

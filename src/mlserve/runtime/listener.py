@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from mlserve.runtime.http import Connection
 from mlserve.runtime.limits import Limits
 from mlserve.runtime.request import Request
+
+if TYPE_CHECKING:
+    from mlserve.runtime.http2.stream import Stream
+
+
+class Client(Protocol):
+    """A connection of any protocol, as its listener looks after it."""
+
+    @property
+    def busy(self) -> bool:
+        """A request arrives, is in work, or its reply is not all with the client yet."""
+
+    def look(self) -> None:
+        """Has this client waited too long, or left?"""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+class Rpc(Protocol):
+    """What answers gRPC."""
+
+    def accept(self, stream: Stream) -> None:
+        """A call begins."""
 
 
 class HttpServer:
@@ -15,7 +40,9 @@ class HttpServer:
     def __init__(self, handle: Callable[[Request], None], limits: Limits) -> None:
         self.handle = handle
         self.limits = limits
-        self.connections: set[Connection] = set()
+        self.rpc: Callable[[], Rpc] | None = None
+        """Made when the first call comes."""
+        self.connections: set[Client] = set()
         self.draining = False
         self.now = 0.0
         """Seconds, as coarse as a tick: cheap to read for every request."""

@@ -1,0 +1,83 @@
+"""A request that is no gRPC: handed on as HTTP/1.1's are, its reply written as frames."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from mlserve.runtime.http2 import hpack
+from mlserve.runtime.request import Request
+
+if TYPE_CHECKING:
+    from mlserve.runtime.http2.stream import Stream
+
+
+class Exchange:
+    """One request and its reply: to the request, what an HTTP/1.1 connection is."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._limit = stream.connection.server.limits.body
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._request: Request | None = None
+
+    # the stream calls these
+
+    def data(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        self._stream.connection.receiving.held += len(chunk)
+        if self._size > self._limit:
+            self._refuse(413, f"the body is larger than {self._limit} bytes")
+            return
+        self._chunks.append(chunk)
+        self._stream.grant(len(chunk))
+
+    def end(self) -> None:
+        head, body = self._stream.head, b"".join(self._chunks)
+        self._release()
+        request = Request(cast(Any, self), head.method, head.path, head.headers, body)
+        self._request = request
+        self._stream.connection.server.handle(request)
+
+    def gone(self) -> None:
+        self._release()
+        request = self._request
+        if request is not None and request.on_gone is not None and not request.answered:
+            request.answered = True
+            request.on_gone()
+
+    # the request calls these
+
+    def send(self, request: Request, status: int, body: bytes, content_type: bytes, extra: bytes) -> None:
+        """The whole reply."""
+        block = self._head(request, status, content_type, extra, len(body))
+        if not body or request.method == "HEAD" or status == 204:
+            self._stream.begin(block, last=True)
+        else:
+            self._stream.begin(block)
+            self._stream.send((body,), len(body))
+            self._stream.finish()
+
+    def _head(self, request: Request, status: int, content_type: bytes, extra: bytes, length: int | None) -> bytes:
+        fields = [(b":status", b"%d" % status)]
+        if content_type:
+            fields.append((b"content-type", content_type))
+        if length is not None and status != 204:
+            fields.append((b"content-length", b"%d" % length))
+        if b"x-request-id" in request.headers:
+            fields.append((b"x-request-id", request.headers[b"x-request-id"]))
+        for line in extra.split(b"\r\n"):
+            name, found, value = line.partition(b":")
+            if found and name.lower() != b"connection":
+                fields.append((name.strip().lower(), value.strip()))
+        return hpack.encode(fields)
+
+    def _refuse(self, status: int, reason: str) -> None:
+        self._release()
+        request = Request(cast(Any, self), "", self._stream.head.path, self._stream.head.headers, b"")
+        request.reply(status, json.dumps({"error": reason}).encode())
+
+    def _release(self) -> None:
+        self._stream.connection.receiving.held -= self._size
+        self._chunks, self._size = [], 0
