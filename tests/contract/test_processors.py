@@ -203,5 +203,5 @@ def test_several_models_need_an_entry(tmp_path: Path) -> None:
 
 
 def test_an_unknown_processor_lists_the_known_ones() -> None:
-    with pytest.raises(StartFailure, match="onnx, python, sklearn, xgboost"):
+    with pytest.raises(StartFailure, match="onnx, pmml, python, pytorch, sklearn"):
         load(Spec("s", "caffe"))

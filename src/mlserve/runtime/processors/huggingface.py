@@ -1,0 +1,222 @@
+"""Hugging Face text models from a folder: classification and embeddings, tokenizer included."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor
+from mlserve.runtime.safety import refused
+
+REQUIREMENTS: tuple[str, ...] = ("torch>=2.1", "transformers>=4.40")
+SUFFIXES: tuple[str, ...] = ()
+MARKERS: tuple[str, ...] = ("config.json",)
+ALIASES: tuple[str, ...] = (r"hugging_?face(_\w+)?", r"transformers", r"hf")
+
+_TASKS = ("text-classification", "embeddings")
+_WEIGHTS = ("pytorch_model*.bin", "*.pt", "*.pth")
+
+
+def create(place: Place) -> HuggingfaceProcessor:
+    return HuggingfaceProcessor(place)
+
+
+class HuggingfaceProcessor:
+    """Takes ``text``. Gives ``label``, ``score`` and ``scores`` of each class, or ``embedding``."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._torch: Any = None
+        self._tokenizer: Any = None
+        self._model: Any = None
+        self._device, self._task, self._several = "cpu", "", False
+        self._labels: tuple[str, ...] = ()
+        self._pooling, self._normalize = "mean", False
+        self._length: int | None = None
+        self._metadata = Metadata()
+
+    def load(self, path: Path, config: dict[str, Any]) -> None:
+        own = _config(path)
+        remote = bool(config.get("trust_remote_code"))
+        if self._place.require_safe:
+            _refuse_code(path, own, remote)
+        self._task = _task(str(config.get("task") or ""), own, path)
+        import torch
+        import transformers
+
+        self._torch = torch
+        torch.set_num_threads(self._place.threads)
+        self._device = _device(torch, self._place)
+        transformers.logging.set_verbosity_error()
+        kind = transformers.AutoModelForSequenceClassification if self._task == _TASKS[0] else transformers.AutoModel
+        options = {"local_files_only": True, "trust_remote_code": remote}
+        self._tokenizer, model = _read(transformers, kind, path, options)
+        self._model = model.to(self._device).eval()
+        self._length = _length(self._tokenizer, own, config)
+        self._pooling, self._normalize = _pooling(path, config)
+        self._describe(own, transformers.__version__, config)
+
+    def metadata(self) -> Metadata:
+        return self._metadata
+
+    def predict(self, inputs: Arrays) -> Arrays:
+        torch = self._torch
+        texts = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in inputs["text"]]
+        if not texts:
+            return _nothing(self._metadata)
+        tokens = self._tokenizer(
+            texts, padding=True, truncation=self._length is not None, max_length=self._length, return_tensors="pt"
+        ).to(self._device)
+        with torch.inference_mode():
+            answer = self._model(**tokens)
+            if self._task == "embeddings":
+                return {"embedding": self._pooled(answer, tokens["attention_mask"]).float().cpu().numpy()}
+            return self._classified(answer.logits.float())
+
+    def _classified(self, logits: Any) -> Arrays:
+        import numpy as np
+
+        if len(self._labels) == 1:  # a regression
+            return {"score": logits[:, 0].cpu().numpy()}
+        scores = (logits.sigmoid() if self._several else logits.softmax(-1)).cpu().numpy()
+        best = scores.argmax(axis=1)
+        label = np.array(self._labels, dtype=np.object_)[best]
+        return {"label": label, "score": scores[np.arange(len(best)), best], "scores": scores}
+
+    def _pooled(self, answer: Any, mask: Any) -> Any:
+        hidden = answer.last_hidden_state
+        if self._pooling == "cls":
+            pooled = hidden[:, 0]
+        else:
+            weights = mask.unsqueeze(-1).to(hidden.dtype)
+            pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
+        return self._torch.nn.functional.normalize(pooled, dim=-1) if self._normalize else pooled
+
+    def _describe(self, own: dict[str, Any], version: str, config: dict[str, Any]) -> None:
+        settings = self._model.config
+        if self._task == "embeddings":
+            outputs: tuple[Tensor, ...] = (Tensor("embedding", "FP32", (-1, int(settings.hidden_size))),)
+        else:
+            self._labels = tuple(str(settings.id2label[place]) for place in range(settings.num_labels))
+            self._several = settings.problem_type == "multi_label_classification"
+            scores = Tensor("scores", "FP32", (-1, len(self._labels)), labels=self._labels)
+            outputs = (Tensor("label", "BYTES", (-1,)), Tensor("score", "FP32", (-1,)), scores)
+            outputs = outputs[1:2] if len(self._labels) == 1 else outputs
+        self._metadata = Metadata(
+            inputs=(Tensor("text", "BYTES", (-1,)),),
+            outputs=outputs,
+            platform="huggingface",
+            rows=True,
+            facts={
+                "threads": {"torch": self._place.threads},
+                "versions": {"transformers": version, "torch": self._torch.__version__},
+                "device": "cpu" if self._device == "cpu" else f"cuda ({self._torch.cuda.get_device_name()})",
+                "task": self._task,
+                "max_tokens": self._length,
+                "unsafe_file": bool(config.get("trust_remote_code")),
+            },
+        )
+
+
+def _config(path: Path) -> dict[str, Any]:
+    file = path / "config.json"
+    try:
+        found = json.loads(file.read_bytes())
+    except FileNotFoundError as exc:
+        raise StartFailure(
+            "missing-model",
+            f"there is no config.json in {path.name}, so that it is no Hugging Face model",
+            "save model and tokenizer into one folder with save_pretrained(folder), and name that as model_path",
+        ) from exc
+    except ValueError as exc:
+        raise StartFailure("corrupt-model", f"{path.name}/config.json is not JSON: {exc}", "download it again") from exc
+    if not isinstance(found, dict):
+        raise StartFailure("corrupt-model", f"{path.name}/config.json is not an object", "download it again")
+    return found
+
+
+def _refuse_code(path: Path, own: dict[str, Any], remote: bool) -> None:
+    if remote or own.get("auto_map"):
+        raise refused(path, "brings Python code of its own (trust_remote_code)", "take a model of transformers' own")
+    if not list(path.glob("*.safetensors")):
+        found = next((file.name for pattern in _WEIGHTS for file in path.glob(pattern)), "no weights")
+        raise refused(
+            path,
+            f"holds its weights as a pickle ({found}), which can run code when it is read",
+            "save it as safetensors: model.save_pretrained(folder)",
+        )
+
+
+def _task(wanted: str, own: dict[str, Any], path: Path) -> str:
+    words = {"sentiment-analysis": _TASKS[0], "feature-extraction": _TASKS[1], "sentence-similarity": _TASKS[1]}
+    wanted = words.get(wanted, wanted)
+    if wanted:
+        if wanted not in _TASKS:
+            raise StartFailure("bad-entry", f'no task "{wanted}" (tasks: {", ".join(_TASKS)})', "change model_config")
+        return wanted
+    classes = [str(name) for name in own.get("architectures") or ()]
+    if any(name.endswith("ForSequenceClassification") for name in classes):
+        return _TASKS[0]
+    if not classes or any(name.endswith(("Model", "ForMaskedLM", "Encoder")) for name in classes):
+        return _TASKS[1]
+    raise StartFailure(
+        "unreadable-model",
+        f"{path.name} is a {classes[0]}; texts are classified or embedded here",
+        'if embeddings are what you want: "model_config": {"task": "embeddings"}; '
+        "else serve it with processor_type python",
+    )
+
+
+def _device(torch: Any, place: Place) -> str:
+    if place.gpu and not torch.cuda.is_available():
+        raise StartFailure(
+            "gpu-unavailable", f"PyTorch {torch.__version__} sees no GPU here", "check the driver with nvidia-smi"
+        )
+    return "cuda" if place.gpu else "cpu"
+
+
+def _read(transformers: Any, kind: Any, path: Path, options: dict[str, Any]) -> tuple[Any, Any]:
+    try:
+        return (
+            transformers.AutoTokenizer.from_pretrained(str(path), **options),
+            kind.from_pretrained(str(path), **options),
+        )
+    except Exception as exc:
+        text = " ".join(str(exc).split())[:300]
+        if "trust_remote_code" in text:
+            raise StartFailure(
+                "unreadable-model",
+                f"{path.name} brings Python code of its own: {text[:200]}",
+                'if you trust it: "model_config": {"trust_remote_code": true}',
+            ) from exc
+        if isinstance(exc, ModuleNotFoundError | MemoryError):
+            raise  # explained by their kind
+        raise StartFailure(
+            "corrupt-model",
+            f"{path.name} is not a whole Hugging Face model: {type(exc).__name__}: {text}",
+            "save model and tokenizer into one folder with save_pretrained(folder), or download it again",
+        ) from exc
+
+
+def _length(tokenizer: Any, own: dict[str, Any], config: dict[str, Any]) -> int | None:
+    """How many tokens a text is cut to; None: the model takes any."""
+    known = [config.get("max_tokens"), tokenizer.model_max_length, own.get("max_position_embeddings")]
+    sizes = [int(size) for size in known if size and size < 1 << 30]
+    return min(sizes) if sizes else None
+
+
+def _pooling(path: Path, config: dict[str, Any]) -> tuple[str, bool]:
+    """How sentence-transformers pools, where the folder is one of its own; else the mean."""
+    file = path / "1_Pooling" / "config.json"
+    own = json.loads(file.read_bytes()) if file.is_file() else {}
+    default = "cls" if own.get("pooling_mode_cls_token") else "mean"
+    normalize = any(path.glob("*_Normalize"))
+    return str(config.get("pooling") or default), bool(config.get("normalize", normalize))
+
+
+def _nothing(metadata: Metadata) -> Arrays:
+    from mlserve.runtime.tables import zeros
+
+    return {tensor.name: zeros(tensor, 0).reshape((0, *(tensor.shape or ())[1:])) for tensor in metadata.outputs}
