@@ -8,13 +8,17 @@ from pathlib import Path
 from types import ModuleType
 
 from mlserve.runtime.failures import StartFailure
-from mlserve.runtime.processors.base import Loaded, Place
+from mlserve.runtime.processors.base import Loaded, Metadata, Place
 from mlserve.runtime.spec import Spec
 from mlserve.runtime.threads import threads_for
 
 
 def load(spec: Spec) -> Loaded:
     """The processor of a spec, its model loaded."""
+    if spec.pipeline:
+        from mlserve.runtime.pipeline.loading import load_pipeline  # its steps are loaded here again
+
+        return load_pipeline(spec, load)
     module = _module(spec.processor)
     place = Place(
         model_path=Path(spec.model_path) if spec.model_path else None,
@@ -23,22 +27,43 @@ def load(spec: Spec) -> Loaded:
         processor_entry=spec.processor_entry,
         threads=threads_for(spec.cpu),
         require_safe=spec.require_safe,
+        gpu=spec.gpu,
+        service=spec.service,
     )
     processor: Loaded = module.create(place)
     suffixes: Sequence[str] = getattr(module, "SUFFIXES", ())
-    processor.load(find_model(place, suffixes) if suffixes else _given(place), spec.config)
+    markers: Sequence[str] = getattr(module, "MARKERS", ())
+    processor.load(find_model(place, suffixes, markers) if suffixes or markers else _given(place), spec.config)
+    _require_gpu(processor.metadata(), spec)
     return processor
 
 
-def find_model(place: Place, suffixes: Sequence[str]) -> Path:
-    """The model's own file: the entry, the path itself, or the only file in the directory with one of the suffixes."""
+def _require_gpu(metadata: Metadata, spec: Spec) -> None:
+    """A GPU that was asked for and isn't used is a failed start; a user's own code answers for itself."""
+    device = (metadata.facts or {}).get("device", "cpu")
+    if spec.gpu and metadata.trusted and device == "cpu":
+        raise StartFailure(
+            "gpu-unavailable",
+            f"metadata.gpu asks for {spec.gpu:g}, and the processor {spec.processor} computes on the CPU here",
+            "take gpu out of metadata, or serve the model in a format that a GPU runs (onnx, pytorch, tensorflow)",
+        )
+
+
+def find_model(place: Place, suffixes: Sequence[str], markers: Sequence[str] = ()) -> Path:
+    """The model's own file or folder.
+
+    The entry, the path itself, the only file in the directory with one of the suffixes, or the folder that a marker
+    (``saved_model.pb``) lies in; of folders that are numbers, which are versions, the highest.
+    """
     if place.model_path is None:
         raise StartFailure(
             "missing-model", "this processor needs a model and the descriptor has no model_path", 'add "model_path"'
         )
     path = _given(place)
     if path.is_file():
-        return path
+        return path.parent if path.name in markers else path
+    if marked := _marked(path, markers):
+        return marked
     files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
     matching = [file for file in files if file.suffix in suffixes]
     if len(matching) == 1:
@@ -47,7 +72,7 @@ def find_model(place: Place, suffixes: Sequence[str]) -> Path:
     if not matching:
         raise StartFailure(
             "missing-model",
-            f"no {' or '.join(suffixes)} file in {path.name}/ (found: {listed})",
+            f"no {' or '.join((*suffixes, *markers))} file in {path.name}/ (found: {listed})",
             "check processor and model_path",
         )
     raise StartFailure(
@@ -55,6 +80,17 @@ def find_model(place: Place, suffixes: Sequence[str]) -> Path:
         f"{len(matching)} files in {path.name}/ could be the model (found: {listed})",
         'name the one with "model_entry"',
     )
+
+
+def _marked(path: Path, markers: Sequence[str]) -> Path | None:
+    """The folder of the marker nearest to the top; None where there is none, or several that are no versions."""
+    found = sorted(
+        {file.parent for marker in markers for file in path.rglob(marker)}, key=lambda folder: len(folder.parts)
+    )
+    top = [folder for folder in found if len(folder.parts) == len(found[0].parts)]
+    if len(top) > 1 and all(folder.name.isdecimal() for folder in top):
+        return max(top, key=lambda folder: int(folder.name))
+    return top[0] if len(top) == 1 else None
 
 
 def _given(place: Place) -> Path:
