@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from functools import partial
-from time import perf_counter
 from typing import Any
 
-from mlserve.errors import InvalidInput
-from mlserve.runtime.encodings import unpack
+from mlserve.runtime.dispatch import Dispatcher
+from mlserve.runtime.inference import Inference
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.protocols.base import Call, Model, RequestFormat, dump_json
 from mlserve.runtime.protocols.eval import Eval
 from mlserve.runtime.protocols.raw import Raw
 from mlserve.runtime.protocols.v1 import V1
 from mlserve.runtime.protocols.v2 import V2
-from mlserve.runtime.queue import Expired, Job, Queue, QueueFull
-from mlserve.runtime.report import log
 from mlserve.runtime.request import Request
 from mlserve.runtime.spec import Spec
-from mlserve.runtime.workers import Outcome
 
 EXTENSIONS = ("binary_tensor_data", "parameters")
-_DIGITS = 12
 
 
 class Route:
@@ -46,11 +40,11 @@ class App:
 
     def __init__(self, spec: Spec, metrics: Metrics) -> None:
         self.ready = False
-        self.in_flight = 0
-        self._service, self._metrics = spec.service, metrics
-        self._deadline, self._max_body = spec.keepalive_ms / 1000, spec.max_body
-        self._queue: Queue | None = None
-        self._kin: Callable[[Any], object] = _alike
+        self.dispatcher: Dispatcher | None = None
+        """Where other protocols submit their calls, once the model is loaded."""
+        self.model: Model | None = None
+        self._spec, self._service, self._metrics = spec, spec.service, metrics
+        self._inference: Inference | None = None
         self._routes: dict[str, Route] = {}
         self._elsewhere: Route | None = None  # of a processor that takes what is posted anywhere
         metrics.gauges["mlserve_requests_in_flight"] = (
@@ -59,10 +53,15 @@ class App:
         )
         self._health()
 
-    def serve(self, model: Model, queue: Queue) -> None:
+    @property
+    def in_flight(self) -> int:
+        """Inference requests accepted and not yet answered."""
+        return self.dispatcher.in_flight if self.dispatcher else 0
+
+    def serve(self, model: Model, dispatcher: Dispatcher) -> None:
         """The model is loaded: its paths answer from now on."""
-        self._queue = queue
-        self._kin = model.signature.kin
+        self.model, self.dispatcher = model, dispatcher
+        self._inference = Inference(dispatcher, self._spec, self._metrics)
         raw = Raw(model)
         formats: list[RequestFormat] = [Eval(model), V2(model), V1(model), raw]
         for form in formats:
@@ -77,10 +76,6 @@ class App:
             self._read(
                 f"{base}/ready", lambda request: self._say_ready(request, {"name": self._service, "ready": self.ready})
             )
-        metrics = self._metrics.gauges
-        metrics["mlserve_queue_depth"] = ("Requests waiting for a slot.", lambda: queue.depth)
-        metrics["mlserve_slots_busy"] = ("Worker threads in the processor.", lambda: queue.running)
-        metrics["nv_inference_pending_request_count"] = ("Requests waiting for a slot.", lambda: queue.depth)
 
     def handle(self, request: Request) -> None:
         """Answer at once, or later from the queue. Never raises."""
@@ -91,7 +86,8 @@ class App:
         if route is None:
             self._unknown(request)
         elif method == "POST" and route.decode is not None:
-            self._infer(request, route)
+            if self._inference is not None and route.format is not None:
+                self._inference.begin(request, route.format, route.decode)
             return
         elif method in ("GET", "HEAD") and route.read is not None:
             route.read(request)
@@ -105,100 +101,6 @@ class App:
                 b"allow: %s\r\n" % route.methods.encode(),
             )
         self._metrics.answered(request.status)
-
-    def _infer(self, request: Request, route: Route) -> None:
-        queue, form, decode = self._queue, route.format, route.decode
-        assert queue and form and decode  # noqa: S101, PT018 - `serve` sets them together
-        try:
-            if b"content-encoding" in request.headers:
-                request.body = unpack(request.body, request.headers[b"content-encoding"], self._max_body)
-            call = decode(request)
-            job = Job(
-                call.inputs,
-                call.rows,
-                self._kin(call.inputs),
-                partial(self._done, request, call, form, perf_counter()),
-                self._left(request),
-            )
-            queue.submit(job)
-        except InvalidInput as exc:
-            self._failed(request, exc.status, "bad-request", form.error(exc))
-        except QueueFull as exc:
-            extra = b"retry-after: %d\r\nx-mlserve-overloaded: 1\r\n" % exc.retry_after
-            self._failed(
-                request,
-                503,
-                "queue-full",
-                dump_json({"error": "the queue is full; try again later", "code": "queue-full"}),
-                extra,
-            )
-        except Exception as exc:  # noqa: BLE001 - one odd body must not take the connection or the server with it
-            self._crashed(request, exc, "decoding the request failed")
-        else:
-            self.in_flight += 1
-            if not request.answered:
-                request.on_gone = partial(self._gone, job)
-
-    def _done(self, request: Request, call: Call, form: RequestFormat, begun: float, outcome: Outcome) -> None:
-        self.in_flight -= 1
-        if isinstance(outcome, BaseException):
-            self._explain(request, form, outcome)
-            return
-        try:
-            body, kind, extra = call.encode(outcome)
-        except InvalidInput as exc:
-            self._explain(request, form, exc)
-            return
-        except Exception as exc:  # noqa: BLE001 - a user's output may hold anything
-            self._crashed(request, exc, "the processor's outputs can't be written")
-            return
-        metrics = self._metrics
-        if call.status < 400:
-            metrics.succeeded += 1
-        else:
-            metrics.failure("processor-status")
-        metrics.answered(call.status)
-        metrics.total.observe(perf_counter() - begun)
-        request.reply(call.status, body, b"application/json" if kind is None else kind, extra)
-
-    def _explain(self, request: Request, form: RequestFormat, error: BaseException) -> None:
-        if isinstance(error, InvalidInput):
-            try:
-                words = form.error(error)
-            except Exception as exc:  # noqa: BLE001 - a user's error may hold anything
-                self._crashed(request, exc, "the error can't be written")
-            else:
-                self._failed(request, error.status, "bad-request", words)
-        elif isinstance(error, Expired):
-            said = f"no answer within {self._deadline:g} s (metadata.rpc.keepalive)"
-            self._failed(request, 504, "deadline", dump_json({"error": said, "code": "deadline"}))
-        else:
-            self._crashed(request, error, "the processor failed")
-
-    def _crashed(self, request: Request, error: BaseException, what: str) -> None:
-        text = "".join(traceback.format_exception(error)).rstrip()
-        said = _words(error)
-        log("request-failed", path=request.path, error=said)
-        for line in text.splitlines():
-            log(line)
-        words = f"{what}: {said}"[:2000]
-        self._failed(request, 500, "processor", dump_json({"error": words, "code": "processor-failed"}))
-
-    def _failed(self, request: Request, status: int, reason: str, body: bytes, extra: bytes = b"") -> None:
-        self._metrics.failure(reason)
-        self._metrics.answered(status)
-        request.reply(status, body, extra=extra)
-
-    def _gone(self, job: Job) -> None:
-        self.in_flight -= 1
-        if self._queue is not None:
-            self._queue.drop(job)
-
-    def _left(self, request: Request) -> float:
-        asked = request.headers.get(b"x-envoy-expected-rq-timeout-ms")
-        if asked is not None and asked.isdigit() and len(asked) < _DIGITS and int(asked):
-            return min(self._deadline, int(asked) / 1000)
-        return self._deadline
 
     def _health(self) -> None:
         self._read("/v2/health/live", lambda request: request.reply(200, dump_json({"live": True})))
@@ -217,7 +119,7 @@ class App:
 
     def _unknown(self, request: Request) -> None:
         path, own = request.path, f"/{self._service}"
-        if self._queue is None:
+        if self.dispatcher is None:
             self._refuse(request, 503, "the model is still being loaded", b"retry-after: 1\r\n")
         elif path.startswith(("/v1/models/", "/v2/models/")) and own not in path:
             name = path.split("/")[3].split(":")[0]
@@ -232,19 +134,6 @@ class App:
 
 def _reply_json(read: Callable[[], Any], request: Request) -> None:
     request.reply(200, dump_json(read()))
-
-
-def _words(error: BaseException) -> str:
-    """Type and text, as can be written: a user's exception may fail to say it, or hold half a character."""
-    try:
-        said = str(error)
-    except Exception as exc:  # noqa: BLE001
-        said = f"(its text can't be had: {type(exc).__name__})"
-    return f"{type(error).__name__}: {said}".encode("utf-8", "replace").decode()
-
-
-def _alike(_inputs: Any) -> object:
-    return None
 
 
 def _about() -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from mlserve.runtime.request import Request, head
+from mlserve.runtime.request import Request, head, open_head
 
 if TYPE_CHECKING:
     from mlserve.runtime.listener import HttpServer
@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         self._joined = 0  # of the chunks, how many are joined ones
         self._unread = 0  # bytes of a reply that the client has not taken yet
         self._keep = True
+        self._begun = self._chunked = False  # of a reply in parts
 
     # asyncio calls these
 
@@ -100,6 +101,7 @@ class Connection(asyncio.Protocol):
         if gone is not None and gone.on_gone is not None:
             gone.answered = True
             gone.on_gone()
+            gone.on_gone = gone.on_drain = None
 
     def pause_writing(self) -> None:
         self._writing_paused, self._since = True, self._server.now
@@ -109,6 +111,8 @@ class Connection(asyncio.Protocol):
         self._writing_paused, self._since = False, self._server.now
         if self._current is None:
             self._start()
+        elif self._current.on_drain is not None:
+            self._current.on_drain()
 
     # llhttp calls these
 
@@ -207,16 +211,49 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if request is not self._current or transport.is_closing():
             return
-        self._current = None
-        headers = request.headers
-        if b"x-request-id" in headers:
-            extra += b"x-request-id: " + headers[b"x-request-id"] + b"\r\n"
         close = not request.keep_alive or self._server.draining
+        extra += self._own_headers(request, close)
+        self._write(head(status, len(body), content_type, extra), b"" if request.method == "HEAD" else body)
+        self._over(request, close)
+
+    def begin(self, request: Request, status: int, content_type: bytes, extra: bytes) -> None:
+        """Write the head of a reply in parts."""
+        if request is not self._current or self._transport.is_closing():
+            return
+        self._chunked = self._parser.get_http_version() != "1.0"
+        request.keep_alive = request.keep_alive and self._chunked and not self._server.draining
+        extra += self._own_headers(request, not request.keep_alive)
+        self._begun, self._since = True, self._server.now
+        self._transport.write(open_head(status, content_type, extra, chunked=self._chunked))
+
+    def write(self, request: Request, data: bytes) -> bool:
+        """Write a part of the reply; false where the client takes no more for now."""
+        if request is not self._current or self._transport.is_closing():
+            return True  # nobody is there to wait for
+        self._transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
+        return not self._writing_paused
+
+    def end(self, request: Request) -> None:
+        """The reply is whole."""
+        if request is not self._current or self._transport.is_closing():
+            return
+        self._begun = False
+        if self._chunked:
+            self._transport.write(b"0\r\n\r\n")
+        self._over(request, not request.keep_alive)
+
+    def _own_headers(self, request: Request, close: bool) -> bytes:
+        headers, extra = request.headers, b""
+        if b"x-request-id" in headers:
+            extra = b"x-request-id: " + headers[b"x-request-id"] + b"\r\n"
         if close:
             extra += b"connection: close\r\n"
         elif b"connection" in headers and headers[b"connection"].lower() == b"keep-alive":
             extra += b"connection: keep-alive\r\n"  # HTTP/1.0 clients wait for it
-        self._write(head(status, len(body), content_type, extra), b"" if request.method == "HEAD" else body)
+        return extra
+
+    def _over(self, request: Request, close: bool) -> None:
+        self._current = None
         self._since = self._server.now
         if close:
             self._hang_up(request)
@@ -305,7 +342,9 @@ class Connection(asyncio.Protocol):
 
     def _probe(self) -> None:
         """A client that closed both ways looks like a half-closed one until something is sent to it."""
-        if self._current is None or self._transport.is_closing() or self._parser.get_http_version() != "1.1":
+        if self._current is None or self._transport.is_closing() or self._begun:
+            return
+        if self._parser.get_http_version() != "1.1":
             return
         self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         asyncio.get_running_loop().call_later(_PROBE_AFTER, self._check_gone)

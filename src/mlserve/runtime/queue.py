@@ -4,58 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
 
+from mlserve.runtime.costs import Costs
+from mlserve.runtime.deadlines import Deadlines
+from mlserve.runtime.job import Expired, Job, Outcome, QueueFull
+from mlserve.runtime.lines import Lines
 from mlserve.runtime.metrics import Metrics
-from mlserve.runtime.tensors import Array
-from mlserve.runtime.workers import Outcome, Workers, run_batch
+from mlserve.runtime.processors.base import Loaded
+from mlserve.runtime.streams import Stream
+from mlserve.runtime.workers import Workers, run_batch
 
 _SLOW_INLINE = 0.001
 _STRIKES = 3
-
-
-class QueueFull(Exception):
-    """No room to wait; ``retry_after``: whole seconds until there should be."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__("the queue is full")
-        self.retry_after = retry_after
-
-
-class Expired(Exception):
-    """The deadline passed before the answer."""
-
-
-class Job:
-    """One request's tensors on their way through the model. ``done`` gets outputs or an exception, once."""
-
-    __slots__ = ("answered", "deadline", "done", "inputs", "kin", "rows", "submitted", "timer")
-
-    def __init__(
-        self, inputs: dict[str, Array], rows: int, kin: object, done: Callable[[Outcome], None], deadline: float
-    ) -> None:
-        self.inputs = inputs
-        self.rows = rows
-        self.kin = kin
-        self.done = done
-        self.deadline = deadline
-        """Seconds from now."""
-        self.submitted = perf_counter()
-        self.timer: asyncio.TimerHandle | None = None
-        self.answered = False
-
-    def answer(self, outcome: Outcome) -> None:
-        if self.answered:
-            return
-        self.answered = True
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-        self.done(outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,50 +27,84 @@ class Plan:
 
     slots: int
     waiting: int
+    """Requests that may wait."""
     batch_rows: int = 1
     """Rows one call may have; 1: requests never share a call."""
     inline_rows: int = 0
     """Calls of at most so many rows are short enough to run in the event loop."""
     hold_seconds: float = 0.0
     """How long a batch that is not full waits for more."""
+    wait_seconds: float = math.inf
+    """A request that would have to wait longer is refused; so is one whose own deadline comes sooner."""
+    wait_bytes: int = 0
+    """What those that wait may hold together; 0: not counted."""
+    costs: Costs = field(default_factory=Costs)
 
 
 class Queue:
-    """Submit jobs; their answers come by `Job.done`."""
+    """Submit jobs; what becomes of each is told to ``answered``, once."""
 
-    def __init__(self, run: Callable[[dict[str, Array]], Any], plan: Plan, metrics: Metrics) -> None:
+    def __init__(
+        self, processor: Loaded, plan: Plan, metrics: Metrics, answered: Callable[[Job, Outcome], None]
+    ) -> None:
         self.plan = plan
-        self._run = run
+        self._predict = processor.predict
+        self._answered = answered
         self._inline_rows = plan.inline_rows
         self._strikes = 0
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Job] = deque()
+        self._lines = Lines()
         self._free = plan.slots
+        self._running: dict[int, list[Job]] = {}
         self._scheduled = False
         self._hold: asyncio.TimerHandle | None = None
-        self._mean = 0.0
-        self._workers = Workers(plan.slots, run, self._loop, self._finished)
+        self._deadlines = Deadlines(self._loop, self._expire)
+        self._workers = Workers(plan.slots, processor, self._loop, self._finished)
 
     @property
     def depth(self) -> int:
-        return len(self._waiting)
+        return len(self._lines)
 
     @property
     def running(self) -> int:
         return self.plan.slots - self._free
 
+    @property
+    def age(self) -> float:
+        """Seconds that the request which waits longest has waited."""
+        oldest = self._lines.oldest
+        return 0.0 if oldest is None else perf_counter() - oldest
+
+    @property
+    def predicted_wait(self) -> float:
+        """Seconds until a request that came now would begin, as far as is known."""
+        if self._free:
+            return 0.0
+        cap, lines, costs = self.plan.batch_rows, self._lines, self.plan.costs
+        if cap > 1:
+            calls, rows = math.ceil(lines.rows / cap), min(cap, max(1, lines.rows))
+        else:
+            calls, rows = lines.count, 1
+        return (calls + 1) * costs.seconds(rows) / self.plan.slots
+
+    @property
+    def stuck(self) -> float:
+        """Seconds since the last of the requests that hold all slots should have been answered."""
+        if self._free or not self._running:
+            return 0.0
+        return max(0.0, perf_counter() - max(job.expires for batch in self._running.values() for job in batch))
+
     def submit(self, job: Job) -> None:
         """Take a job in; raises QueueFull."""
-        if len(self._waiting) >= self.plan.waiting:
-            if self._free:
-                self._kick(full=True)  # what came in this tick starts now: only real waiting counts
-            if len(self._waiting) >= self.plan.waiting and not self._free:
-                raise QueueFull(self._retry_after())
-        self._waiting.append(job)
+        plan = self.plan
+        if self._lines.count >= plan.waiting and self._free:
+            self._kick(full=True)  # what came in this tick starts now: only real waiting counts
         if not self._free:
-            self._arm(job)
-        elif not self._scheduled:
+            self._admit(job)
+            self._deadlines.watch(job)
+        self._lines.add(job)
+        if self._free and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._kick)
 
@@ -116,64 +113,89 @@ class Queue:
         if job.answered:
             return
         job.answered = True
-        if job.timer is not None:
-            job.timer.cancel()
-        if job in self._waiting:
-            self._waiting.remove(job)
-        self._metrics.failure("client-gone")
+        self._lines.remove(job)
+        self._deadlines.forget(job)
+        if job.after is not None and not job.running:
+            job.after()
+
+    def watch(self, job: Job) -> None:
+        """Mind the deadline of a job that waits elsewhere."""
+        self._deadlines.watch(job)
+
+    def _admit(self, job: Job) -> None:
+        plan, lines = self.plan, self._lines
+        if lines.count >= plan.waiting:
+            raise QueueFull(self._retry_after(), f"the queue is full: {lines.count} requests wait; try again later")
+        wait = self.predicted_wait
+        if wait > plan.wait_seconds or wait > job.start_by - job.submitted:
+            raise QueueFull(
+                self._retry_after(),
+                f"the queue is full: about {wait:.3g} s to wait, which is too long; try again later",
+            )
+        if plan.wait_bytes:
+            job.size = sum(array.nbytes for array in job.inputs.values())
+            if lines.count and lines.size + job.size > plan.wait_bytes:
+                held = lines.size >> 20
+                raise QueueFull(
+                    self._retry_after(), f"the queue is full: requests that wait hold {held} MB; try again later"
+                )
 
     def _kick(self, full: bool = False) -> None:
         """Start calls while there are jobs and slots."""
         self._scheduled = False
-        while self._waiting and self._free:
+        lines = self._lines
+        while lines.count and self._free:
             if not full and self._should_hold():
                 return
-            batch, rows = self._take()
-            self._note_queued(batch)
-            if rows <= self._inline_rows:
+            batch = lines.take(self.plan.batch_rows)
+            rows = self._note_queued(batch)
+            if rows <= self._inline_rows and not batch[0].streaming:
                 self._run_inline(batch, rows)
             else:
                 self._free -= 1
+                self._running[id(batch)] = batch
                 for job in batch:
-                    self._arm(job)
+                    job.running = True
+                    self._deadlines.watch(job)
                 self._workers.put(batch)
-        for job in reversed(self._waiting):
-            if job.timer is not None:
-                return
-            self._arm(job)
-
-    def _take(self) -> tuple[list[Job], int]:
-        waiting, cap = self._waiting, self.plan.batch_rows
-        first = waiting.popleft()
-        batch, rows = [first], first.rows
-        while waiting and rows + waiting[0].rows <= cap and waiting[0].kin == first.kin:
-            job = waiting.popleft()
-            batch.append(job)
-            rows += job.rows
-        return batch, rows
+        if lines.count:
+            for job in lines:
+                self._deadlines.watch(job)
 
     def _run_inline(self, batch: list[Job], rows: int) -> None:
         begun = perf_counter()
-        outcomes = run_batch(self._run, batch)
+        outcomes = run_batch(self._predict, batch)
         seconds = perf_counter() - begun
         self._strikes = self._strikes + 1 if seconds > _SLOW_INLINE else 0
         if self._strikes >= _STRIKES:
             self._inline_rows = 0  # slower than warm-up saw: from now on it must not hold up the event loop
         self._account(rows, seconds, len(batch))
-        _answer(batch, outcomes)
+        self._answer(batch, outcomes)
 
     def _finished(self, batch: list[Job], outcomes: list[Outcome], seconds: float) -> None:
         self._free += 1
+        del self._running[id(batch)]
         self._account(sum(job.rows for job in batch), seconds, len(batch))
-        if self._waiting:
+        if self._lines.count:
             self._kick()  # first keep the slot busy, then write replies
-        _answer(batch, outcomes)
+        self._answer(batch, outcomes)
+
+    def _answer(self, batch: list[Job], outcomes: list[Outcome]) -> None:
+        if self._deadlines.jobs:
+            for job in batch:
+                self._deadlines.forget(job)
+        for job, outcome in zip(batch, outcomes, strict=True):
+            if not job.answered:
+                job.answered = True
+                self._answered(job, outcome)
+            if job.after is not None:
+                job.after()
 
     def _should_hold(self) -> bool:
         hold = self.plan.hold_seconds
-        if not hold or sum(job.rows for job in self._waiting) >= self.plan.batch_rows:
+        if not hold or self._lines.rows >= self.plan.batch_rows:
             return False
-        left = self._waiting[0].submitted + hold - perf_counter()
+        left = (self._lines.oldest or 0.0) + hold - perf_counter()
         if left <= 0:
             return False
         if self._hold is None:
@@ -184,31 +206,35 @@ class Queue:
         self._hold = None
         self._kick(full=True)
 
-    def _arm(self, job: Job) -> None:
-        if job.timer is None and not job.answered:
-            left = job.submitted + job.deadline - perf_counter()
-            job.timer = self._loop.call_later(max(left, 0), self._expire, job)
-
     def _expire(self, job: Job) -> None:
-        job.timer = None
-        if job in self._waiting:
-            self._waiting.remove(job)
-        job.answer(Expired())
+        if isinstance(job, Stream) and job.running and job.paused:
+            job.expires = perf_counter() + job.pause_between  # it waits for its client, whose pace is watched elsewhere
+            self._deadlines.watch(job)
+            return
+        self._lines.remove(job)
+        if not job.answered:
+            job.answered = True
+            if isinstance(job, Stream):
+                job.wake()
+            self._answered(job, Expired())
+            if job.after is not None and not job.running:
+                job.after()
 
-    def _note_queued(self, batch: list[Job]) -> None:
-        now = perf_counter()
+    def _note_queued(self, batch: list[Job]) -> int:
+        now, rows = perf_counter(), 0
+        observe = self._metrics.queue.observe
         for job in batch:
-            self._metrics.queue.observe(now - job.submitted)
+            job.started = now
+            job.started = now
+            observe(now - job.submitted)
+            rows += job.rows
+        for job in batch:
+            job.batch = rows
+        return rows
 
     def _account(self, rows: int, seconds: float, requests: int) -> None:
         self._metrics.ran(rows, seconds, requests)
-        self._mean += (seconds - self._mean) * 0.1
+        self.plan.costs.seen(rows, seconds)
 
     def _retry_after(self) -> int:
-        calls = math.ceil(len(self._waiting) / max(1, self.plan.batch_rows))
-        return max(1, math.ceil(calls * self._mean / self.plan.slots))
-
-
-def _answer(batch: list[Job], outcomes: list[Outcome]) -> None:
-    for job, outcome in zip(batch, outcomes, strict=True):
-        job.answer(outcome)
+        return max(1, math.ceil(self.predicted_wait))

@@ -23,6 +23,7 @@ class Request:
         "headers",
         "keep_alive",
         "method",
+        "on_drain",
         "on_gone",
         "path",
         "query",
@@ -48,7 +49,9 @@ class Request:
         self.refusal: tuple[int, str] | None = None
         """What came is no request: the status and reason it is answered with."""
         self.on_gone: Callable[[], None] | None = None
-        """Called when the client left before its reply."""
+        """Called when the client left before its whole reply."""
+        self.on_drain: Callable[[], None] | None = None
+        """Called when the client takes more of a reply in parts, after `write` said to wait."""
 
     def reply(self, status: int, body: bytes = b"", content_type: bytes = JSON, extra: bytes = b"") -> None:
         """Answer. ``extra``: whole header lines, each ended by CRLF. A client that has gone is no error."""
@@ -60,18 +63,48 @@ class Request:
         if self.connection is not None:
             self.connection.send(self, status, body, content_type, extra)
 
+    def begin(self, status: int, content_type: bytes = JSON, extra: bytes = b"") -> None:
+        """Start a reply in parts: then `write` as often as there is something, and `end` once."""
+        if self.answered:
+            return
+        self.answered = True
+        self.status = status
+        if self.connection is not None:
+            self.connection.begin(self, status, content_type, extra)
+
+    def write(self, data: bytes) -> bool:
+        """One part. False: the client is slow; wait for `on_drain` before much more."""
+        return self.connection.write(self, data) if self.connection is not None and data else True
+
+    def end(self) -> None:
+        """The reply is whole."""
+        self.on_gone = self.on_drain = None
+        if self.connection is not None:
+            self.connection.end(self)
+
 
 _heads: dict[tuple[int, bytes], bytes] = {}  # filled with the few combinations this program answers with
 
 
 def head(status: int, length: int, content_type: bytes, extra: bytes) -> bytes:
     """Status line and headers, the empty line included."""
+    start = _start(status, content_type)
+    if status == 204:
+        return start + extra + b"\r\n"
+    return b"%scontent-length: %d\r\n%s\r\n" % (start, length, extra)
+
+
+def open_head(status: int, content_type: bytes, extra: bytes, *, chunked: bool) -> bytes:
+    """The head of a reply whose length is not known yet."""
+    how = b"transfer-encoding: chunked\r\n" if chunked else b""
+    return b"%s%s%s\r\n" % (_start(status, content_type), how, extra)
+
+
+def _start(status: int, content_type: bytes) -> bytes:
     start = _heads.get((status, content_type))
     if start is None:
         kind = b"content-type: " + content_type + b"\r\n" if content_type else b""
         start = b"HTTP/1.1 %d %s\r\n%s" % (status, _PHRASES.get(status, b"Unknown"), kind)
         if len(_heads) < 256:
             _heads[status, content_type] = start
-    if status == 204:
-        return start + extra + b"\r\n"
-    return b"%scontent-length: %d\r\n%s\r\n" % (start, length, extra)
+    return start

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from mlserve.runtime.app import App
+from mlserve.runtime.dispatch import Dispatcher
 from mlserve.runtime.failures import StartFailure, explain, running_versions
 from mlserve.runtime.limits import Limits
 from mlserve.runtime.listener import HttpServer
@@ -19,7 +20,7 @@ from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.processors.base import Loaded
 from mlserve.runtime.profile import plan
 from mlserve.runtime.protocols.base import Model
-from mlserve.runtime.queue import Plan, Queue
+from mlserve.runtime.queue import Plan
 from mlserve.runtime.report import Report, log
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.spec import Spec
@@ -100,8 +101,7 @@ class Instance:
         return processor, model, planned
 
     def _open(self, processor: Loaded, model: Model, planned: Plan) -> None:
-        queue = Queue(processor.predict, planned, self._metrics)
-        self._app.serve(model, queue)
+        self._app.serve(model, Dispatcher(processor, model.signature.metadata, planned, self._metrics))
         self._report.facts(_facts(model, planned, self._spec))
         gc.collect()
         gc.freeze()

@@ -1,4 +1,4 @@
-"""Run batches on threads, and split what comes out between the requests that went in."""
+"""Run calls on threads, and split what comes out between the requests that went in."""
 
 from __future__ import annotations
 
@@ -7,31 +7,26 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from mlserve.runtime.job import Job, Outcome
+from mlserve.runtime.processors.base import Loaded
+from mlserve.runtime.streams import Stream
 from mlserve.runtime.tensors import Array
 
-if TYPE_CHECKING:
-    from mlserve.runtime.queue import Job
-
-Outcome = Mapping[str, Any] | BaseException
-Run = Callable[[dict[str, Array]], Any]
+Run = Callable[..., Any]
+Finished = Callable[[list[Job], list[Outcome], float], None]
 
 
 class Workers:
     """A fixed number of threads that take batches; ``finished`` is called back on the event loop."""
 
-    def __init__(
-        self,
-        count: int,
-        run: Run,
-        loop: asyncio.AbstractEventLoop,
-        finished: Callable[[list[Job], list[Outcome], float], None],
-    ) -> None:
+    def __init__(self, count: int, processor: Loaded, loop: asyncio.AbstractEventLoop, finished: Finished) -> None:
         self._batches: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
-        self._run, self._loop, self._finished = run, loop, finished
+        self._processor: Any = processor
+        self._loop, self._finished = loop, finished
         for number in range(count):
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
 
@@ -42,8 +37,12 @@ class Workers:
         while True:
             batch = self._batches.get()
             begun = perf_counter()
-            outcomes = run_batch(self._run, batch)
+            if isinstance(batch[0], Stream) and batch[0].streaming:
+                outcomes = [run_stream(self._processor, batch[0], self._loop)]
+            else:
+                outcomes = run_batch(self._processor.predict, batch)
             self._loop.call_soon_threadsafe(self._finished, batch, outcomes, perf_counter() - begun)
+            del batch, outcomes  # or the last request's arrays would live until the next one comes
 
 
 def run_batch(run: Run, batch: Sequence[Job]) -> list[Outcome]:
@@ -56,9 +55,25 @@ def run_batch(run: Run, batch: Sequence[Job]) -> list[Outcome]:
         return [_run_one(run, job) for job in batch]
 
 
+def run_stream(processor: Any, stream: Stream, loop: asyncio.AbstractEventLoop) -> Outcome:
+    """Hand each answer over as it comes; the outcome says how it ended."""
+    try:
+        parts = iter(processor.stream(stream.inputs, stream.context))
+        try:
+            for outputs in parts:
+                if not stream.hand_over(loop, outputs):
+                    break
+        finally:
+            if (close := getattr(parts, "close", None)) is not None:
+                close()
+    except BaseException as exc:  # noqa: BLE001 - anything at all is this request's answer, or its slot would be lost
+        return exc
+    return {}
+
+
 def _run_one(run: Run, job: Job) -> Outcome:
     try:
-        outputs: Outcome = run(job.inputs)
+        outputs: Outcome = run(job.inputs) if job.context is None else run(job.inputs, job.context)
     except BaseException as exc:  # noqa: BLE001 - anything at all is this job's answer, or its slot would be lost
         return exc
     return outputs

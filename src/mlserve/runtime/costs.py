@@ -1,0 +1,39 @@
+"""What a call takes: measured at warm-up by its rows, and corrected by what is seen afterwards."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+
+_SHARE = 0.1
+
+
+class Costs:
+    """Seconds by rows. Without a table, the mean of what was seen."""
+
+    def __init__(self, table: Mapping[int, float] | None = None) -> None:
+        self._rows = sorted(table or ())
+        self._seconds = [(table or {})[rows] for rows in self._rows]
+        self._factor = 1.0
+        self._mean = 0.0
+
+    def seconds(self, rows: int) -> float:
+        """What a call of so many rows is expected to take; 0.0: nothing is known yet."""
+        return self._measured(rows) * self._factor if self._rows else self._mean
+
+    def seen(self, rows: int, seconds: float) -> None:
+        """A call took so long."""
+        if not self._rows:
+            self._mean = self._mean + (seconds - self._mean) * _SHARE if self._mean else seconds
+            return
+        self._factor += (seconds / self._measured(rows) - self._factor) * _SHARE
+
+    def _measured(self, rows: int) -> float:
+        known, seconds = self._rows, self._seconds
+        place = bisect_left(known, rows)
+        if place == 0:
+            return seconds[0]
+        if place == len(known):  # beyond the table it grows with the rows
+            return seconds[-1] * rows / known[-1]
+        share = (rows - known[place - 1]) / (known[place] - known[place - 1])
+        return seconds[place - 1] + (seconds[place] - seconds[place - 1]) * share

@@ -1,0 +1,160 @@
+"""The one door from any protocol to the model: HTTP, gRPC and WebSocket submit here and get outcomes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from mlserve.errors import InvalidInput
+from mlserve.runtime.job import USUAL, Expired, Job, Outcome, QueueFull
+from mlserve.runtime.metrics import Metrics
+from mlserve.runtime.processors.base import Context, Loaded, Metadata
+from mlserve.runtime.protocols.base import Call
+from mlserve.runtime.queue import Plan, Queue
+from mlserve.runtime.sequences import Sequences
+from mlserve.runtime.streams import Stream
+from mlserve.runtime.tensors import Array
+from mlserve.runtime.trouble import reason, trouble
+
+
+class Dispatcher:
+    """Takes calls in and answers them, each once, on the event loop.
+
+    An outcome is the outputs by name, or an exception: `InvalidInput` (the client's fault), `Expired` (too late), or
+    whatever the processor raised; `trouble` puts it into words. Counted here, so that all protocols count alike.
+    """
+
+    def __init__(self, processor: Loaded, metadata: Metadata, plan: Plan, metrics: Metrics) -> None:
+        self.in_flight = 0
+        """Taken in and not yet answered."""
+        self.queue = Queue(processor, plan, metrics, self._answered)
+        self.sequences = Sequences(self.queue.submit, self.queue.watch, self._refuse, waiting=plan.waiting)
+        self._metrics, self._metadata = metrics, metadata
+        self._kin = _kin(metadata)
+        self._gauges()
+
+    def submit(self, call: Call, done: Callable[[Outcome], None], deadline: float) -> Job:
+        """Have a call answered within ``deadline`` seconds. Raises QueueFull; InvalidInput for a broken sequence."""
+        job = Job(call.inputs, call.rows, self._kin(call.inputs), done, deadline)
+        self._take_in(job, call)
+        return job
+
+    def stream(
+        self, call: Call, part: Callable[[Mapping[str, Any]], None], end: Callable[[BaseException | None], None],
+        deadline: float,
+    ) -> Stream:  # fmt: skip
+        """Have ``part`` called for each answer, then ``end`` once. ``deadline``: seconds to the first and between two.
+
+        A processor that does not stream gives exactly one part. Raises as `submit` does.
+        """
+        stream = Stream(call.inputs, call.rows, part, partial(_ended, end), deadline, self._drop)
+        if not self._metadata.streams:
+            stream.done, stream.streaming = partial(_whole, part, end), False
+            stream.kin = self._kin(call.inputs)
+        self._take_in(stream, call)
+        return stream
+
+    def drop(self, job: Job) -> None:
+        """The client has gone: what waits is not run, and what runs is not answered."""
+        self._drop(job, None)
+
+    def spoiled(self, error: BaseException) -> None:
+        """Outputs that were counted as a success could not be written after all."""
+        self._metrics.succeeded -= 1
+        self._metrics.failure(reason(error))
+
+    def _drop(self, job: Job, error: BaseException | None) -> None:
+        if not job.answered:
+            self.in_flight -= 1
+            self._metrics.failure("client-gone" if error is None else reason(error))
+            self.queue.drop(job)
+
+    def _take_in(self, job: Job, call: Call) -> None:
+        if call.priority:
+            job.level = call.priority
+        if call.timeout is not None:
+            job.start_by = min(job.start_by, job.submitted + call.timeout)
+        try:
+            self._enqueue(job, call)
+        except (QueueFull, InvalidInput) as exc:
+            self._metrics.failure(reason(exc))
+            raise
+        self.in_flight += 1
+
+    def _enqueue(self, job: Job, call: Call) -> None:
+        if job.streaming or self._metadata.context:
+            job.context = Context(call.parameters, call.identity, call.sequence, {}, job.cancelled)
+            job.kin = job  # what came with a request is for it alone, so it shares no call
+        if job.context is not None and call.sequence is not None:
+            self.sequences.submit(job, job.context, call.sequence)
+        else:
+            self.queue.submit(job)
+
+    def _answered(self, job: Job, outcome: Outcome) -> None:
+        self.in_flight -= 1
+        metrics = self._metrics
+        if isinstance(outcome, BaseException):
+            if isinstance(outcome, Expired) and not outcome.args:
+                outcome = _too_late(job)
+            metrics.failure(reason(outcome))
+        else:
+            metrics.succeeded += 1
+            metrics.total.observe(perf_counter() - job.submitted)
+        try:
+            job.done(outcome)
+        except Exception as exc:  # noqa: BLE001 - one reply that goes wrong must not take the others of its batch
+            trouble(exc, what="writing the answer failed")
+
+    def _refuse(self, job: Job, full: QueueFull) -> None:
+        job.answered = True
+        self._answered(job, full)
+
+    def _gauges(self) -> None:
+        queue, gauges = self.queue, self._metrics.gauges
+        gauges["mlserve_queue_depth"] = ("Requests waiting for a slot.", lambda: queue.depth)
+        gauges["mlserve_queue_age_seconds"] = ("How long the oldest of them waits.", lambda: queue.age)
+        gauges["mlserve_queue_predicted_seconds"] = ("How long one more would wait.", lambda: queue.predicted_wait)
+        gauges["mlserve_slots_busy"] = ("Worker threads in the processor.", lambda: queue.running)
+        gauges["mlserve_sequences"] = ("Sequences that are open.", lambda: len(self.sequences))
+        gauges["nv_inference_pending_request_count"] = ("Requests waiting for a slot.", lambda: queue.depth)
+
+
+def _ended(end: Callable[[BaseException | None], None], outcome: Outcome) -> None:
+    end(outcome if isinstance(outcome, BaseException) else None)
+
+
+def _whole(
+    part: Callable[[Mapping[str, Any]], None], end: Callable[[BaseException | None], None], outcome: Outcome
+) -> None:
+    if not isinstance(outcome, BaseException):
+        part(outcome)
+    _ended(end, outcome)
+
+
+def _too_late(job: Job) -> Expired:
+    seconds = (job.expires if job.running else job.start_by) - job.submitted
+    return Expired(f"no answer within {seconds:.6g} s" if job.running else f"not begun within {seconds:.6g} s")
+
+
+def _kin(metadata: Metadata) -> Callable[[Mapping[str, Array]], object]:
+    """Gives what is equal for requests that may share a call."""
+    plain = all(
+        tensor.datatype and not tensor.optional and tensor.shape is not None and -1 not in tensor.shape[1:]
+        for tensor in metadata.inputs
+    )
+    if not metadata.rows or (plain and not metadata.open):
+        return _alike
+    return _form
+
+
+def _alike(_inputs: Mapping[str, Array]) -> object:
+    return None
+
+
+def _form(inputs: Mapping[str, Array]) -> object:
+    return tuple(sorted((name, array.dtype.str, array.shape[1:]) for name, array in inputs.items()))
+
+
+__all__ = ["USUAL", "Dispatcher", "Expired", "Job", "Outcome", "QueueFull", "Stream"]

@@ -1,0 +1,142 @@
+"""One inference request over HTTP: decode, submit, encode; or a row of answers as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from mlserve.errors import InvalidInput
+from mlserve.runtime.dispatch import Dispatcher, Outcome, Stream
+from mlserve.runtime.encodings import unpack
+from mlserve.runtime.metrics import Metrics
+from mlserve.runtime.protocols.base import Call, RequestFormat, StreamCall, dump_json
+from mlserve.runtime.request import JSON, Request
+from mlserve.runtime.spec import Spec
+from mlserve.runtime.trouble import Trouble, trouble
+
+_DIGITS = 12
+_UNWRITABLE = "the processor's outputs can't be written"
+_AS_IT_COMES = b"cache-control: no-cache\r\n"
+
+
+class Inference:
+    """Answers requests whose path belongs to a request format."""
+
+    def __init__(self, dispatcher: Dispatcher, spec: Spec, metrics: Metrics) -> None:
+        self._dispatcher, self._metrics = dispatcher, metrics
+        self._deadline, self._max_body = spec.keepalive_ms / 1000, spec.max_body
+
+    def begin(self, request: Request, form: RequestFormat, decode: Callable[[Request], Call]) -> None:
+        """Take a request in. Never raises: whatever goes wrong is the request's answer."""
+        try:
+            if b"content-encoding" in request.headers:
+                request.body = unpack(request.body, request.headers[b"content-encoding"], self._max_body)
+            call = decode(request)
+        except Exception as exc:  # noqa: BLE001 - one odd body must not take the connection or the server with it
+            self._metrics.failure("bad-request" if isinstance(exc, InvalidInput) else "processor")
+            self.refuse(request, form, exc, "decoding the request failed")
+            return
+        try:
+            if isinstance(call, StreamCall):
+                self._stream(request, form, call)
+                return
+            job = self._dispatcher.submit(call, partial(self._done, request, call, form), self._left(request))
+        except Exception as exc:  # noqa: BLE001 - as above; mostly there is no room
+            self.refuse(request, form, exc, "queueing the request failed")
+            return
+        if not request.answered:
+            request.on_gone = partial(self._dispatcher.drop, job)
+
+    def refuse(
+        self, request: Request, form: RequestFormat, error: BaseException, what: str = "the processor failed"
+    ) -> None:
+        """Answer with an error."""
+        why = trouble(error, path=request.path, what=what)
+        body = _words(why)
+        if isinstance(error, InvalidInput):
+            try:
+                body = form.error(error)
+            except Exception as exc:  # noqa: BLE001 - a user's error may hold anything
+                why = trouble(exc, path=request.path, what="the error can't be written")
+                body = _words(why)
+        self._metrics.answered(why.status)
+        request.reply(why.status, body, extra=overloaded(why))
+
+    def _done(self, request: Request, call: Call, form: RequestFormat, outcome: Outcome) -> None:
+        if isinstance(outcome, BaseException):
+            self.refuse(request, form, outcome)
+            return
+        try:
+            body, kind, extra = call.encode(outcome)
+        except Exception as exc:  # noqa: BLE001 - a user's output may hold anything
+            self._dispatcher.spoiled(exc)
+            self.refuse(request, form, exc, _UNWRITABLE)
+            return
+        self._metrics.answered(200)
+        request.reply(200, body, kind or JSON, extra)
+
+    def _stream(self, request: Request, form: RequestFormat, call: StreamCall) -> None:
+        answers = _Answers(request, call, partial(self.refuse, request, form), self._metrics)
+        stream = self._dispatcher.stream(call, answers.part, answers.end, self._left(request))
+        answers.stream = stream
+        request.on_gone = stream.cancel
+        request.on_drain = stream.resume
+
+    def _left(self, request: Request) -> float:
+        asked = request.headers.get(b"x-envoy-expected-rq-timeout-ms")
+        if asked is not None and asked.isdigit() and len(asked) < _DIGITS and int(asked):
+            return min(self._deadline, int(asked) / 1000)
+        return self._deadline
+
+
+class _Answers:
+    """Writes a row of answers: the head with the first one, so that an error before it keeps its own status."""
+
+    def __init__(
+        self, request: Request, call: StreamCall, refuse: Callable[[BaseException, str], None], metrics: Metrics
+    ) -> None:
+        self._request, self._call, self._refuse, self._metrics = request, call, refuse, metrics
+        self.stream: Stream | None = None
+
+    def part(self, outputs: Mapping[str, Any]) -> None:
+        try:
+            data, _, extra = self._call.encode(outputs)
+        except Exception as exc:  # noqa: BLE001 - a user's output may hold anything
+            if self.stream is not None:
+                self.stream.cancel(exc)
+            self._break_off(exc, _UNWRITABLE)
+            return
+        if not self._request.answered:
+            self._begin(extra)
+        if not self._request.write(data) and self.stream is not None:
+            self.stream.pause()
+
+    def end(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._break_off(error, "the processor failed")
+            return
+        if not self._request.answered:  # no answer at all is one, too
+            self._begin()
+        self._request.end()
+
+    def _begin(self, extra: bytes = b"") -> None:
+        self._metrics.answered(200)
+        self._request.begin(200, self._call.kind, _AS_IT_COMES + extra)
+
+    def _break_off(self, error: BaseException, what: str) -> None:
+        if not self._request.answered:
+            self._refuse(error, what)
+            return
+        why = trouble(error, path=self._request.path, what=what)
+        self._request.write(self._call.fail(why.text, why.code))
+        self._request.end()
+
+
+def overloaded(why: Trouble) -> bytes:
+    """The header lines that tell a gateway to try elsewhere, and a client when to try again."""
+    return b"retry-after: %d\r\nx-mlserve-overloaded: 1\r\n" % why.retry_after if why.retry_after else b""
+
+
+def _words(why: Trouble) -> bytes:
+    return dump_json({"error": why.text, "code": why.code})
