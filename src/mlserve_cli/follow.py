@@ -33,7 +33,10 @@ def settle(service: Service, *, no_wait: bool, timeout: str | None, undo: str) -
         return service
     now = service.to_dict()
     with following(lambda status: _goes_on(service.name, status, f"{undo} undoes it"), now) as progress:
-        return service.wait(limit, progress)
+        service = service.wait(limit, progress)
+    known = now.get("warnings") or []
+    report.warnings(one for one in service.to_dict().get("warnings") or [] if one not in known)
+    return service
 
 
 def until_deleted(service: Service, *, no_wait: bool, timeout: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mlserve.client import Service
@@ -51,10 +52,25 @@ def _facts(data: dict[str, Any]) -> dict[str, Any]:
         "endpoint": data.get("endpoint"),
         "token": data.get("token") or "none (public)",
         "backend": data.get("backend"),
+        "model": _conversion(data.get("conversion")),
         "wished": f"{wished['instances']} instances" if "instances" in wished else None,
         "created": data.get("created_at"),
         "updated": data.get("updated_at"),
     }
+
+
+def _conversion(record: Mapping[str, Any] | None) -> str | None:
+    """Who really serves the model."""
+    if not record:
+        return None
+    if record.get("to") is None:
+        return f"{record.get('from')}, as it is ({record.get('reason')})"
+    parity = record.get("parity") or {}
+    same = "same labels" if parity.get("labels_equal") else "other labels"
+    return (
+        f"{record.get('from')} as ONNX, by {record.get('converter')}, opset {record.get('opset')} "
+        f"(as the original in {parity.get('rows')} rows: {same}, largest difference {parity.get('max_relative_error')})"
+    )
 
 
 def _rows(data: dict[str, Any]) -> list[list[Any]]:

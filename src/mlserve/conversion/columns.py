@@ -115,8 +115,8 @@ def _split(values: list[float]) -> Hint | None:
 def _thresholds(step: Any, count: int) -> list[list[float]]:
     """Where the trees of a step divide each column."""
     found: list[list[float]] = [[] for _ in range(count)]
-    members = getattr(step, "estimators_", None)
-    members = list(members.ravel()) if hasattr(members, "ravel") else list(members or [step])
+    inside: Any = getattr(step, "estimators_", None)
+    members = list(inside.ravel()) if hasattr(inside, "ravel") else list(inside or [step])
     for member in members:
         tree = getattr(member, "tree_", None)
         if tree is None:

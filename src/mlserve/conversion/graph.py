@@ -41,7 +41,7 @@ class Graph:
         if array.dtype.kind in "OUS":
             from onnx import TensorProto, helper
 
-            texts = [str(text).encode() for text in array.ravel()]
+            texts: Any = [str(text).encode() for text in array.ravel()]
             self._constants[name] = helper.make_tensor(name, TensorProto.STRING, array.shape, texts)
         else:
             self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)

@@ -59,17 +59,10 @@ class Forest:
         """The node for a graph: ``source`` is a table of single precision, ``output`` has a column for each target."""
         from onnx import helper
 
-        return helper.make_node(
-            "TreeEnsembleRegressor",
-            [source],
-            [output],
-            domain="ai.onnx.ml",
-            n_targets=self.targets,
-            aggregate_function="SUM",
-            post_transform="NONE",
-            **{f"nodes_{name}": values for name, values in self._nodes.items()},
-            **{f"target_{name}": values for name, values in self._leaves.items()},
-        )
+        told: dict[str, Any] = {f"nodes_{name}": values for name, values in self._nodes.items()}
+        told |= {f"target_{name}": values for name, values in self._leaves.items()}
+        told |= {"n_targets": self.targets, "aggregate_function": "SUM", "post_transform": "NONE"}
+        return helper.make_node("TreeEnsembleRegressor", [source], [output], domain="ai.onnx.ml", **told)
 
     def _add(self, tree: int, node: int, values: tuple[Any, ...]) -> None:
         for name, value in zip(("treeids", "nodeids", *_ATTRIBUTES), (tree, node, *values), strict=True):

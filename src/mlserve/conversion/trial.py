@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +30,8 @@ class Job:
     target: str
     """Where the ONNX file is written."""
     model_entry: str | None = None
-    config: Mapping[str, Any] = field(default_factory=dict)
+    config: Any = None
+    """The descriptor's ``model_config``, as it is there."""
     require_safe: bool = False
     sample: str | None = None
     """Requests as a user sends them."""
@@ -55,7 +56,7 @@ def _first_that_agrees(job: Job) -> dict[str, Any]:
     spec = _spec(job)
     native: Loaded | None = None
     problems: list[str] = []
-    attempts = form.convert(Source(_found(job), dict(job.config), job.require_safe))
+    attempts = form.convert(Source(_found(job), spec.config, job.require_safe))
     while True:
         try:
             attempt = next(attempts, None)
@@ -95,7 +96,7 @@ def _spec(job: Job) -> Spec:
         processor=job.processor,
         model_path=job.model_path,
         model_entry=job.model_entry,
-        model_config=dict(job.config),
+        model_config=job.config,
         require_safe=job.require_safe,
     )
 

@@ -11,6 +11,7 @@ from mlserve.descriptor import Descriptor, parse
 from mlserve.engines.base import Artifacts, Engine, Launch
 from mlserve.engines.choice import engine_of
 from mlserve.errors import MlserveError
+from mlserve.hub.conversions import served
 from mlserve.hub.proof import Question, questions
 from mlserve.hub.records import Version
 from mlserve.hub.routing import NOTHING, Limits
@@ -80,5 +81,5 @@ class Blueprints:
             raise MlserveError(f"version {version.number} of {version.service} is not prepared yet", hint="wait for it")
         runtime, captures = environments.runtime_path(self._home), self._home / "captures" / version.service
         launch = Launch(version.service, version.number, prepared.python, str(runtime), str(captures))
-        artifacts = Artifacts(prepared.paths, prepared.saved_versions)
+        artifacts = served(Artifacts(prepared.paths, prepared.saved_versions), prepared.conversion)
         return blueprint.engine.workload(blueprint.descriptor, artifacts, launch)

@@ -16,6 +16,7 @@ from mlserve.descriptor import Descriptor, paths_of
 from mlserve.engines.base import Artifacts, Engine
 from mlserve.errors import InvalidInput, MlserveError
 from mlserve.hub.aside import aside
+from mlserve.hub.conversions import Converter, form_of, served, summary
 from mlserve.hub.records import Prepared, Version
 from mlserve.inspection import Finding, inspect
 
@@ -72,14 +73,24 @@ class Preparer:
         async with progress.phase("verify") as entry:
             finding = await aside(partial(examine, found, descriptor.model_entry))
             entry["detail"] = finding.summary() if finding else ""
-        artifacts = Artifacts(found, dict(finding.versions) if finding else {}, finding.format if finding else None)
+        read = Artifacts(found, dict(finding.versions) if finding else {}, finding.format if finding else None)
+        conversion: Mapping[str, Any] | None = None
+        if form := form_of(descriptor, read):
+            async with progress.phase("convert") as entry:
+                conversion = await self._converter.convert(form, descriptor, engine, read)
+                entry["detail"] = summary(conversion)
+        artifacts = served(read, conversion)
         async with progress.phase("environment") as entry:
             requirements = engine.requirements(descriptor, artifacts)
             environment = await environments.ensure(
                 requirements, home=self.home, offline=self.offline, gpu=bool(descriptor.metadata.gpu)
             )
             entry["detail"] = ", ".join(("reused" if environment.reused else "built", *environment.local))
-        return Prepared(str(environment.python), tuple(requirements), found, artifacts.saved_versions)
+        return Prepared(str(environment.python), tuple(requirements), found, read.saved_versions, conversion=conversion)
+
+    @property
+    def _converter(self) -> Converter:
+        return Converter(self.home, self.content, self.offline)
 
     async def locate(self, version: Version, descriptor: Descriptor, pointer: str, value: str) -> Path:
         """Where the file or folder of a path field is on this machine; fetched where it is not yet."""
@@ -100,12 +111,15 @@ class Preparer:
         Environments take a while to build and are shared by services to come, so they stay much longer.
         """
         self.content.prune({digest for version in versions for digest in self._needed(version)})
+        self._converter.sweep()
         used = {Path(version.prepared.python).parents[1].name for version in versions if version.prepared}
         environments.prune(self.home, in_use=used, unused_seconds=ENVIRONMENTS_KEPT)
 
     def _needed(self, version: Version) -> Iterator[str]:
         yield from (address["digest"] for address in version.content.values())
-        paths = version.prepared.paths.values() if version.prepared else ()
+        paths = [*version.prepared.paths.values()] if version.prepared else []
+        if version.prepared and version.prepared.conversion and "path" in version.prepared.conversion:
+            paths.append(version.prepared.conversion["path"])
         yield from (digest for path in paths if (digest := self.content.holder(Path(path))))
 
     def _landings(self, service: str) -> Path:

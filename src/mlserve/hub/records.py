@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 Failure = Mapping[str, Any]
@@ -60,7 +60,8 @@ class Prepared:
     """Descriptor pointer → the file or folder it stands for here."""
     saved_versions: Mapping[str, str] = field(default_factory=dict)
     """Library → the version that the model was saved with."""
-    processor: str = ""
+    conversion: Mapping[str, Any] | None = None
+    """How the model became the ONNX file at ``path``, or the ``reason`` why it did not; None: nothing to convert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,9 @@ def version_from(data: Mapping[str, Any]) -> Version:
     """A version as it was stored."""
     prepared = data.get("prepared")
     if prepared:
-        prepared = Prepared(**{**prepared, "requirements": tuple(prepared["requirements"])})
+        known = {one.name for one in fields(Prepared)}
+        told = {name: value for name, value in prepared.items() if name in known}
+        prepared = Prepared(**{**told, "requirements": tuple(prepared["requirements"])})
     return Version(**{**data, "prepared": prepared, "warnings": tuple(data.get("warnings", ()))})
 
 

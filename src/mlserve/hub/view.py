@@ -35,7 +35,8 @@ def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -
         "created_at": moment(wish.created_at),
         "updated_at": moment(wish.updated_at),
         "descriptor": masked(dict(shown.descriptor)),
-        "warnings": list(newest.warnings),
+        "warnings": [*newest.warnings, *_native(newest)],
+        "conversion": _conversion(shown),
         "wished": {"instances": wish.count, "version": wish.target, "stopped": wish.stopped},
         "phases": progress.phases if progress else [],
         "failure": _failure(wish, seen.versions),
@@ -69,8 +70,24 @@ def version(wish: Service, one: Version) -> dict[str, Any]:
         "descriptor": masked(dict(one.descriptor)),
         "digests": {pointer: address["digest"] for pointer, address in one.content.items()},
         "requirements": list(one.prepared.requirements) if one.prepared else [],
+        "conversion": _conversion(one),
         "failure": one.failure,
     }
+
+
+def _conversion(one: Version) -> dict[str, Any] | None:
+    """How the model was converted, or why not, without what only the hub needs to know."""
+    record = one.prepared.conversion if one.prepared else None
+    return {key: value for key, value in record.items() if key not in ("path", "digest", "name")} if record else None
+
+
+def _native(one: Version) -> list[dict[str, Any]]:
+    """The warning that a model which could have been ONNX is not, unless the user wished so."""
+    record = one.prepared.conversion if one.prepared else None
+    if not record or record["to"] is not None or record.get("expected"):
+        return []
+    message = f"the model is served by its own library ({record['from']}), slower than ONNX: {record['reason']}"
+    return [{"pointer": "/convert", "code": "not-converted", "message": message}]
 
 
 def capacity(place: Capacity) -> dict[str, Any]:

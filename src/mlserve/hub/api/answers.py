@@ -14,7 +14,7 @@ class Answer(BaseModel):
 
 
 class Phase(Answer):
-    """One phase of a start: fetch, verify, environment, load, warm-up, probe."""
+    """One phase of a start: fetch, verify, convert, environment, load, warm-up, probe."""
 
     phase: str
     state: Literal["running", "done", "failed"]
@@ -94,6 +94,7 @@ class ServiceAnswer(Answer):
     updated_at: str
     descriptor: dict[str, Any]
     warnings: list[dict[str, Any]]
+    conversion: dict[str, Any] | None
     wished: Wished
     phases: list[Phase]
     failure: FailureRecord | None
@@ -121,6 +122,7 @@ class VersionAnswer(Answer):
     descriptor: dict[str, Any]
     digests: dict[str, str]
     requirements: list[str]
+    conversion: dict[str, Any] | None
     failure: FailureRecord | None
 
 
