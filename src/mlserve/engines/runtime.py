@@ -17,7 +17,7 @@ from mlserve.workload import Workload
 
 BASE_REQUIREMENTS = (
     "numpy>=1.24", "uvloop>=0.19", "httptools>=0.6", "orjson>=3.9", "protobuf>=4.22", "wsproto>=1.2",
-    "pysimdjson>=6", "pillow>=9", "arro3-core>=0.5", "arro3-io>=0.5",
+    "pysimdjson>=6", "pillow>=9",
 )  # fmt: skip
 """What the runtime itself imports; kept equal to the extra `runtime` of pyproject.toml by a test."""
 
@@ -34,8 +34,9 @@ class RuntimeEngine:
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
         entry = resolve(artifacts.processor or processor_name(descriptor))
         saved = _saved(artifacts)
-        libraries = [_pinned(requirement, saved) for requirement in entry.requirements]
-        named = {_name(requirement) for requirement in (*BASE_REQUIREMENTS, *entry.requirements)}
+        needed = entry.needs(gpu=bool(descriptor.metadata.gpu), config=descriptor.config)
+        libraries = [_pinned(requirement, saved) for requirement in needed]
+        named = {_name(requirement) for requirement in (*BASE_REQUIREMENTS, *needed)}
         # A pickle may hold objects of more libraries than its processor's own: a pipeline that ends in XGBoost, say.
         more = [f"{name}=={number}" for name, number in saved.items() if name not in named]
         return (*BASE_REQUIREMENTS, *libraries, *more, *of_options(descriptor), *own_code.requirements(artifacts))
