@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 
 from mlserve.descriptor.environment import RESERVED
+from mlserve.descriptor.pipeline import mistakes_of
 from mlserve.descriptor.pointers import detail, pointer_of
 from mlserve.descriptor.service import Descriptor
 from mlserve.descriptor.shapes import Shape
@@ -15,6 +16,7 @@ from mlserve.errors import Detail
 _ENTRY = re.compile(r"[^:\0]+\.py(:[A-Za-z_]\w*)?")
 ENGINES = ("triton",)
 """Processors that are server programs of their own: they take processor_params and find their models through them."""
+OWN_CODE = ("python", "cpp")
 
 
 def together(descriptor: Descriptor, shaped: Shape, *, refused: bool) -> Iterator[Detail]:
@@ -23,6 +25,7 @@ def together(descriptor: Descriptor, shaped: Shape, *, refused: bool) -> Iterato
     ``refused``: some field was refused already, so what it would have brought is not missed.
     """
     yield from _what_serves(descriptor, shaped, refused)
+    yield from _pipeline(descriptor, shaped)
     yield from _custom(descriptor, shaped)
     yield from _model(descriptor, shaped, refused)
     yield from _environment(descriptor, shaped)
@@ -42,6 +45,18 @@ def warnings_of(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
     elif not descriptor.generate_token and not descriptor.token:
         message = 'a token is made all the same: a service without one says "public": true'
         yield _at(shaped, "generate_token", "not-applicable", message)
+    if descriptor.require_safe and (own := _own_code(descriptor)):
+        message = "require_safe looks at model files; your own code, which you name yourself, runs as it is"
+        yield detail(f"/{own}", "own-code", message)
+
+
+def _own_code(descriptor: Descriptor) -> str:
+    """Where the descriptor's first own code is: its place, ``""`` where there is none."""
+    if descriptor.processor_path and descriptor.processor_type in OWN_CODE:
+        return "processor_path"
+    return next(
+        (f"pipeline/{i}/processor_path" for i, step in enumerate(descriptor.pipeline) if step.processor_path), ""
+    )
 
 
 def _asked(shaped: Shape) -> bool:
@@ -51,14 +66,17 @@ def _asked(shaped: Shape) -> bool:
 def _what_serves(descriptor: Descriptor, shaped: Shape, refused: bool) -> Iterator[Detail]:
     ways = {
         "processor": descriptor.processor,
-        "processor_type": descriptor.processor_type if descriptor.processor != "python" else None,
+        "processor_type": descriptor.processor_type if descriptor.processor != descriptor.processor_type else None,
+        "pipeline": descriptor.pipeline,
         "command": descriptor.command,
     }
     given = [name for name, value in ways.items() if value]
     if len(given) > 1:
         yield _at(shaped, given[1], "conflict", f"{given[0]} and {given[1]} are two ways to serve: keep one of them")
     if not given and not descriptor.containers and not refused:
-        message = "nothing says what serves: give processor, or processor_type python with processor_path, or command"
+        message = (
+            "nothing says what serves: give processor, or processor_type and processor_path, or pipeline, or command"
+        )
         yield detail("", "missing", message)
     if (
         descriptor.command
@@ -81,33 +99,49 @@ def _words(command: str) -> list[str]:
         return []
 
 
+def _pipeline(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
+    if not descriptor.pipeline:
+        return
+    for mistake in mistakes_of(descriptor.pipeline):
+        place = ("pipeline", *map(str, mistake.place))
+        yield detail(shaped.written.get(place) or pointer_of(place), "invalid", mistake.message)
+    for name in ("model_path", "model_entry", "model_config", "processor_path", "processor_entry"):
+        if getattr(descriptor, "config" if name == "model_config" else name):
+            yield _at(shaped, name, "conflict", f"{name} beside pipeline: write it in the step that it belongs to")
+
+
 def _custom(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
-    kind = descriptor.processor_type or ("python" if descriptor.processor == "python" else None)
-    if kind in ("cpp", "java"):
-        yield _at(
-            shaped,
-            "processor_type",
-            "unsupported",
-            f"processor_type {kind} is not supported: no backend has it yet",
-            backends=[],
-        )
+    own = descriptor.processor if descriptor.processor in OWN_CODE else None
+    kind = descriptor.processor_type or own
+    java = "no backend has Java processors yet; python and cpp are served"
+    if kind == "java":
+        yield _at(shaped, "processor_type", "unsupported", f"processor_type java: {java}", backends=[])
         return
     if descriptor.processor_mainclass:
-        yield _at(
-            shaped,
-            "processor_mainclass",
-            "unsupported",
-            "processor_mainclass belongs to processor_type java, which no backend has yet",
-            backends=[],
-        )
+        yield _at(shaped, "processor_mainclass", "unsupported", f"processor_mainclass: {java}", backends=[])
     if kind == "python":
         yield from _python(descriptor, shaped)
-    elif descriptor.processor_entry:
-        message = "processor_entry names the file of your own processor: it needs processor_type python"
+    elif kind == "cpp":
+        yield from _cpp(descriptor, shaped)
+    elif descriptor.processor_entry and not descriptor.pipeline:
+        message = "processor_entry names the file of your own processor: it needs processor_type python or cpp"
         yield _at(shaped, "processor_entry", "invalid", message)
     if descriptor.processor_params and descriptor.processor not in ENGINES:
         message = f"processor_params are the arguments of an engine ({', '.join(ENGINES)}); this service has none"
         yield _at(shaped, "processor_params", "unsupported", message, backends=[])
+
+
+def _cpp(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
+    if not descriptor.processor_path:
+        message = "processor_type cpp needs processor_path, the folder or archive with your library"
+        yield detail("/processor_path", "missing", message)
+    if not descriptor.processor_entry:
+        if not (descriptor.processor_path or "").endswith(".so"):
+            message = 'processor_type cpp needs processor_entry, such as "libmy_processor.so"'
+            yield detail("/processor_entry", "missing", message)
+    elif _leaves(descriptor.processor_entry) or ".so" not in descriptor.processor_entry:
+        message = 'processor_entry is a shared library below processor_path: "libmy_processor.so"'
+        yield _at(shaped, "processor_entry", "invalid", message)
 
 
 def _python(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
@@ -126,7 +160,7 @@ def _python(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
 
 
 def _model(descriptor: Descriptor, shaped: Shape, refused: bool) -> Iterator[Detail]:
-    builtin = descriptor.processor and descriptor.processor not in (*ENGINES, "python")
+    builtin = descriptor.processor and descriptor.processor not in (*ENGINES, *OWN_CODE)
     if builtin and not descriptor.model_path and not descriptor.containers and not refused:
         yield detail(
             "/model_path", "missing", f'processor "{descriptor.processor}" needs model_path, the model to serve'

@@ -12,6 +12,7 @@ from mlserve.descriptor.image import Container
 from mlserve.descriptor.metadata import Metadata
 from mlserve.descriptor.networking import Networking
 from mlserve.descriptor.observation import Capture, Explained, Monitor, Tracing
+from mlserve.descriptor.pipeline import Step
 from mlserve.descriptor.units import Seconds, Whole
 
 NAME = r"[a-z][a-z0-9_-]{0,62}"
@@ -68,6 +69,8 @@ class Descriptor(Words):
     """The endpoint of oss:// and s3:// addresses."""
     warm_up_data_path: Text = None
     """A request that each instance answers before it is ready."""
+    pipeline: tuple[Step, ...] = ()
+    """Steps instead of one processor: each one's outputs feed the next by name."""
     convert: Literal["auto", "never", "always"] = "auto"
     """Serve the model as ONNX: where both give the same answers (auto), never, or fail where they don't (always)."""
 

@@ -19,6 +19,9 @@ FREE = frozenset(
         ("pipeline", "*", "inputs"),
         ("pipeline", "*", "outputs"),
         ("containers", "*", "health_check"),
+        ("pipeline", "*", "model_config"),
+        ("pipeline", "*", "inputs"),
+        ("pipeline", "*", "outputs"),
     }
 )
 """Objects whose keys are the user's own: a dot in them separates nothing."""
