@@ -79,8 +79,8 @@ def kind_of(body: bytes) -> bytes:
     return b"text/plain; charset=utf-8"
 
 
-def require_success(outputs: Arrays, step: str) -> None:
+def require_success(outputs: Arrays) -> None:
     """Raises InvalidInput for a reply whose status says that it is none."""
     for status, reply in zip(outputs[STATUS].ravel(), outputs[REPLY].ravel(), strict=True):
         if status >= 400:
-            raise InvalidInput(f'step "{step}" answered {status}: {reply[:200].decode("utf-8", "replace")}')
+            raise InvalidInput(f"answered {status}: {reply[:200].decode('utf-8', 'replace')}")

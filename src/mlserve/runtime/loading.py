@@ -16,9 +16,16 @@ from mlserve.runtime.threads import threads_for
 def load(spec: Spec) -> Loaded:
     """The processor of a spec, its model loaded."""
     if spec.pipeline:
-        from mlserve.runtime.pipeline.loading import load_pipeline  # its steps are loaded here again
+        from mlserve.runtime.pipeline.loading import load_pipeline  # few services have one
 
-        return load_pipeline(spec, load)
+        processor: Loaded = load_pipeline(spec, _loaded)
+    else:
+        processor = _loaded(spec)
+    _require_gpu(processor.metadata(), spec)
+    return processor
+
+
+def _loaded(spec: Spec) -> Loaded:
     module = _module(spec.processor)
     place = Place(
         model_path=Path(spec.model_path) if spec.model_path else None,
@@ -34,7 +41,6 @@ def load(spec: Spec) -> Loaded:
     suffixes: Sequence[str] = getattr(module, "SUFFIXES", ())
     markers: Sequence[str] = getattr(module, "MARKERS", ())
     processor.load(find_model(place, suffixes, markers) if suffixes or markers else _given(place), spec.config)
-    _require_gpu(processor.metadata(), spec)
     return processor
 
 

@@ -1,0 +1,1 @@
+"""Several steps in one process: each one's arrays are handed to the next as they are."""

@@ -1,0 +1,38 @@
+"""What each step of one call took, for those who ask with their request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+HEADER = b"x-mlserve-timing"
+PARAMETER = "timing"
+
+
+class Timed(dict[str, Any]):
+    """Outputs that know the seconds of each step. Requests that shared a call get plain outputs."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, outputs: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
+        super().__init__(outputs)
+        self.seconds = seconds
+
+
+def asked(headers: Mapping[bytes, bytes], parameters: Mapping[str, Any]) -> bool:
+    """Whether a request wants to know: by its header, or by a parameter of the V2 protocol."""
+    return headers.get(HEADER) == b"1" or parameters.get(PARAMETER) is True
+
+
+def header_line(outputs: Mapping[str, Any]) -> bytes:
+    """``server-timing``, milliseconds by step; nothing where there are no steps."""
+    seconds = getattr(outputs, "seconds", None)
+    if not seconds:
+        return b""
+    shown = ", ".join(f"{name};dur={taken * 1000:.3f}" for name, taken in seconds.items())
+    return b"server-timing: %s\r\n" % shown.encode("latin-1")
+
+
+def parameter(outputs: Mapping[str, Any]) -> dict[str, float]:
+    """Milliseconds by step, as response parameters have it."""
+    return {name: round(taken * 1000, 3) for name, taken in getattr(outputs, "seconds", {}).items()}
