@@ -74,6 +74,7 @@ class Dispatcher:
     def _take_in(self, job: Job, call: Call) -> None:
         if call.priority:
             job.level = call.priority
+        job.trace = call.trace
         if call.timeout is not None:
             job.start_by = min(job.start_by, job.submitted + call.timeout)
         try:
@@ -98,7 +99,7 @@ class Dispatcher:
         if isinstance(outcome, BaseException):
             if isinstance(outcome, Expired) and not outcome.args:
                 outcome = _too_late(job)
-            metrics.failure(reason(outcome))
+            metrics.failure(reason(outcome), perf_counter() - job.submitted)
         else:
             metrics.succeeded += 1
             metrics.total.observe(perf_counter() - job.submitted)

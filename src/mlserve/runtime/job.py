@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlserve.runtime.processors.base import Context
 from mlserve.runtime.tensors import Array
+
+if TYPE_CHECKING:
+    from mlserve.runtime.observe.trace_context import Trace
 
 Outcome = Mapping[str, Any] | BaseException
 """Outputs by name, or why there are none."""
@@ -49,6 +52,7 @@ class Job:
         "started",
         "streaming",
         "submitted",
+        "trace",
     )
 
     def __init__(
@@ -72,6 +76,7 @@ class Job:
         """When its call of the model began; 0: not yet."""
         self.batch = 0
         """Rows of that call, its own included."""
+        self.trace: Trace | None = None
         self.level = USUAL
         self.context: Context | None = None
         self.size = 0

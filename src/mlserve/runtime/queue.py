@@ -225,7 +225,6 @@ class Queue:
         observe = self._metrics.queue.observe
         for job in batch:
             job.started = now
-            job.started = now
             observe(now - job.submitted)
             rows += job.rows
         for job in batch:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlserve.runtime.http import Connection
+    from mlserve.runtime.observe.exchange import Exchange
 
 JSON = b"application/json"
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -28,6 +29,7 @@ class Request:
         "path",
         "query",
         "refusal",
+        "seen",
         "status",
     )
 
@@ -52,6 +54,8 @@ class Request:
         """Called when the client left before its whole reply."""
         self.on_drain: Callable[[], None] | None = None
         """Called when the client takes more of a reply in parts, after `write` said to wait."""
+        self.seen: Exchange | None = None
+        """For those who watch, where anybody does."""
 
     def reply(self, status: int, body: bytes = b"", content_type: bytes = JSON, extra: bytes = b"") -> None:
         """Answer. ``extra``: whole header lines, each ended by CRLF. A client that has gone is no error."""
@@ -60,6 +64,8 @@ class Request:
         self.answered = True
         self.status = status
         self.on_gone = None
+        if self.seen is not None:
+            self.seen.finish(status, len(body))
         if self.connection is not None:
             self.connection.send(self, status, body, content_type, extra)
 
@@ -74,11 +80,15 @@ class Request:
 
     def write(self, data: bytes) -> bool:
         """One part. False: the client is slow; wait for `on_drain` before much more."""
+        if self.seen is not None:
+            self.seen.sent += len(data)
         return self.connection.write(self, data) if self.connection is not None and data else True
 
     def end(self) -> None:
         """The reply is whole."""
         self.on_gone = self.on_drain = None
+        if self.seen is not None:
+            self.seen.finish(self.status, self.seen.sent)
         if self.connection is not None:
             self.connection.end(self)
 

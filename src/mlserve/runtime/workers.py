@@ -6,8 +6,9 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from mlserve.runtime.job import Job, Outcome
 from mlserve.runtime.processors.base import Loaded
 from mlserve.runtime.streams import Stream
 from mlserve.runtime.tensors import Array
+
+if TYPE_CHECKING:
+    from mlserve.runtime.observe.trace_context import Trace
 
 Run = Callable[..., Any]
 Finished = Callable[[list[Job], list[Outcome], float], None]
@@ -72,11 +76,21 @@ def run_stream(processor: Any, stream: Stream, loop: asyncio.AbstractEventLoop) 
 
 
 def _run_one(run: Run, job: Job) -> Outcome:
+    if job.trace is not None:
+        run = partial(_traced, run, job.trace)
     try:
         outputs: Outcome = run(job.inputs) if job.context is None else run(job.inputs, job.context)
     except BaseException as exc:  # noqa: BLE001 - anything at all is this job's answer, or its slot would be lost
         return exc
     return outputs
+
+
+def _traced(run: Run, trace: Trace, *given: Any) -> Any:
+    """What the processor calls in its turn belongs to the request's trace."""
+    from mlserve.runtime.observe.trace_context import within  # most instances never see one
+
+    with within(trace):
+        return run(*given)
 
 
 def _stacked(batch: Sequence[Job]) -> dict[str, Array]:

@@ -28,6 +28,7 @@ _SMALL = 0.1
 """Below this distance nobody would act, however sure one is of it: with many rows any difference is certain."""
 _BUDGET = 0.01
 """The share of one core that watching may take: half of what is promised, the other half is the event loop's."""
+_REFUSED = 400
 _EVERY = 1.0
 _SPARSEST = 1 << 16
 
@@ -96,7 +97,7 @@ class Drift:
 
     def take(self, exchanges: list[Exchange], clock: float) -> None:
         begun = time.thread_time()
-        rows = [_rows(exchange) for exchange in exchanges if exchange.outputs is not None]
+        rows = [_rows(exchange) for exchange in exchanges if exchange.status < _REFUSED]
         for watched in self._watched:
             column = watched.column
             parts = [side[column.output][column.tensor] for side in rows if column.tensor in side[column.output]]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    from mlserve.runtime.job import Job
     from mlserve.runtime.observe.trace_context import Trace
+    from mlserve.runtime.protocols.base import Call
     from mlserve.runtime.tensors import Array
 
 Arrays = Mapping[str, "Array"]
@@ -17,11 +19,15 @@ class Exchange:
     """Made when a request has come; filled on its way. Times are of `perf_counter`."""
 
     __slots__ = (
-        "batch", "began", "computed", "ended", "headers", "identity", "inputs", "method", "outputs", "path", "protocol",
-        "received", "rows", "sent", "started", "status", "submitted", "trace", "wanted",
+        "_tell", "batch", "began", "computed", "ended", "headers", "identity", "inputs", "job", "method", "outputs",
+        "path", "protocol", "received", "rows", "sent", "started", "status", "submitted", "trace", "wanted",
     )  # fmt: skip
 
-    def __init__(self, protocol: str, method: str, path: str, headers: Mapping[bytes, bytes], received: int) -> None:
+    def __init__(
+        self, tell: Callable[[Exchange], None], protocol: str, method: str, path: str, headers: Mapping[bytes, bytes],
+        received: int,
+    ) -> None:  # fmt: skip
+        self._tell = tell
         self.protocol = protocol
         self.method = method
         self.path = path
@@ -39,13 +45,30 @@ class Exchange:
         """Its own rows, and those of the call it was part of."""
         self.inputs: Arrays | None = None
         self.outputs: Arrays | None = None
+        self.job: Job | None = None
+        """Until it is finished."""
         self.status = self.sent = 0
+
+    def follow(self, call: Call) -> None:
+        """It was read: what it asks for."""
+        call.trace = self.trace
+        self.identity, self.rows = call.identity, call.rows
+
+    def finish(self, status: int, sent: int) -> None:
+        """Its answer goes out, or it never will. ``status`` as HTTP counts, whatever the protocol."""
+        if self.ended:
+            return
+        self.ended, self.status, self.sent = perf_counter(), status, sent
+        job, self.job = self.job, None
+        if job is not None:
+            self.submitted, self.started, self.batch, self.inputs = job.submitted, job.started, job.batch, job.inputs
+        self._tell(self)
 
 
 class Watcher(Protocol):
     """One way of watching. `wants` runs on the event loop, the rest on the observer's thread."""
 
-    tensors: bool
+    tensors: ClassVar[bool]
     """It looks at inputs and outputs, too."""
 
     def wants(self, headers: Mapping[bytes, bytes], trace: Trace | None) -> bool:

@@ -14,9 +14,8 @@ from mlserve.runtime.observe.trace_context import child, read
 from mlserve.runtime.report import log
 
 if TYPE_CHECKING:
-    from mlserve.runtime.job import Job
     from mlserve.runtime.metrics import Metrics
-    from mlserve.runtime.tensors import Array
+    from mlserve.runtime.request import Request
 
 _PAUSE = 0.1
 _MANY = 10_000
@@ -25,7 +24,7 @@ _SAY_AGAIN = 60.0
 
 
 class Observer:
-    """`begin` and `end` are called on the event loop for each inference request; neither ever waits or raises."""
+    """`begin` is called on the event loop for each inference request; what it gives is filled and finished there."""
 
     def __init__(self, watchers: Sequence[Watcher], metrics: Metrics, sample: Callable[[], bool] | None = None) -> None:
         self._watchers = tuple(watchers)
@@ -54,20 +53,15 @@ class Observer:
         wanted = [watcher.wants(headers, trace) for watcher in self._watchers]
         if trace is None and True not in wanted:
             return None
-        exchange = Exchange(protocol, method, path, headers, received)
+        exchange = Exchange(self._take, protocol, method, path, headers, received)
         exchange.trace, exchange.wanted = trace, wanted
         return exchange
 
-    def end(
-        self, exchange: Exchange, status: int, sent: int, job: Job | None = None,
-        outputs: Mapping[str, Array] | None = None,
-    ) -> None:  # fmt: skip
-        """Its answer goes out. ``job``: where it came so far."""
-        exchange.ended, exchange.status, exchange.sent = time.perf_counter(), status, sent
-        if job is not None:
-            exchange.rows, exchange.batch = job.rows, job.batch
-            exchange.submitted, exchange.started = job.submitted, job.started
-            exchange.inputs, exchange.outputs = job.inputs, outputs
+    def watch(self, request: Request) -> None:
+        """The same for a request over HTTP, which then says itself when it is answered."""
+        request.seen = self.begin("http", request.method, request.path, request.headers, len(request.body))
+
+    def _take(self, exchange: Exchange) -> None:
         wanted = exchange.wanted
         if True not in wanted:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import orjson
@@ -16,6 +16,9 @@ from mlserve.runtime.processors.base import Sequence
 from mlserve.runtime.request import JSON, Request
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.tensors import Array
+
+if TYPE_CHECKING:
+    from mlserve.runtime.observe.trace_context import Trace
 
 Reply = tuple[bytes, bytes, bytes]
 """Body, content type, more header lines."""
@@ -28,7 +31,10 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 class Call:
     """One request, decoded and checked: its arrays, how their outputs are written back, and what it wishes."""
 
-    __slots__ = ("encode", "identity", "inputs", "parameters", "prepare", "priority", "rows", "sequence", "timeout")
+    __slots__ = (
+        "encode", "identity", "inputs", "parameters", "prepare", "priority", "rows", "sequence", "slow", "timeout",
+        "trace",
+    )  # fmt: skip
 
     status = 200
     """Of an answer that was encoded."""
@@ -57,7 +63,11 @@ class Call:
         self.sequence = sequence
         self.prepare: Callable[[], None] | None = None
         """Work before the queue that is too long for the event loop (pictures, tables): run on another thread, it
-        fills ``inputs`` and ``rows``, or raises InvalidInput."""
+        fills ``inputs``, ``rows`` and ``encode``, or raises InvalidInput."""
+        self.slow = False
+        """``encode`` is too long for the event loop, too."""
+        self.trace: Trace | None = None
+        """Of the W3C, where the request came with one or is to have one."""
 
 
 class StreamCall(Call):
