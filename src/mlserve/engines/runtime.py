@@ -13,6 +13,7 @@ from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.engines.catalogue import find, resolve
 from mlserve.engines.options import observed
 from mlserve.engines.options import requirements as of_options
+from mlserve.engines.steps import PIPELINE, entries, steps_of
 from mlserve.workload import Workload
 
 BASE_REQUIREMENTS = (
@@ -29,12 +30,12 @@ class RuntimeEngine:
     proof_paths: ClassVar[tuple[str, ...]] = ("/v2/health/ready", "/describe")
 
     def handles(self, descriptor: Descriptor) -> bool:
-        return descriptor.processor_type == "python" or find(descriptor.processor or "") is not None
+        if descriptor.pipeline:
+            return bool(entries(descriptor))
+        return descriptor.processor_type in ("python", "cpp") or find(descriptor.processor or "") is not None
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
-        entry = resolve(artifacts.processor or processor_name(descriptor))
-        saved = _saved(artifacts)
-        needed = entry.needs(gpu=bool(descriptor.metadata.gpu), config=descriptor.config)
+        saved, needed = _saved(artifacts), _needed(descriptor, artifacts)
         libraries = [_pinned(requirement, saved) for requirement in needed]
         named = {_name(requirement) for requirement in (*BASE_REQUIREMENTS, *needed)}
         # A pickle may hold objects of more libraries than its processor's own: a pipeline that ends in XGBoost, say.
@@ -70,11 +71,24 @@ def create() -> Engine:
 
 def processor_name(descriptor: Descriptor) -> str:
     """The catalogue's name of the processor that a descriptor asks for."""
+    if descriptor.pipeline:
+        return PIPELINE
     return resolve(_asked(descriptor)).name
 
 
 def _asked(descriptor: Descriptor) -> str:
+    if descriptor.pipeline:
+        return PIPELINE
     return descriptor.processor or descriptor.processor_type or "python"
+
+
+def _needed(descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
+    """The packages of the processor, or of all steps' together."""
+    gpu = bool(descriptor.metadata.gpu)
+    steps = [(entry, step.config) for entry, step in zip(entries(descriptor), descriptor.pipeline, strict=True)]
+    if not steps:
+        steps = [(resolve(artifacts.processor or processor_name(descriptor)), descriptor.config)]
+    return tuple(dict.fromkeys(package for entry, config in steps for package in entry.needs(gpu=gpu, config=config)))
 
 
 def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> dict[str, Any]:
@@ -87,6 +101,7 @@ def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch)
         "model_path": artifacts.paths.get("/model_path"),
         "model_entry": None if artifacts.processor else descriptor.model_entry,
         "model_config": descriptor.config,
+        "pipeline": steps_of(descriptor, artifacts),
         "processor_path": artifacts.paths.get("/processor_path"),
         "processor_entry": descriptor.processor_entry,
         "warm_up_path": artifacts.paths.get("/warm_up_data_path"),
