@@ -6,33 +6,36 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from mlserve.errors import InvalidInput
 from mlserve.runtime.dispatch import Dispatcher
 from mlserve.runtime.inference import Inference
 from mlserve.runtime.metrics import Metrics
-from mlserve.runtime.protocols.base import Call, Model, RequestFormat, dump_json
+from mlserve.runtime.protocols.base import Call, Model, Page, RequestFormat, dump_json
 from mlserve.runtime.protocols.eval import Eval
+from mlserve.runtime.protocols.offered import more_formats, no_such_model
 from mlserve.runtime.protocols.raw import Raw
 from mlserve.runtime.protocols.v1 import V1
 from mlserve.runtime.protocols.v2 import V2
+from mlserve.runtime.protocols.v2_control import EXTENSIONS
 from mlserve.runtime.request import Request
 from mlserve.runtime.spec import Spec
 
-EXTENSIONS = ("binary_tensor_data", "parameters")
-
 
 class Route:
-    """What one path does: an inference protocol's decode, a plain read, or both."""
+    """What one path does: an inference protocol's decode, something else to POST, a plain read."""
 
-    __slots__ = ("decode", "format", "read")
+    __slots__ = ("act", "decode", "format", "read")
 
     def __init__(self) -> None:
         self.decode: Callable[[Request], Call] | None = None
         self.format: RequestFormat | None = None
         self.read: Callable[[Request], None] | None = None
+        self.act: Callable[[Request], None] | None = None
 
     @property
     def methods(self) -> str:
-        return ", ".join((["GET", "HEAD"] if self.read else []) + (["POST"] if self.decode else []) + ["OPTIONS"])
+        posted = ["POST"] if self.decode or self.act else []
+        return ", ".join((["GET", "HEAD"] if self.read else []) + posted + ["OPTIONS"])
 
 
 class App:
@@ -63,13 +66,15 @@ class App:
         self.model, self.dispatcher = model, dispatcher
         self._inference = Inference(dispatcher, self._spec, self._metrics)
         raw = Raw(model)
-        formats: list[RequestFormat] = [Eval(model), V2(model), V1(model), raw]
-        for form in formats:
+        own: list[RequestFormat] = [Eval(model), V2(model), V1(model)]
+        for form in [*own, *more_formats(model, self._metrics, lambda: self.ready), raw]:
             for path, decode in form.infer().items():
                 route = self._routes.setdefault(path, Route())
                 route.decode, route.format = decode, form
             for path, read in form.read().items():
                 self._read(path, partial(_reply_json, read))
+            for path, act in form.act().items():
+                self._routes.setdefault(path, Route()).act = partial(_act, form, act)
         if raw.everywhere:
             self._elsewhere = self._routes["/"]
         for base in (f"/v2/models/{model.service}", f"/v2/models/{model.service}/versions/{model.version}"):
@@ -89,6 +94,8 @@ class App:
             if self._inference is not None and route.format is not None:
                 self._inference.begin(request, route.format, route.decode)
             return
+        elif method == "POST" and route.act is not None:
+            route.act(request)
         elif method in ("GET", "HEAD") and route.read is not None:
             route.read(request)
         elif method == "OPTIONS":
@@ -118,12 +125,11 @@ class App:
         self._routes.setdefault(path, Route()).read = read
 
     def _unknown(self, request: Request) -> None:
-        path, own = request.path, f"/{self._service}"
-        if self.dispatcher is None:
+        path = request.path
+        if self.dispatcher is None or self.model is None:
             self._refuse(request, 503, "the model is still being loaded", b"retry-after: 1\r\n")
-        elif path.startswith(("/v1/models/", "/v2/models/")) and own not in path:
-            name = path.split("/")[3].split(":")[0]
-            self._refuse(request, 404, f'no model "{name}" here (model: {self._service})')
+        elif (reason := no_such_model(path, self.model)) is not None:
+            self._refuse(request, 404, reason)
         else:
             paths = ", ".join(sorted(self._routes)[:20])
             self._refuse(request, 404, f"nothing at {path} (paths: {paths})")
@@ -133,7 +139,21 @@ class App:
 
 
 def _reply_json(read: Callable[[], Any], request: Request) -> None:
-    request.reply(200, dump_json(read()))
+    _reply(request, read())
+
+
+def _act(form: RequestFormat, act: Callable[[Request], Any], request: Request) -> None:
+    try:
+        _reply(request, act(request))
+    except InvalidInput as exc:
+        request.reply(exc.status, form.error(exc))
+
+
+def _reply(request: Request, answer: Any) -> None:
+    if isinstance(answer, Page):
+        request.reply(200, answer.body, answer.kind)
+    else:
+        request.reply(200, dump_json(answer))
 
 
 def _about() -> Any:

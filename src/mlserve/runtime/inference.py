@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.dispatch import Dispatcher, Outcome, Stream
+from mlserve.runtime.beside import Beside
+from mlserve.runtime.dispatch import Dispatcher, Job, Outcome, Stream
 from mlserve.runtime.encodings import unpack
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.protocols.base import Call, RequestFormat, StreamCall, dump_json
@@ -15,7 +17,13 @@ from mlserve.runtime.request import JSON, Request
 from mlserve.runtime.spec import Spec
 from mlserve.runtime.trouble import Trouble, trouble
 
+if TYPE_CHECKING:
+    from mlserve.runtime.observe.observer import Observer
+
+CLIENT_GONE = 499
+"""Nobody is told; logs and traces are."""
 _DIGITS = 12
+_UNREADABLE = "decoding the request failed"
 _UNWRITABLE = "the processor's outputs can't be written"
 _AS_IT_COMES = b"cache-control: no-cache\r\n"
 
@@ -23,20 +31,44 @@ _AS_IT_COMES = b"cache-control: no-cache\r\n"
 class Inference:
     """Answers requests whose path belongs to a request format."""
 
-    def __init__(self, dispatcher: Dispatcher, spec: Spec, metrics: Metrics) -> None:
-        self._dispatcher, self._metrics = dispatcher, metrics
+    def __init__(self, dispatcher: Dispatcher, spec: Spec, metrics: Metrics, observer: Observer | None = None) -> None:
+        self._dispatcher, self._metrics, self._observer = dispatcher, metrics, observer
+        self._beside = Beside()
         self._deadline, self._max_body = spec.keepalive_ms / 1000, spec.max_body
 
     def begin(self, request: Request, form: RequestFormat, decode: Callable[[Request], Call]) -> None:
         """Take a request in. Never raises: whatever goes wrong is the request's answer."""
+        begun = perf_counter()
+        if self._observer is not None:
+            self._observer.watch(request)
         try:
             if b"content-encoding" in request.headers:
                 request.body = unpack(request.body, request.headers[b"content-encoding"], self._max_body)
             call = decode(request)
         except Exception as exc:  # noqa: BLE001 - one odd body must not take the connection or the server with it
             self._metrics.failure("bad-request" if isinstance(exc, InvalidInput) else "processor")
-            self.refuse(request, form, exc, "decoding the request failed")
+            self.refuse(request, form, exc, _UNREADABLE)
             return
+        self._metrics.input_seconds += perf_counter() - begun
+        if call.prepare is None:
+            self._submit(request, form, call, begun)
+        else:
+            request.on_gone = _forget  # so that it counts as answered
+            self._beside.run(call.prepare, partial(self._prepared, request, form, call, begun))
+
+    def _prepared(self, request: Request, form: RequestFormat, call: Call, begun: float, outcome: Any) -> None:
+        if request.answered:
+            return
+        if isinstance(outcome, BaseException):
+            self._metrics.failure("bad-request" if isinstance(outcome, InvalidInput) else "processor")
+            self.refuse(request, form, outcome, _UNREADABLE)
+        else:
+            self._submit(request, form, call, begun)
+
+    def _submit(self, request: Request, form: RequestFormat, call: Call, begun: float) -> None:
+        seen = request.seen
+        if seen is not None:
+            seen.follow(call)
         try:
             if isinstance(call, StreamCall):
                 self._stream(request, form, call)
@@ -45,8 +77,10 @@ class Inference:
         except Exception as exc:  # noqa: BLE001 - as above; mostly there is no room
             self.refuse(request, form, exc, "queueing the request failed")
             return
+        if seen is not None:
+            seen.job = job
         if not request.answered:
-            request.on_gone = partial(self._dispatcher.drop, job)
+            request.on_gone = partial(self._gone, request, job)
 
     def refuse(
         self, request: Request, form: RequestFormat, error: BaseException, what: str = "the processor failed"
@@ -67,20 +101,48 @@ class Inference:
         if isinstance(outcome, BaseException):
             self.refuse(request, form, outcome)
             return
+        begun = perf_counter()
+        if request.seen is not None:
+            request.seen.computed, request.seen.outputs = begun, outcome
+        if call.slow:
+            self._beside.run(partial(call.encode, outcome), partial(self._written, request, form))
+            return
         try:
             body, kind, extra = call.encode(outcome)
         except Exception as exc:  # noqa: BLE001 - a user's output may hold anything
             self._dispatcher.spoiled(exc)
             self.refuse(request, form, exc, _UNWRITABLE)
             return
+        self._metrics.output_seconds += perf_counter() - begun
         self._metrics.answered(200)
         request.reply(200, body, kind or JSON, extra)
+
+    def _gone(self, request: Request, job: Job) -> None:
+        self._dispatcher.drop(job)
+        if request.seen is not None:
+            request.seen.finish(CLIENT_GONE, 0)
+
+    def _written(self, request: Request, form: RequestFormat, reply: Any) -> None:
+        if isinstance(reply, BaseException):
+            self._dispatcher.spoiled(reply)
+            self.refuse(request, form, reply, _UNWRITABLE)
+            return
+        body, kind, extra = reply
+        self._metrics.answered(200)
+        request.reply(200, body, kind or JSON, extra)
+
+    def _cancelled(self, request: Request, stream: Stream) -> None:
+        stream.cancel()
+        if request.seen is not None:
+            request.seen.finish(CLIENT_GONE, request.seen.sent)
 
     def _stream(self, request: Request, form: RequestFormat, call: StreamCall) -> None:
         answers = _Answers(request, call, partial(self.refuse, request, form), self._metrics)
         stream = self._dispatcher.stream(call, answers.part, answers.end, self._left(request))
+        if request.seen is not None:
+            request.seen.job = stream
         answers.stream = stream
-        request.on_gone = stream.cancel
+        request.on_gone = partial(self._cancelled, request, stream)
         request.on_drain = stream.resume
 
     def _left(self, request: Request) -> float:
@@ -131,6 +193,10 @@ class _Answers:
         why = trouble(error, path=self._request.path, what=what)
         self._request.write(self._call.fail(why.text, why.code))
         self._request.end()
+
+
+def _forget() -> None:
+    """The client left while its body was being read."""
 
 
 def overloaded(why: Trouble) -> bytes:
