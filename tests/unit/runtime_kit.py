@@ -103,7 +103,8 @@ def read_all(client: socket.socket) -> bytes:
 
 
 def launch(home: Path, **spec: Any) -> Running:
-    """Start an instance without waiting for it."""
+    """Start an instance without waiting for it; ``python`` is the interpreter to run it with."""
+    python = spec.pop("python", sys.executable)
     home.mkdir(parents=True, exist_ok=True)
     port = free_port()
     told = {"service": "iris", "version": 3, "processor": "onnx", "cpu": 1, "drain_seconds": 10} | spec
@@ -113,7 +114,7 @@ def launch(home: Path, **spec: Any) -> Running:
         "MLSERVE_REPORT": str(report), "MLSERVE_RUNTIME": json.dumps(told), "HOME": str(home),
     }  # fmt: skip
     with log.open("wb") as out:
-        command = [sys.executable, "-m", "mlserve.runtime"]
+        command = [str(python), "-m", "mlserve.runtime"]
         process = subprocess.Popen(command, env=environment, cwd=home, stdout=out, stderr=subprocess.STDOUT)
     return Running(process, port, report, log)
 
@@ -123,7 +124,7 @@ def serving(home: Path, **spec: Any) -> Iterator[Running]:
     """A ready instance, ended afterwards."""
     instance = launch(home, **spec)
     try:
-        until(lambda: any(line.get("phase") == "ready" for line in instance.report), instance)
+        until(lambda: any(line.get("phase") == "ready" for line in instance.report), instance, seconds=60)
         yield instance
     finally:
         for client in instance.clients:

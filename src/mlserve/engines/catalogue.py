@@ -6,16 +6,17 @@ import ast
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mlserve.engines.eas import foreign
 from mlserve.errors import InvalidDescriptor
 
-_CONSTANTS = ("REQUIREMENTS", "SUFFIXES", "ALIASES")
+_CONSTANTS = ("REQUIREMENTS", "GPU_REQUIREMENTS", "CHOICES", "SUFFIXES", "MARKERS", "ALIASES")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,19 @@ class ProcessorEntry:
     requirements: tuple[str, ...]
     suffixes: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    markers: tuple[str, ...] = ()
+    """Names of files that make a folder a model of this format."""
+    gpu_requirements: tuple[str, ...] = ()
+    """In place of the others where a GPU is asked for; empty: the same packages use it."""
+    choices: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Key of model_config → its word → more requirements; ``""`` is the word where the key is not set."""
+
+    def needs(self, *, gpu: bool, config: Any) -> tuple[str, ...]:
+        """The packages for a service with this model_config."""
+        told = config if isinstance(config, dict) else {}
+        words = [(options, str(told.get(key) or "")) for key, options in self.choices.items()]
+        more = [requirement for options, word in words for requirement in options.get(word, ())]
+        return (*(self.gpu_requirements if gpu and self.gpu_requirements else self.requirements), *more)
 
 
 @cache
@@ -54,6 +68,8 @@ def resolve(word: str) -> ProcessorEntry:
     found, known = find(word), catalogue()
     if found:
         return found
+    if known_elsewhere := foreign(word):
+        raise _foreign(word, *known_elsewhere)
     nearest = difflib.get_close_matches(word, known, n=1)
     message = f'processor "{word}" is not one that this hub has (processors: {", ".join(sorted(known))})'
     detail = {"pointer": "/processor", "code": "unsupported", "message": message}
@@ -66,12 +82,26 @@ def resolve(word: str) -> ProcessorEntry:
     )
 
 
+def _foreign(word: str, what: str, instead: str) -> InvalidDescriptor:
+    message = f'processor "{word}" of EAS is {what}: nothing here serves it'
+    detail = {"pointer": "/processor", "code": "unsupported", "message": message}
+    return InvalidDescriptor(message, hint=instead, details=[detail])
+
+
 def _read(name: str, path: Path) -> ProcessorEntry | None:
     values: dict[str, Any] = {}
     for node in ast.parse(path.read_text()).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name) and target.id in _CONSTANTS and isinstance(node, ast.Assign | ast.AnnAssign):
-            values[target.id] = tuple(ast.literal_eval(node.value)) if node.value else ()
+            values[target.id] = ast.literal_eval(node.value) if node.value else ()
     if "REQUIREMENTS" not in values:
         return None
-    return ProcessorEntry(name, values["REQUIREMENTS"], values.get("SUFFIXES", ()), values.get("ALIASES", ()))
+    return ProcessorEntry(
+        name,
+        values["REQUIREMENTS"],
+        suffixes=values.get("SUFFIXES", ()),
+        aliases=values.get("ALIASES", ()),
+        markers=values.get("MARKERS", ()),
+        gpu_requirements=values.get("GPU_REQUIREMENTS", ()),
+        choices=values.get("CHOICES", {}),
+    )

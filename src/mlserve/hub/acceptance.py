@@ -13,6 +13,7 @@ from mlserve.descriptor import Descriptor, local_paths, parse
 from mlserve.engines.base import resources
 from mlserve.engines.catalogue import resolve
 from mlserve.engines.choice import engine_of
+from mlserve.engines.eas import mapped
 from mlserve.errors import InvalidDescriptor, InvalidInput
 from mlserve.hub.places import Place, Places
 from mlserve.workload import Resources
@@ -72,7 +73,7 @@ def _processor_warning(descriptor: Descriptor) -> list[dict[str, Any]]:
         {
             "pointer": "/processor",
             "code": "mapped",
-            "message": f'processor "{word}" is served by our processor "{resolve(word).name}"',
+            "message": mapped(word, resolve(word).name, gpu=descriptor.metadata.gpu or 0),
         }
     ]
 

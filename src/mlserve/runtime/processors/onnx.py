@@ -10,6 +10,7 @@ from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
 
 REQUIREMENTS: tuple[str, ...] = ("onnxruntime>=1.17",)
+GPU_REQUIREMENTS: tuple[str, ...] = ("onnxruntime-gpu[cuda,cudnn]>=1.21",)
 SUFFIXES: tuple[str, ...] = (".onnx",)
 ALIASES: tuple[str, ...] = (r"onnx(_cpu|_cu\d+)?",)
 
@@ -24,14 +25,14 @@ _TABLES = {"seq(map(int64,tensor(float)))": "FP32", "seq(map(string,tensor(float
 
 
 def create(place: Place) -> OnnxProcessor:
-    return OnnxProcessor(place.threads)
+    return OnnxProcessor(place)
 
 
 class OnnxProcessor:
     """One session. Spinning is off: its cores are shared with the event loop and the gateway."""
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
+    def __init__(self, place: Place) -> None:
+        self._threads, self._gpu = place.threads, place.gpu
         self._session: Any = None
         self._metadata = Metadata()
         self._outputs: list[str] = []
@@ -47,7 +48,7 @@ class OnnxProcessor:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=_providers(ort, config))
+            self._session = ort.InferenceSession(str(path), options, providers=self._providers(ort, config))
         except StartFailure:
             raise
         except Exception as exc:
@@ -64,6 +65,17 @@ class OnnxProcessor:
         for name in self._maps:
             outputs[name] = _table(outputs[name])
         return outputs
+
+    def _providers(self, ort: Any, config: dict[str, Any]) -> list[str]:
+        have = ort.get_available_providers()
+        asked = list(config.get("providers") or ["CUDAExecutionProvider" if self._gpu else "CPUExecutionProvider"])
+        if missing := [name for name in asked if name not in have]:
+            raise StartFailure(
+                "gpu-unavailable",
+                f"onnxruntime {ort.__version__} has no {missing[0]} here (it has: {', '.join(have)})",
+                'change "providers" in model_config, or gpu in metadata',
+            )
+        return asked
 
     def _describe(self, version: str, threads: int) -> None:
         nodes, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -89,18 +101,6 @@ class OnnxProcessor:
         )
         properties = self._session.get_modelmeta().custom_metadata_map
         self._metadata, self._finite = restored(properties, found), only_finite(properties)
-
-
-def _providers(ort: Any, config: dict[str, Any]) -> list[str]:
-    have = ort.get_available_providers()
-    asked = list(config.get("providers") or ["CPUExecutionProvider"])
-    if missing := [name for name in asked if name not in have]:
-        raise StartFailure(
-            "gpu-unavailable",
-            f"onnxruntime has no {missing[0]} here (it has: {', '.join(have)})",
-            'change "providers" in model_config',
-        )
-    return asked
 
 
 def _share_first_axis(nodes: list[Any]) -> bool:
