@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlserve.descriptor.networking import Networking
     from mlserve.descriptor.parsing import Parsed, parse
     from mlserve.descriptor.paths import is_path, local_paths, paths_of
+    from mlserve.descriptor.pipeline import Step, node_of
     from mlserve.descriptor.reading import read_file, read_text
     from mlserve.descriptor.secrets import masked
     from mlserve.descriptor.service import Descriptor
@@ -32,9 +33,11 @@ _HOMES = {
     "Parsed": "parsing",
     "Rpc": "metadata",
     "Sort": "fields",
+    "Step": "pipeline",
     "is_path": "paths",
     "local_paths": "paths",
     "masked": "secrets",
+    "node_of": "pipeline",
     "parse": "parsing",
     "paths_of": "paths",
     "read_file": "reading",
@@ -53,9 +56,11 @@ __all__ = [
     "Parsed",
     "Rpc",
     "Sort",
+    "Step",
     "is_path",
     "local_paths",
     "masked",
+    "node_of",
     "parse",
     "paths_of",
     "read_file",

@@ -17,6 +17,7 @@ from mlserve.engines.base import Artifacts, Engine
 from mlserve.errors import InvalidInput, MlserveError
 from mlserve.hub.aside import aside
 from mlserve.hub.conversions import Converter, form_of, served, summary
+from mlserve.hub.pipelines import examine_steps
 from mlserve.hub.records import Prepared, Version
 from mlserve.inspection import Finding, inspect
 
@@ -71,7 +72,7 @@ class Preparer:
             paths = {pointer: await self.locate(version, descriptor, pointer, value) for pointer, value in wanted}
         found = {pointer: str(path) for pointer, path in paths.items()}
         async with progress.phase("verify") as entry:
-            finding = await aside(partial(examine, found, descriptor.model_entry))
+            finding = await aside(partial(examined, descriptor, found))
             entry["detail"] = finding.summary() if finding else ""
         read = Artifacts(found, dict(finding.versions) if finding else {}, finding.format if finding else None)
         conversion: Mapping[str, Any] | None = None
@@ -141,6 +142,13 @@ def _of_this_machine(error: OSError) -> MlserveError:
     place = f"{error.filename}: " if error.filename else ""
     hint = "free some disk, or give this user the right to read and write there"
     return MlserveError(f"{place}{error.strerror or error}", hint=hint)
+
+
+def examined(descriptor: Descriptor, paths: Mapping[str, str]) -> Finding | None:
+    """What the files of a version say: of its model, or of all steps of its pipeline. Raises as `examine` does."""
+    if descriptor.pipeline:
+        return examine_steps(descriptor, paths, examine)
+    return examine(paths, descriptor.model_entry)
 
 
 def examine(paths: Mapping[str, str], entry: str | None = None) -> Finding | None:

@@ -16,7 +16,7 @@ from mlserve.errors import InvalidDescriptor, MlserveError
 from mlserve.hub.acceptance import Submission
 from mlserve.hub.aside import aside
 from mlserve.hub.places import Places
-from mlserve.hub.prepare import Preparer, examine
+from mlserve.hub.prepare import Preparer, examined
 from mlserve.hub.records import Version
 
 
@@ -32,7 +32,7 @@ async def validate(submission: Submission, places: Places, preparer: Preparer, *
     report.passed("descriptor", f"{len(parsed.warnings)} warnings" if parsed.warnings else "")
     try:
         engine_of(descriptor)
-        if descriptor.processor:
+        if descriptor.processor or descriptor.pipeline:
             report.passed("processor", processor_name(descriptor))
     except InvalidDescriptor as exc:
         report.failed("processor", exc)
@@ -84,9 +84,9 @@ async def _check_files(report: _Report, submission: Submission, descriptor: Desc
         found[pointer] = str(path)
         report.passed(pointer[1:], path.name)
     try:
-        finding = await aside(partial(examine, found, descriptor.model_entry))
+        finding = await aside(partial(examined, descriptor, found))
     except MlserveError as exc:
-        report.failed("model", exc, "/model_path")
+        report.failed("model", exc, "/pipeline" if descriptor.pipeline else "/model_path")
         return
     if finding is not None:
         report.passed("model", finding.summary())
