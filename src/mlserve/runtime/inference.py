@@ -114,8 +114,10 @@ class Inference:
             self.refuse(request, form, exc, _UNWRITABLE)
             return
         self._metrics.output_seconds += perf_counter() - begun
-        self._metrics.answered(200)
-        request.reply(200, body, kind or JSON, extra)
+        if call.status >= 400:
+            self._dispatcher.spoiled(InvalidInput("the processor answered with an error of its own"))
+        self._metrics.answered(call.status)
+        request.reply(call.status, body, kind or JSON, extra)
 
     def _gone(self, request: Request, job: Job) -> None:
         self._dispatcher.drop(job)
