@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from mlserve.runtime.calls import run_batch
 from mlserve.runtime.costs import Costs
 from mlserve.runtime.deadlines import Deadlines
 from mlserve.runtime.job import Expired, Job, Outcome, QueueFull
@@ -15,7 +16,7 @@ from mlserve.runtime.lines import Lines
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.processors.base import Loaded
 from mlserve.runtime.streams import Stream
-from mlserve.runtime.workers import Workers, run_batch
+from mlserve.runtime.workers import workers
 
 _SLOW_INLINE = 0.001
 _STRIKES = 3
@@ -60,7 +61,7 @@ class Queue:
         self._scheduled = False
         self._hold: asyncio.TimerHandle | None = None
         self._deadlines = Deadlines(self._loop, self._expire)
-        self._workers = Workers(plan.slots, processor, self._loop, self._finished)
+        self._workers = workers(plan.slots, processor, self._loop, self._finished)
 
     @property
     def depth(self) -> int:
@@ -115,8 +116,7 @@ class Queue:
         job.answered = True
         self._lines.remove(job)
         self._deadlines.forget(job)
-        if job.after is not None and not job.running:
-            job.after()
+        self._let_go(job)
 
     def watch(self, job: Job) -> None:
         """Mind the deadline of a job that waits elsewhere."""
@@ -217,8 +217,14 @@ class Queue:
             if isinstance(job, Stream):
                 job.wake()
             self._answered(job, Expired())
-            if job.after is not None and not job.running:
-                job.after()
+            self._let_go(job)
+
+    def _let_go(self, job: Job) -> None:
+        """Nobody waits for its answer any more."""
+        if job.running:
+            self._workers.cancel(job)
+        elif job.after is not None:
+            job.after()
 
     def _note_queued(self, batch: list[Job]) -> int:
         now, rows = perf_counter(), 0

@@ -1,31 +1,43 @@
-"""Run calls on threads, and split what comes out between the requests that went in."""
+"""Where calls run: on threads, or for an async processor as tasks of the user's own event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-import numpy as np
-
+from mlserve.runtime.calls import answer_batch, run_batch, run_stream
 from mlserve.runtime.job import Job, Outcome
 from mlserve.runtime.processors.base import Loaded
 from mlserve.runtime.streams import Stream
-from mlserve.runtime.tensors import Array
 
-if TYPE_CHECKING:
-    from mlserve.runtime.observe.trace_context import Trace
-
-Run = Callable[..., Any]
 Finished = Callable[[list[Job], list[Outcome], float], None]
 
 
-class Workers:
-    """A fixed number of threads that take batches; ``finished`` is called back on the event loop."""
+class Workers(Protocol):
+    """Takes batches, never more than the plan's slots at once, and calls ``finished`` back on the event loop."""
+
+    def put(self, batch: list[Job]) -> None:
+        """Begin a call."""
+
+    def cancel(self, job: Job) -> None:
+        """Nobody wants the answer of this running job any more."""
+
+
+def workers(count: int, processor: Loaded, loop: asyncio.AbstractEventLoop, finished: Finished) -> Workers:
+    """Threads, or for a processor that is async its own loop."""
+    if processor.metadata().concurrent:
+        return Tasks(processor, loop, finished)
+    return Threads(count, processor, loop, finished)
+
+
+class Threads:
+    """A fixed number of threads, each with one call at a time."""
 
     def __init__(self, count: int, processor: Loaded, loop: asyncio.AbstractEventLoop, finished: Finished) -> None:
         self._batches: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
@@ -36,6 +48,9 @@ class Workers:
 
     def put(self, batch: list[Job]) -> None:
         self._batches.put(batch)
+
+    def cancel(self, job: Job) -> None:
+        """A thread can't be ended: a processor that takes a context may ask whether it should go on."""
 
     def _work(self) -> None:
         while True:
@@ -49,62 +64,44 @@ class Workers:
             del batch, outcomes  # or the last request's arrays would live until the next one comes
 
 
-def run_batch(run: Run, batch: Sequence[Job]) -> list[Outcome]:
-    """One outcome for each job. A batch that fails as a whole is run job by job, so that only the guilty one fails."""
-    if len(batch) == 1:
-        return [_run_one(run, batch[0])]
-    try:
-        return _split(run(_stacked(batch)), batch)
-    except BaseException:  # noqa: BLE001 - a processor may raise anything; each job now says it for itself
-        return [_run_one(run, job) for job in batch]
+class Tasks:
+    """Each call a coroutine on the processor's own loop; one whose client has gone is cancelled."""
+
+    def __init__(self, processor: Any, loop: asyncio.AbstractEventLoop, finished: Finished) -> None:
+        self._processor, self._loop, self._finished = processor, loop, finished
+        self._alone: dict[Job, Future[Any]] = {}
+
+    def put(self, batch: list[Job]) -> None:
+        begun = perf_counter()
+        if isinstance(batch[0], Stream) and batch[0].streaming:
+            threading.Thread(target=self._stream, args=(batch, batch[0], begun), name="stream", daemon=True).start()
+            return
+        future: Future[list[Outcome]] = self._processor.start(answer_batch(self._processor.answer, batch))
+        if len(batch) == 1:
+            self._alone[batch[0]] = future
+        future.add_done_callback(partial(self._told, batch, begun))
+
+    def cancel(self, job: Job) -> None:
+        future = self._alone.get(job)
+        if future is not None:
+            future.cancel()
+
+    def _stream(self, batch: list[Job], stream: Stream, begun: float) -> None:
+        self._tell(batch, [run_stream(self._processor, stream, self._loop)], begun)
+
+    def _told(self, batch: list[Job], begun: float, future: Future[list[Outcome]]) -> None:
+        self._tell(batch, _outcomes(future, batch), begun)
+
+    def _tell(self, batch: list[Job], outcomes: list[Outcome], begun: float) -> None:
+        self._loop.call_soon_threadsafe(self._over, batch, outcomes, perf_counter() - begun)
+
+    def _over(self, batch: list[Job], outcomes: list[Outcome], seconds: float) -> None:
+        self._alone.pop(batch[0], None)
+        self._finished(batch, outcomes, seconds)
 
 
-def run_stream(processor: Any, stream: Stream, loop: asyncio.AbstractEventLoop) -> Outcome:
-    """Hand each answer over as it comes; the outcome says how it ended."""
-    try:
-        parts = iter(processor.stream(stream.inputs, stream.context))
-        try:
-            for outputs in parts:
-                if not stream.hand_over(loop, outputs):
-                    break
-        finally:
-            if (close := getattr(parts, "close", None)) is not None:
-                close()
-    except BaseException as exc:  # noqa: BLE001 - anything at all is this request's answer, or its slot would be lost
-        return exc
-    return {}
-
-
-def _run_one(run: Run, job: Job) -> Outcome:
-    if job.trace is not None:
-        run = partial(_traced, run, job.trace)
-    try:
-        outputs: Outcome = run(job.inputs) if job.context is None else run(job.inputs, job.context)
-    except BaseException as exc:  # noqa: BLE001 - anything at all is this job's answer, or its slot would be lost
-        return exc
-    return outputs
-
-
-def _traced(run: Run, trace: Trace, *given: Any) -> Any:
-    """What the processor calls in its turn belongs to the request's trace."""
-    from mlserve.runtime.observe.trace_context import within  # most instances never see one
-
-    with within(trace):
-        return run(*given)
-
-
-def _stacked(batch: Sequence[Job]) -> dict[str, Array]:
-    return {name: np.concatenate([job.inputs[name] for job in batch]) for name in batch[0].inputs}
-
-
-def _split(outputs: Mapping[str, Array], batch: Sequence[Job]) -> list[Outcome]:
-    total = sum(job.rows for job in batch)
-    if any(len(array) != total for array in outputs.values()):
-        raise ValueError("outputs do not have a row for each row of the inputs")
-    parts: list[Outcome] = []
-    start = 0
-    for job in batch:
-        end = start + job.rows
-        parts.append({name: array[start:end] for name, array in outputs.items()})
-        start = end
-    return parts
+def _outcomes(future: Future[list[Outcome]], batch: Sequence[Job]) -> list[Outcome]:
+    if future.cancelled():
+        return [CancelledError() for _ in batch]
+    error = future.exception()
+    return future.result() if error is None else [error for _ in batch]

@@ -6,14 +6,20 @@ by the hub without importing it, and it has one function: ``create(place)``, whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from collections.abc import Sequence as Listed
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import numpy as np
+
+    from mlserve.runtime.metrics import Metrics
+    from mlserve.runtime.observe.user_metrics import UserMetrics
 
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 
@@ -75,6 +81,8 @@ class Metadata:
     """It has ``stream(inputs, context)``: any number of answers to one request."""
     context: bool = False
     """``predict`` takes a `Context` as its second argument."""
+    concurrent: bool = False
+    """``predict`` is a coroutine function: the processor is `Concurrent`, and many requests are in flight."""
     raw: tuple[str, ...] = ()
     """Paths on which POST bodies reach it as they are (`mlserve.runtime.bodies`); ``"*"``: any."""
     facts: Mapping[str, Any] | None = None
@@ -95,10 +103,24 @@ class Place:
     """The service's name, which some processors want to know."""
     gpu: float = 0
     """GPUs that were asked for: a processor that can't use one says so, with cause ``gpu-unavailable``."""
+    metrics: Metrics | None = None
+    """Of the instance; ``None``: nobody asks for any."""
 
 
 class Processor:
-    """The base of a processor. `load` is called once, before the instance is ready; `predict` on a worker thread."""
+    """The base of a processor. `load` is called once, before the instance is ready; `predict` on a worker thread.
+
+    `predict` may also take a second argument, the request's `Context`; be a coroutine function, of which many run at
+    once on an event loop of their own; or be a generator, each of whose values is one answer. A processor that answers
+    both ways has ``predict`` for the whole and a generator ``stream`` for the parts.
+    """
+
+    @cached_property
+    def metrics(self) -> UserMetrics:
+        """Counters, gauges and histograms of your own, shown with the instance's: ``self.metrics.counter("hits")``."""
+        from mlserve.runtime.observe.user_metrics import UserMetrics  # these are shown nowhere: nobody serves it
+
+        return UserMetrics()
 
     def load(self, path: Path, config: dict[str, Any]) -> None:
         """Make the model at ``path`` (file or directory) ready. Import the model's library in here."""
@@ -130,6 +152,16 @@ class Streaming(Loaded, Protocol):
 
     def stream(self, inputs: Arrays, context: Context) -> Iterator[Arrays]:
         """The answers to one request, each as soon as it is there. On a worker thread; closed when nobody listens."""
+
+
+class Concurrent(Loaded, Protocol):
+    """A processor whose metadata says ``concurrent``."""
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
+        """Begin a coroutine on the loop that the processor's own code runs in."""
+
+    async def answer(self, inputs: Arrays, *context: Context) -> Arrays:
+        """As `predict`, in that loop."""
 
 
 def declared(shape: Listed[Any] | None) -> tuple[int, ...] | None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.observe.offering import offer_metrics
+from mlserve.runtime.own import Own
 from mlserve.runtime.processors.base import Arrays, Context, Loaded, Metadata, Place, Processor, Tensor, declared
 from mlserve.runtime.shims.finding import shim_for
 from mlserve.runtime.shims.stand_ins import offer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 REQUIREMENTS: tuple[str, ...] = ()
 SUFFIXES: tuple[str, ...] = ()
@@ -31,7 +36,7 @@ class PythonProcessor:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._processor: Any = None
+        self._own: Own | None = None
         self._foreign: Loaded | None = None
         self._metadata = Metadata(open=True, trusted=False)
 
@@ -40,25 +45,40 @@ class PythonProcessor:
         sys.path.insert(0, str(folder))
         offer()  # `import allspark` and `import kserve` work
         module = import_file(folder / file)
+        offer_metrics(module, self._place.metrics)
         self._foreign = shim_for(module, name, self._place.service, _named)
         if self._foreign is not None:
             self._foreign.load(path, config)
             self._metadata = self._foreign.metadata()
             return
         cls = _class(module, file, name)
-        self._processor = cls()
-        if callable(getattr(self._processor, "load", None)):
-            self._processor.load(path, config)
-        told = self._processor.metadata() if callable(getattr(self._processor, "metadata", None)) else None
-        self._metadata = _metadata(told, f"{file}:{cls.__name__}")
+        self._own = Own(cls(), _named)
+        self._own.load(path, config)
+        self._metadata = self._own.describe(_metadata(self._own.told(), f"{file}:{cls.__name__}"))
 
     def metadata(self) -> Metadata:
         return self._metadata
 
     def predict(self, inputs: Arrays, *context: Context) -> Arrays:
-        if self._foreign is not None:
-            return self._foreign.predict(inputs, *context)
-        return _named(self._processor.predict(dict(inputs)))
+        outputs: Arrays = self._one.predict(inputs, *context)
+        return outputs
+
+    def stream(self, inputs: Arrays, context: Context) -> Iterator[Arrays]:
+        streaming: Any = self._one
+        found: Iterator[Arrays] = streaming.stream(inputs, context)
+        return found
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
+        assert self._own  # noqa: S101 - asked of a processor only whose metadata says concurrent
+        return self._own.start(work)
+
+    async def answer(self, inputs: Arrays, *context: Context) -> Arrays:
+        assert self._own  # noqa: S101 - as above
+        return await self._own.answer(inputs, *context)
+
+    @property
+    def _one(self) -> Any:
+        return self._foreign if self._foreign is not None else self._own
 
 
 def import_file(file: Path) -> ModuleType:
@@ -97,28 +117,24 @@ def _entry(place: Place) -> tuple[Path, str, str]:
 
 def _class(module: ModuleType, file: str, name: str) -> type:
     own = [cls for _, cls in inspect.getmembers(module, inspect.isclass) if cls.__module__ == module.__name__]
-    able = [cls for cls in own if callable(getattr(cls, "predict", None))]
+    able = [cls for cls in own if _answers(cls)]
     choices = ", ".join(cls.__name__ for cls in able or own) or "none"
     if name:
         cls = getattr(module, name, None)
         if not inspect.isclass(cls):
             raise StartFailure("bad-entry", f"{file} has no class {name} (classes: {choices})", _EXAMPLE)
-        if not callable(getattr(cls, "predict", None)):
+        if not _answers(cls):
             raise StartFailure("bad-entry", f"{file}:{name} has no method predict(inputs)", "write one")
-        return _synchronous(cls, file)
+        return cls
     named = [cls for cls in able if issubclass(cls, Processor)] or able
     if len(named) == 1:
-        return _synchronous(named[0], file)
+        return named[0]
     count = "no class" if not named else f"{len(named)} classes"
     raise StartFailure("bad-entry", f"{file} has {count} with a method predict(inputs) (classes: {choices})", _EXAMPLE)
 
 
-def _synchronous(cls: Any, file: str) -> type:
-    if inspect.iscoroutinefunction(cls.predict):
-        wish = "write it as a plain def; it runs on a thread of its own (rpc.worker_threads)"
-        raise StartFailure("bad-entry", f"{file}:{cls.__name__}.predict is an async function", wish)
-    found: type = cls
-    return found
+def _answers(cls: type) -> bool:
+    return callable(getattr(cls, "predict", None)) or callable(getattr(cls, "stream", None))
 
 
 def _metadata(told: Any, entry: str) -> Metadata:
