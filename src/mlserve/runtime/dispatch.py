@@ -10,6 +10,7 @@ from typing import Any
 from mlserve.errors import InvalidInput
 from mlserve.runtime.job import USUAL, Expired, Job, Outcome, QueueFull
 from mlserve.runtime.metrics import Metrics
+from mlserve.runtime.pipeline import timing
 from mlserve.runtime.processors.base import Context, Loaded, Metadata
 from mlserve.runtime.protocols.base import Call
 from mlserve.runtime.queue import Plan, Queue
@@ -33,6 +34,7 @@ class Dispatcher:
         self.sequences = Sequences(self.queue.submit, self.queue.watch, self._refuse, waiting=plan.waiting)
         self._metrics, self._metadata = metrics, metadata
         self._kin = _kin(metadata)
+        self._timed = metadata.platform == "pipeline"
         self._gauges()
 
     def submit(self, call: Call, done: Callable[[Outcome], None], deadline: float) -> Job:
@@ -88,6 +90,8 @@ class Dispatcher:
         if job.streaming or self._metadata.context:
             job.context = Context(call.parameters, call.identity, call.sequence, {}, job.cancelled)
             job.kin = job  # what came with a request is for it alone, so it shares no call
+        elif self._timed and call.parameters.get(timing.PARAMETER) is True:
+            job.kin = job  # what its steps take is measured for it alone
         if job.context is not None and call.sequence is not None:
             self.sequences.submit(job, job.context, call.sequence)
         else:

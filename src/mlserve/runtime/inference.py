@@ -12,6 +12,7 @@ from mlserve.runtime.beside import Beside
 from mlserve.runtime.dispatch import Dispatcher, Job, Outcome, Stream
 from mlserve.runtime.encodings import unpack
 from mlserve.runtime.metrics import Metrics
+from mlserve.runtime.pipeline import timing
 from mlserve.runtime.protocols.base import Call, RequestFormat, StreamCall, dump_json
 from mlserve.runtime.request import JSON, Request
 from mlserve.runtime.spec import Spec
@@ -35,6 +36,7 @@ class Inference:
         self._dispatcher, self._metrics, self._observer = dispatcher, metrics, observer
         self._beside = Beside()
         self._deadline, self._max_body = spec.keepalive_ms / 1000, spec.max_body
+        self._timed = bool(spec.pipeline)
 
     def begin(self, request: Request, form: RequestFormat, decode: Callable[[Request], Call]) -> None:
         """Take a request in. Never raises: whatever goes wrong is the request's answer."""
@@ -69,6 +71,8 @@ class Inference:
         seen = request.seen
         if seen is not None:
             seen.follow(call)
+        if self._timed and request.headers.get(timing.HEADER) == b"1":
+            call.parameters = {**call.parameters, timing.PARAMETER: True}
         try:
             if isinstance(call, StreamCall):
                 self._stream(request, form, call)
@@ -114,6 +118,8 @@ class Inference:
             self.refuse(request, form, exc, _UNWRITABLE)
             return
         self._metrics.output_seconds += perf_counter() - begun
+        if self._timed and request.headers.get(timing.HEADER) == b"1":
+            extra += timing.header_line(outcome)
         if call.status >= 400:
             self._dispatcher.spoiled(InvalidInput("the processor answered with an error of its own"))
         self._metrics.answered(call.status)

@@ -19,11 +19,6 @@ class Timed(dict[str, Any]):
         self.seconds = seconds
 
 
-def asked(headers: Mapping[bytes, bytes], parameters: Mapping[str, Any]) -> bool:
-    """Whether a request wants to know: by its header, or by a parameter of the V2 protocol."""
-    return headers.get(HEADER) == b"1" or parameters.get(PARAMETER) is True
-
-
 def header_line(outputs: Mapping[str, Any]) -> bytes:
     """``server-timing``, milliseconds by step; nothing where there are no steps."""
     seconds = getattr(outputs, "seconds", None)
@@ -33,6 +28,7 @@ def header_line(outputs: Mapping[str, Any]) -> bytes:
     return b"server-timing: %s\r\n" % shown.encode("latin-1")
 
 
-def parameter(outputs: Mapping[str, Any]) -> dict[str, float]:
-    """Milliseconds by step, as response parameters have it."""
-    return {name: round(taken * 1000, 3) for name, taken in getattr(outputs, "seconds", {}).items()}
+def parameters(outputs: Mapping[str, Any]) -> dict[str, float]:
+    """Milliseconds by step, as response parameters of the V2 protocol: ``timing.NAME``."""
+    seconds: Mapping[str, float] = getattr(outputs, "seconds", {})
+    return {f"{PARAMETER}.{name}": round(taken * 1000, 3) for name, taken in seconds.items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.pipeline import timing
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols import binary
 from mlserve.runtime.protocols.base import JSON, Model, Reply, dump_json, texts
@@ -26,6 +27,8 @@ class Wishes(NamedTuple):
     identity: Any
     chosen: dict[str, Wanted] | None
     everything: Wanted
+    timed: bool = False
+    """Milliseconds by step of a pipeline are wanted, too."""
 
 
 _AS_JSON, _AS_BINARY = Wanted(False), Wanted(True)
@@ -42,11 +45,12 @@ class ReplyWriter:
         """What the JSON header asks for."""
         parameters, outputs = asked.get("parameters"), asked.get("outputs")
         everything = _AS_BINARY if isinstance(parameters, dict) and parameters.get("binary_data_output") else _AS_JSON
+        timed = isinstance(parameters, dict) and parameters.get(timing.PARAMETER) is True
         if not outputs:
-            return Wishes(asked.get("id"), None, everything)
+            return Wishes(asked.get("id"), None, everything, timed)
         if not isinstance(outputs, list):
             raise InvalidInput('"outputs" wants a list of objects with a name')
-        return Wishes(asked.get("id"), dict(self._wanted(output, everything) for output in outputs), everything)
+        return Wishes(asked.get("id"), dict(self._wanted(output, everything) for output in outputs), everything, timed)
 
     def write(self, wishes: Wishes, outputs: Mapping[str, Array]) -> Reply:
         """The body, its type and its headers."""
@@ -68,7 +72,9 @@ class ReplyWriter:
             else:
                 entry["data"] = texts(array.ravel()) if array.dtype.kind in "OUS" else array.ravel()
             listed.append(entry)
-        known = {} if wishes.identity is None else {"id": wishes.identity}
+        known: dict[str, Any] = {} if wishes.identity is None else {"id": wishes.identity}
+        if wishes.timed and (taken := timing.parameters(outputs)):
+            known["parameters"] = taken
         text = dump_json({**self._about, **known, "outputs": listed})
         if not blobs:
             return text, JSON, b""

@@ -52,10 +52,10 @@ def _is_kserve(cls: Any) -> bool:
     if _comes_from(cls, "kserve") or _comes_from(cls, "kfserving"):
         return True
     parameters = [name for name in inspect.signature(predict).parameters if name != "self"]
-    if parameters[:1] not in (["payload"], ["request"]) and "headers" not in parameters:
-        return False
     load = getattr(cls, "load", None)
-    return load is None or not _required(load)
+    if load is None or _required(load):
+        return load is None and "headers" in parameters
+    return parameters[:1] == ["payload"] or "headers" in parameters
 
 
 def _comes_from(cls: Any, package: str) -> bool:
