@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.dispatch import Dispatcher
@@ -20,13 +20,17 @@ from mlserve.runtime.protocols.v2_control import EXTENSIONS
 from mlserve.runtime.request import Request
 from mlserve.runtime.spec import Spec
 
+if TYPE_CHECKING:
+    from mlserve.runtime.observe.observer import Observer
+
 
 class Route:
     """What one path does: an inference protocol's decode, something else to POST, a plain read."""
 
-    __slots__ = ("act", "decode", "format", "read")
+    __slots__ = ("act", "decode", "format", "inference", "read")
 
     def __init__(self) -> None:
+        self.inference: Inference | None = None
         self.decode: Callable[[Request], Call] | None = None
         self.format: RequestFormat | None = None
         self.read: Callable[[Request], None] | None = None
@@ -46,8 +50,10 @@ class App:
         self.dispatcher: Dispatcher | None = None
         """Where other protocols submit their calls, once the model is loaded."""
         self.model: Model | None = None
+        self.observer: Observer | None = None
+        """Told of each request, of whatever protocol, where somebody watches."""
         self._spec, self._service, self._metrics = spec, spec.service, metrics
-        self._inference: Inference | None = None
+        self._busy: list[Dispatcher] = []
         self._routes: dict[str, Route] = {}
         self._elsewhere: Route | None = None  # of a processor that takes what is posted anywhere
         metrics.gauges["mlserve_requests_in_flight"] = (
@@ -59,28 +65,34 @@ class App:
     @property
     def in_flight(self) -> int:
         """Inference requests accepted and not yet answered."""
-        return self.dispatcher.in_flight if self.dispatcher else 0
+        return sum(dispatcher.in_flight for dispatcher in self._busy)
 
-    def serve(self, model: Model, dispatcher: Dispatcher) -> None:
+    def serve(self, model: Model, dispatcher: Dispatcher, observer: Observer | None = None) -> None:
         """The model is loaded: its paths answer from now on."""
-        self.model, self.dispatcher = model, dispatcher
-        self._inference = Inference(dispatcher, self._spec, self._metrics)
+        self.model, self.dispatcher, self.observer = model, dispatcher, observer
         raw = Raw(model)
         own: list[RequestFormat] = [Eval(model), V2(model), V1(model)]
-        for form in [*own, *more_formats(model, self._metrics, lambda: self.ready), raw]:
-            for path, decode in form.infer().items():
-                route = self._routes.setdefault(path, Route())
-                route.decode, route.format = decode, form
-            for path, read in form.read().items():
-                self._read(path, partial(_reply_json, read))
-            for path, act in form.act().items():
-                self._routes.setdefault(path, Route()).act = partial(_act, form, act)
+        more = more_formats(model, self._metrics, lambda: self.ready)
+        self.offer([*own, *more, raw], dispatcher, self._metrics)
         if raw.everywhere:
             self._elsewhere = self._routes["/"]
         for base in (f"/v2/models/{model.service}", f"/v2/models/{model.service}/versions/{model.version}"):
             self._read(
                 f"{base}/ready", lambda request: self._say_ready(request, {"name": self._service, "ready": self.ready})
             )
+
+    def offer(self, formats: Sequence[RequestFormat], dispatcher: Dispatcher, metrics: Metrics) -> None:
+        """Answer the paths of these formats by what is behind the dispatcher."""
+        inference = Inference(dispatcher, self._spec, metrics, self.observer)
+        self._busy.append(dispatcher)
+        for form in formats:
+            for path, decode in form.infer().items():
+                route = self._routes.setdefault(path, Route())
+                route.decode, route.format, route.inference = decode, form, inference
+            for path, read in form.read().items():
+                self._read(path, partial(_reply_json, read))
+            for path, act in form.act().items():
+                self._routes.setdefault(path, Route()).act = partial(_act, form, act)
 
     def handle(self, request: Request) -> None:
         """Answer at once, or later from the queue. Never raises."""
@@ -91,8 +103,8 @@ class App:
         if route is None:
             self._unknown(request)
         elif method == "POST" and route.decode is not None:
-            if self._inference is not None and route.format is not None:
-                self._inference.begin(request, route.format, route.decode)
+            if route.inference is not None and route.format is not None:
+                route.inference.begin(request, route.format, route.decode)
             return
         elif method == "POST" and route.act is not None:
             route.act(request)
@@ -112,7 +124,7 @@ class App:
     def _health(self) -> None:
         self._read("/v2/health/live", lambda request: request.reply(200, dump_json({"live": True})))
         self._read("/v2/health/ready", lambda request: self._say_ready(request, {"ready": self.ready}))
-        self._read("/v2", partial(_reply_json, _about))
+        self._read("/v2", partial(_reply_json, about_server))
         self._read(
             "/metrics",
             lambda request: request.reply(200, self._metrics.render(), b"text/plain; version=0.0.4; charset=utf-8"),
@@ -156,7 +168,8 @@ def _reply(request: Request, answer: Any) -> None:
         request.reply(200, dump_json(answer))
 
 
-def _about() -> Any:
+def about_server() -> dict[str, Any]:
+    """Name, version and extensions, for the metadata of any protocol."""
     from importlib import metadata  # slow to import, and rarely asked for
 
     try:

@@ -77,7 +77,7 @@ class Receiving:
             receiver.data(chunk)
         if ends and not stream.closed:
             stream.ended = True
-            receiver.end()
+            receiver.ended()
 
     def headers(self, ident: int, flags: int, payload: bytes) -> None:
         """A HEADERS frame."""
@@ -152,7 +152,7 @@ class Receiving:
         if stream.head.length and stream.taken != stream.head.length:
             stream.reset(frames.PROTOCOL_ERROR)
         elif stream.receiver is not None:
-            stream.receiver.end()
+            stream.receiver.ended()
 
     def _refuse(self, ident: int, code: int) -> None:
         self._connection.write(frames.rst_stream(ident, code))

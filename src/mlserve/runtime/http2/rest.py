@@ -33,7 +33,7 @@ class Exchange:
         self._chunks.append(chunk)
         self._stream.grant(len(chunk))
 
-    def end(self) -> None:
+    def ended(self) -> None:
         head, body = self._stream.head, b"".join(self._chunks)
         self._release()
         request = Request(cast(Any, self), head.method, head.path, head.headers, body)

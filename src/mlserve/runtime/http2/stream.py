@@ -25,7 +25,7 @@ class Receiver(Protocol):
     def data(self, chunk: bytes) -> None:
         """More of the body."""
 
-    def end(self) -> None:
+    def ended(self) -> None:
         """The whole body is here."""
 
     def gone(self) -> None:

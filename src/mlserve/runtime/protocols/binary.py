@@ -45,7 +45,7 @@ def read_raw(body: bytes, tensor: Tensor) -> Array:
     want = tensor.shape or ()
     if tensor.datatype == "BYTES":
         array = np.empty(1, dtype=np.object_)
-        array[0] = _text(body)
+        array[0] = text(body)
         return array.reshape((1,) * len(want))
     dtype = DTYPES[tensor.datatype]
     shape = [1, *want[1:]] if want and want[0] == -1 and -1 in want[1:] else list(want)
@@ -71,14 +71,14 @@ def _texts(raw: bytes | memoryview, tensor: Tensor) -> Array:
     while start < end:
         if start + 4 > end or (stop := start + 4 + int.from_bytes(raw[start : start + 4], "little")) > end:
             raise bad(tensor, f"an element that ends after its {end} bytes")
-        found.append(_text(bytes(raw[start + 4 : stop])))
+        found.append(text(bytes(raw[start + 4 : stop])))
         start = stop
     array = np.empty(len(found), dtype=np.object_)
     array[:] = found
     return array
 
 
-def _text(value: bytes) -> str | bytes:
+def text(value: bytes) -> str | bytes:
     """Text where it is text: models want strings; an image stays bytes."""
     try:
         return value.decode()
