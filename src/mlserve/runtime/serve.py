@@ -7,6 +7,7 @@ import gc
 import signal
 import sys
 import traceback
+from functools import cache
 from time import monotonic
 from typing import Any
 
@@ -14,7 +15,7 @@ from mlserve.runtime.app import App
 from mlserve.runtime.dispatch import Dispatcher
 from mlserve.runtime.failures import StartFailure, explain, running_versions
 from mlserve.runtime.limits import Limits
-from mlserve.runtime.listener import HttpServer
+from mlserve.runtime.listener import HttpServer, Rpc
 from mlserve.runtime.loading import load
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.processors.base import Loaded
@@ -45,6 +46,7 @@ class Instance:
         self._metrics = Metrics(spec.service, spec.version)
         self._app = App(spec, self._metrics)
         self._http = HttpServer(self._app.handle, Limits(body=spec.max_body))
+        self._http.rpc = cache(self._rpc)
         self._stop = asyncio.Event()
 
     async def live(self) -> int:
@@ -82,6 +84,11 @@ class Instance:
         self._http.close()
         ticking.cancel()
         return 0
+
+    def _rpc(self) -> Rpc:
+        from mlserve.runtime.grpc.service import Service  # takes a moment, and not every instance is asked so
+
+        return Service(self._app, self._spec, self._metrics)
 
     def _start(self) -> tuple[Loaded, Model, Plan] | int:
         """Load and warm up, on a thread, so that liveness answers meanwhile."""
