@@ -10,6 +10,8 @@ from mlserve.errors import InvalidInput
 from mlserve.runtime.dispatch import Dispatcher
 from mlserve.runtime.inference import Inference
 from mlserve.runtime.metrics import Metrics
+from mlserve.runtime.observe.asked import Asked
+from mlserve.runtime.observe.paths import Observed
 from mlserve.runtime.protocols.base import Call, Model, Page, RequestFormat, dump_json
 from mlserve.runtime.protocols.eval import Eval
 from mlserve.runtime.protocols.offered import more_formats, no_such_model
@@ -67,13 +69,18 @@ class App:
         """Inference requests accepted and not yet answered."""
         return sum(dispatcher.in_flight for dispatcher in self._busy)
 
-    def serve(self, model: Model, dispatcher: Dispatcher, observer: Observer | None = None) -> None:
+    def serve(self, model: Model, dispatcher: Dispatcher, asked: Asked) -> None:
         """The model is loaded: its paths answer from now on."""
-        self.model, self.dispatcher, self.observer = model, dispatcher, observer
+        self.model, self.dispatcher, self.observer = model, dispatcher, asked.observer
         raw = Raw(model)
         own: list[RequestFormat] = [Eval(model), V2(model), V1(model)]
         more = more_formats(model, self._metrics, lambda: self.ready)
-        self.offer([*own, *more, raw], dispatcher, self._metrics)
+        self._offer([*own, *more, Observed(self._metrics, asked), raw], dispatcher, self._metrics)
+        if asked.explainer is not None:
+            from mlserve.runtime.observe.explain_path import ExplainPath, explaining
+
+            metrics, behind = explaining(asked.explainer, self._metrics)
+            self._offer([ExplainPath(model)], behind, metrics)
         if raw.everywhere:
             self._elsewhere = self._routes["/"]
         for base in (f"/v2/models/{model.service}", f"/v2/models/{model.service}/versions/{model.version}"):
@@ -81,7 +88,7 @@ class App:
                 f"{base}/ready", lambda request: self._say_ready(request, {"name": self._service, "ready": self.ready})
             )
 
-    def offer(self, formats: Sequence[RequestFormat], dispatcher: Dispatcher, metrics: Metrics) -> None:
+    def _offer(self, formats: Sequence[RequestFormat], dispatcher: Dispatcher, metrics: Metrics) -> None:
         """Answer the paths of these formats by what is behind the dispatcher."""
         inference = Inference(dispatcher, self._spec, metrics, self.observer)
         self._busy.append(dispatcher)

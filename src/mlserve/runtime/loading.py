@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.processors.base import Loaded, Metadata, Place
 from mlserve.runtime.spec import Spec
 from mlserve.runtime.threads import threads_for
 
 
-def load(spec: Spec) -> Loaded:
+def load(spec: Spec, metrics: Metrics | None = None) -> Loaded:
     """The processor of a spec, its model loaded."""
     if spec.pipeline:
         from mlserve.runtime.pipeline.loading import load_pipeline  # few services have one
 
-        processor: Loaded = load_pipeline(spec, _loaded)
+        pipeline = load_pipeline(spec, partial(_loaded, metrics=metrics))
+        if metrics is not None:
+            pipeline.observe = metrics.step
+        processor: Loaded = pipeline
     else:
-        processor = _loaded(spec)
+        processor = _loaded(spec, metrics)
     _require_gpu(processor.metadata(), spec)
     return processor
 
 
-def _loaded(spec: Spec) -> Loaded:
+def _loaded(spec: Spec, metrics: Metrics | None) -> Loaded:
     module = _module(spec.processor)
     place = Place(
         model_path=Path(spec.model_path) if spec.model_path else None,
@@ -36,6 +41,7 @@ def _loaded(spec: Spec) -> Loaded:
         require_safe=spec.require_safe,
         gpu=spec.gpu,
         service=spec.service,
+        metrics=metrics,
     )
     processor: Loaded = module.create(place)
     suffixes: Sequence[str] = getattr(module, "SUFFIXES", ())

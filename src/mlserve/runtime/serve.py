@@ -18,6 +18,7 @@ from mlserve.runtime.limits import Limits
 from mlserve.runtime.listener import HttpServer, Rpc
 from mlserve.runtime.loading import load
 from mlserve.runtime.metrics import Metrics
+from mlserve.runtime.observe.asked import Asked, asked
 from mlserve.runtime.processors.base import Loaded
 from mlserve.runtime.profile import plan
 from mlserve.runtime.protocols.base import Model
@@ -90,26 +91,27 @@ class Instance:
 
         return Service(self._app, self._spec, self._metrics)
 
-    def _start(self) -> tuple[Loaded, Model, Plan] | int:
+    def _start(self) -> tuple[Loaded, Model, Plan, Asked] | int:
         """Load and warm up, on a thread, so that liveness answers meanwhile."""
         phase = "load"
         try:
             with self._report.phase("load"):
-                processor = load(self._spec)
+                processor = load(self._spec, self._metrics)
                 model = Model(self._spec.service, self._spec.version, Signature(processor.metadata()))
             phase = "warm-up"
             with self._report.phase("warm-up"):
                 sample = warm_up(processor, model, self._spec.warm_up_path)
                 planned = plan(processor, model.signature, self._spec, sample)
+                wished = asked(self._spec, processor, sample, self._metrics)
         except BaseException as exc:  # noqa: BLE001 - whatever it is, it becomes the failure record
             traceback.print_exception(exc)
             self._report.failure(explain(exc, self._spec, phase))
             return START_FAILED
-        return processor, model, planned
+        return processor, model, planned, wished
 
-    def _open(self, processor: Loaded, model: Model, planned: Plan) -> None:
-        self._app.serve(model, Dispatcher(processor, model.signature.metadata, planned, self._metrics))
-        self._report.facts(_facts(model, planned, self._spec))
+    def _open(self, processor: Loaded, model: Model, planned: Plan, wished: Asked) -> None:
+        self._app.serve(model, Dispatcher(processor, model.signature.metadata, planned, self._metrics), wished)
+        self._report.facts({**_facts(model, planned, self._spec), **wished.state()})
         gc.collect()
         gc.freeze()
         self._app.ready = True
@@ -128,6 +130,8 @@ class Instance:
             await asyncio.sleep(0.02)
             if self._http.busy or self._app.in_flight or self._http.requests != seen:
                 quiet_since = monotonic()
+        if self._app.observer is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._app.observer.close)
         log("stopped", lost=self._app.in_flight)
 
     async def _tick(self) -> None:

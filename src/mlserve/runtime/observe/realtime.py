@@ -9,7 +9,6 @@ from typing import Any
 from mlserve.errors import InvalidInput
 from mlserve.runtime.observe.user_metrics import UserMetrics
 
-PATH = "/api/builtin/realtime_metrics"
 _WANTED = '[{"name": "queue_length", "value": 3, "tags": {"kind": "text"}}]'
 _MANY = 1000
 

@@ -154,6 +154,13 @@ class Streaming(Loaded, Protocol):
         """The answers to one request, each as soon as it is there. On a worker thread; closed when nobody listens."""
 
 
+class Resizable(Loaded, Protocol):
+    """A processor that can be told how many threads one call takes; warm-up measures what is best."""
+
+    def resize(self, threads: int) -> None:
+        """Compute each call on so many threads from now on."""
+
+
 class Concurrent(Loaded, Protocol):
     """A processor whose metadata says ``concurrent``."""
 

@@ -1,0 +1,187 @@
+"""How much each input counted for an answer, by SHAP: the exact explainer of a tree or line, else any model's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.observe.columns import assembled
+from mlserve.runtime.observe.samples import read_sample
+from mlserve.runtime.observe.table import Table
+from mlserve.runtime.processors.base import Context, Loaded, Metadata
+from mlserve.runtime.tensors import Array
+
+REQUIREMENTS: tuple[str, ...] = ("shap>=0.46",)
+
+_LINES = 4096
+_SOON = 0.001
+_TREES = ("Forest", "Trees", "Tree", "Boosting", "XGB", "LGBM", "CatBoost", "Booster")
+_HINT = 'give rows to compare with: "explain": {"background": "train.csv"}'
+
+
+class Explainer:
+    """A processor whose outputs are explanations. One at a time: it has a single slot of its own."""
+
+    def __init__(
+        self, wished: Mapping[str, Any], processor: Loaded, metadata: Metadata, sample: Mapping[str, Array] | None
+    ) -> None:
+        shap = _load_shap()
+        self._processor, self._metadata = processor, metadata
+        self._table = Table(metadata)
+        if problem := self._table.problem or ("" if metadata.rows else "its inputs are not rows"):
+            raise StartFailure(
+                "not-explainable", f"POST /explain is for tabular models, and {problem}", 'take "explain" out'
+            )
+        background = self._background(wished, sample)
+        self.output = _explained(metadata, self._ask(background[:1]))
+        asked = str(wished.get("method") or "auto")
+        native = getattr(processor, "native", None)
+        self.method, self._explain = _choose(shap, asked, native, self._answers, background)
+        sys.setswitchinterval(_SOON)  # its loops are long: predictions must not wait 5 ms for their turn
+        self._explain(background[:1])  # compiles
+
+    def load(self, path: Path, config: dict[str, Any]) -> None:
+        """The model is loaded already."""
+
+    def metadata(self) -> Metadata:
+        return Metadata(self._metadata.inputs, (), "shap", trusted=False)
+
+    def predict(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
+        """``explanations`` by input: (rows[, columns][, answers]); with ``base_values`` they add up to ``output``."""
+        rows = self._table.rows(inputs)
+        outputs = self._ask(rows)
+        values, base = self._explain(rows)
+        return {
+            "explanations": self._table.by_input(values),
+            "base_values": base,
+            "output": self.output,
+            "method": self.method,
+            "outputs": outputs,
+        }
+
+    def state(self) -> dict[str, Any]:
+        return {"explain": {"method": self.method, "output": self.output}}
+
+    def _background(self, wished: Mapping[str, Any], sample: Mapping[str, Array] | None) -> Array:
+        given = sample
+        if wished.get("background"):
+            most = int(wished.get("samples") or 100)
+            given = assembled(read_sample(Path(str(wished["background"])), most), self._metadata)
+            if given is None:
+                wanted = ", ".join(tensor.name for tensor in self._metadata.inputs)
+                raise StartFailure("bad-sample", f"the background lacks some of the model's inputs ({wanted})", _HINT)
+        if given is None:
+            raise StartFailure("bad-sample", "there are no rows to compare with, and an explanation is relative", _HINT)
+        return self._table.rows(given)
+
+    def _ask(self, rows: Array) -> dict[str, Array]:
+        more = (Context(),) if self._metadata.context else ()
+        ask: Callable[..., Any] = self._processor.predict
+        parts = [ask(self._table.inputs(rows[at : at + _LINES]), *more) for at in range(0, len(rows), _LINES)]
+        return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+    def _answers(self, rows: Array) -> Array:
+        """What is explained: (rows,) or (rows, answers)."""
+        answer = self._ask(np.asarray(rows))[self.output]
+        flat = answer.reshape(len(answer), -1).astype(np.float64)
+        return flat[:, 0] if flat.shape[1] == 1 else flat
+
+
+Explain = Callable[[Array], tuple[Array, Array]]
+
+
+def _choose(
+    shap: Any, asked: str, native: Any, answers: Callable[[Array], Array], background: Array
+) -> tuple[str, Explain]:
+    """The explainer and its name."""
+    kind = type(native).__name__
+    tree = native is not None and any(word in kind for word in _TREES)
+    line = native is not None and hasattr(native, "coef_") and not hasattr(native, "classes_")
+    if asked in ("tree", "linear") and not (tree if asked == "tree" else line):
+        served = f"a {kind}" if native is not None else "not one of a library with trees (it may have been converted)"
+        raise StartFailure(
+            "not-explainable",
+            f'"method": "{asked}" needs such a model, and what is served is {served}',
+            'write "method": "auto", or "convert": "never" so that the model is served by its own library',
+        )
+    if asked == "tree" or (asked == "auto" and tree):
+        found = _exact(lambda: _tree(shap, native, answers, background), answers, background)
+        if found is not None or asked == "tree":
+            return "tree", found or _tree(shap, native, answers, background)
+    if asked == "linear" or (asked == "auto" and line):
+        found = _exact(lambda: _called(shap.LinearExplainer(native, background)), answers, background)
+        if found is not None or asked == "linear":
+            return "linear", found or _called(shap.LinearExplainer(native, background))
+    if asked == "kernel":
+        return "kernel", _kernel(shap, answers, background)
+    masker = shap.maskers.Independent(background, max_samples=len(background))
+    return "permutation", _called(shap.explainers.Permutation(answers, masker, seed=0))
+
+
+def _exact(make: Callable[[], Explain], answers: Callable[[Array], Array], background: Array) -> Explain | None:
+    """The explainer, where what it explains is what the model answers: not margins where probabilities are served."""
+    try:
+        explain = make()
+        values, base = explain(background[:3])
+    except Exception:  # noqa: BLE001 - a model that SHAP can't take apart is explained from outside
+        return None
+    return explain if np.allclose(values.sum(axis=1) + base, answers(background[:3]), atol=1e-3) else None
+
+
+def _tree(shap: Any, native: Any, answers: Callable[[Array], Array], background: Array) -> Explain:
+    classifier = hasattr(native, "predict_proba")
+    told = {"model_output": "probability"} if classifier and "Forest" not in type(native).__name__ else {}
+    explainer = shap.TreeExplainer(native, background, feature_perturbation="interventional", **told)
+    count = answers(background[:1]).reshape(1, -1).shape[1]
+
+    def explain(rows: Array) -> tuple[Array, Array]:
+        values = np.asarray(explainer.shap_values(rows, check_additivity=False))
+        base = np.asarray(explainer.expected_value, dtype=np.float64)
+        if values.ndim == 2 and count == 2:  # of the second class alone
+            values, base = np.stack([-values, values], axis=2), np.array([1 - base, base]).reshape(-1)
+        return values, base
+
+    return explain
+
+
+def _kernel(shap: Any, answers: Callable[[Array], Array], background: Array) -> Explain:
+    explainer = shap.KernelExplainer(answers, background)
+
+    def explain(rows: Array) -> tuple[Array, Array]:
+        return np.asarray(explainer.shap_values(rows, silent=True)), np.asarray(explainer.expected_value)
+
+    return explain
+
+
+def _called(explainer: Any) -> Explain:
+    def explain(rows: Array) -> tuple[Array, Array]:
+        found = explainer(rows)
+        base = np.asarray(found.base_values, dtype=np.float64)
+        return np.asarray(found.values), base[0] if base.ndim else base
+
+    return explain
+
+
+def _explained(metadata: Metadata, outputs: Mapping[str, Array]) -> str:
+    """The output to explain: of several, the one with most numbers a row (a classifier's probabilities)."""
+    sizes = {name: array.size for name, array in outputs.items() if array.dtype.kind in "fiub"}
+    if not sizes:
+        names = ", ".join(outputs)
+        raise StartFailure("not-explainable", f"no output is a number (outputs: {names})", 'take "explain" out')
+    floats = {name: size for name, size in sizes.items() if outputs[name].dtype.kind == "f"} or sizes
+    return max(floats, key=lambda name: floats[name])
+
+
+def _load_shap() -> Any:
+    try:
+        import shap
+    except ImportError as exc:
+        raise StartFailure(
+            "missing-library", f"explain needs {REQUIREMENTS[0]}: {exc}", "add shap to requirements.txt"
+        ) from exc
+    return shap
