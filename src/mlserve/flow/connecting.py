@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mlserve.flow.fitting import mismatch
 from mlserve.flow.nodes import REQUEST, Flow, Mistake, Node, Port, Ports, Source, Wire
+from mlserve.flow.written import written
 
 
 def connect(nodes: Sequence[Node]) -> Flow:
@@ -16,7 +17,6 @@ def connect(nodes: Sequence[Node]) -> Flow:
 class _Connecting:
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.nodes = nodes
-        self.index = {node.name: index for index, node in enumerate(nodes)}
         self.given: list[Ports | None] = []
         self.feeds: list[Mapping[str, Source] | None] = []
         self.requested: dict[str, Port] = {}
@@ -55,65 +55,44 @@ class _Connecting:
         return feeds
 
     def _written(self, index: int, node: Node, sink: str, text: str) -> Source | None:
-        place = (index, "inputs", sink)
         names = [port.name for port in node.inputs or ()]
+        source = written(text, self.nodes, index, self.given)
         if node.inputs is not None and not node.open and sink not in names:
-            self._wrong(place, f'step "{node.name}" has no input "{sink}" (inputs: {", ".join(names) or "none"})')
+            source = f'step "{node.name}" has no input "{sink}" (inputs: {", ".join(names) or "none"})'
+        if isinstance(source, str):
+            self._wrong((index, "inputs", sink), source)
             return None
-        step, dot, name = text.partition(".")
-        if not dot or not name:
-            self._wrong(
-                place, f'"{text}" is no source: write "step.output", or "{REQUEST}.name" for what a request brings'
-            )
-            return None
-        if step == REQUEST:
-            self._request(index, sink, Wire(name))
-            return Source(-1, name)
-        if step not in self.index:
-            before = ", ".join([REQUEST, *(other.name for other in self.nodes[:index])])
-            self._wrong(place, f'no step "{step}" to take "{text}" from (before this one: {before})')
-            return None
-        if self.index[step] >= index:
-            self._wrong(place, self._backwards(index, step))
-            return None
-        given = self.given[self.index[step]]
-        if given is not None and name not in {port.name for port in given}:
-            shown = ", ".join(port.name for port in given) or "none"
-            self._wrong(place, f'step "{step}" has no output "{name}" (outputs: {shown})')
-            return None
-        return Source(self.index[step], name)
-
-    def _backwards(self, index: int, step: str) -> str:
-        here = self.nodes[index].name
-        if step == here:
-            return f'step "{here}" can\'t take from itself: that is a cycle'
-        if here in self._before(step, set()):
-            return f'steps "{here}" and "{step}" feed each other: a pipeline has no cycles'
-        return f'step "{step}" comes later than "{here}": steps run in the order they are written, so move it before'
-
-    def _before(self, step: str, seen: set[str]) -> set[str]:
-        """The steps that a step takes from as written, and those they take from."""
-        if step in seen or step not in self.index:
-            return seen
-        seen.add(step)
-        for text in self.nodes[self.index[step]].takes.values():
-            self._before(text.partition(".")[0], seen)
-        return seen
+        if source.step < 0:
+            self._request(index, sink, Wire(source.name or sink))
+        return source
 
     def _default(self, index: int, port: Port, wanted: Sequence[Port]) -> Source | None:
         for earlier in reversed(range(index)):
             if any(port.name == given.name for given in self.given[earlier] or ()):
                 return Source(earlier, port.name)
-        if index and port.name not in self.requested:
-            given = self.given[index - 1]
-            if given is None:
-                return Source(index - 1, None if len(wanted) == 1 else port.name)
-            if len(given) == 1 and len(wanted) == 1 and port is wanted[0]:
-                return Source(index - 1, given[0].name)
-            if port.optional:
-                return None
+        only = self._only(index, port, wanted)
+        if only is not None and (port.name not in self.requested or not self._claimed(index - 1)):
+            return only
+        if index and port.optional and port.name not in self.requested:
+            return None
         self._request(index, port.name, port)
         return Source(-1, port.name)
+
+    def _only(self, index: int, port: Port, wanted: Sequence[Port]) -> Source | None:
+        """The one output of the step before for the one input that is left; of an undeclared step what it will give."""
+        if not index or port.optional:
+            return None
+        given = self.given[index - 1]
+        if given is None:
+            return Source(index - 1, None if len(wanted) == 1 else port.name)
+        return Source(index - 1, given[0].name) if len(given) == 1 and len(wanted) == 1 else None
+
+    def _claimed(self, step: int) -> bool:
+        """Others than the next step ask for what this one gives, so that the next one may be a branch beside it."""
+        node, later = self.nodes[step], self.nodes[step + 2 :]
+        names = {port.name for port in self.given[step] or ()}
+        written = any(text.startswith(f"{node.name}.") for other in later for text in other.takes.values())
+        return bool(node.gives) or written or any(port.name in names for other in later for port in other.inputs or ())
 
     def _request(self, index: int, sink: str, port: Port) -> None:
         known = self.requested.get(port.name)
