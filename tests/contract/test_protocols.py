@@ -75,7 +75,10 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 def ask(form: RequestFormat, path: str, body: bytes, **headers: bytes) -> Call:
     named = {name.replace("_", "-").encode(): value for name, value in headers.items()}
-    return form.infer()[path](Request(None, "POST", path.encode(), named, body))
+    call = form.infer()[path](Request(None, "POST", path.encode(), named, body))
+    if call.prepare is not None:
+        call.prepare()
+    return call
 
 
 def echo(call: Call) -> tuple[bytes, bytes, bytes]:

@@ -1,4 +1,4 @@
-"""POST / and /eval: tensors by input name, a batch or one row; GET /describe."""
+"""POST / and /eval: tensors by input name, a batch or one row, or a body of another type; GET /describe."""
 
 from __future__ import annotations
 
@@ -11,47 +11,50 @@ import numpy as np
 from mlserve.errors import InvalidInput
 from mlserve.runtime.nested import from_json
 from mlserve.runtime.processors.base import Tensor
-from mlserve.runtime.protocols import multipart
 from mlserve.runtime.protocols.base import (
     JSON,
     Call,
     Model,
-    Reply,
     UnsupportedMedia,
     check_object,
     content_type,
     dump_json,
-    jsonable,
-    parse_json,
+    parse_tensors,
 )
+from mlserve.runtime.protocols.eval_reply import BATCH, ROW, SINGLE, Replies, as_json
 from mlserve.runtime.request import Request
 from mlserve.runtime.tensors import Array, bad, fits, type_word
 
-ACCEPTED = "application/json (tensors by input name), multipart/form-data (one JSON part a tensor)"
-_AS_JSON = frozenset(
-    (
-        b"",
-        b"application/json",
-        b"text/json",
-        b"text/plain",
-        b"application/x-www-form-urlencoded",
-        b"application/octet-stream",
-    )
+ACCEPTED = (
+    "application/json (tensors by input name), multipart/form-data (a part for each), image/png, image/jpeg, text/csv, "
+    "Parquet, Arrow, application/octet-stream (the bytes of one input)"
 )
-_BATCH, _ROW, _SINGLE = range(3)
+_AS_JSON = frozenset((b"", JSON, b"text/json", b"text/plain", b"application/x-www-form-urlencoded"))
+_BYTES = b"application/octet-stream"
+_OTHERS = frozenset(
+    (
+        b"multipart/form-data", b"image/png", b"image/jpeg", b"image/jpg", b"text/csv", b"application/csv",
+        b"application/vnd.apache.arrow.stream", b"application/vnd.apache.arrow.file", b"application/vnd.apache.parquet",
+        b"application/x-parquet", b"application/parquet",
+    )
+)  # fmt: skip
 
 
 class Eval:
     """The simplified format."""
 
     def __init__(self, model: Model) -> None:
-        self._signature = model.signature
+        self._model, self._signature = model, model.signature
+        self._replies = Replies(model)
 
     def infer(self) -> Mapping[str, Callable[[Request], Call]]:
         return {"/": self.decode, "/eval": self.decode}
 
     def read(self) -> Mapping[str, Callable[[], Any]]:
         return {"/describe": self.describe}
+
+    def act(self) -> Mapping[str, Callable[[Request], Any]]:
+        return {}
 
     def describe(self) -> Any:
         metadata = self._signature.metadata
@@ -61,18 +64,46 @@ class Eval:
         }
 
     def decode(self, request: Request) -> Call:
-        _check_accept(request)
+        answer = self._replies.kind(request.headers.get(b"accept"))
         kind = content_type(request)
-        if kind in _AS_JSON:
-            values = check_object(parse_json(request.body), "an object of tensors by input name")
-        elif kind == b"multipart/form-data":
-            values = multipart.read(request.headers[b"content-type"], request.body)
-        else:
+        if kind in _AS_JSON or (kind == _BYTES and request.body[:1] in (b"{", b"")):
+            asked = check_object(parse_tensors(request.body), "an object of tensors by input name")
+            inputs, form = self._inputs(asked)
+            return self._call(inputs, form, answer)
+        if kind != _BYTES and kind not in _OTHERS:
             raise UnsupportedMedia(f"{kind.decode('latin-1')} is not taken here; send {ACCEPTED}")
-        return self.call(values)
+        call = Call({}, 1, partial(as_json, BATCH))
+        call.slow = answer != JSON
+        call.prepare = partial(self._prepare, call, kind, request, answer)
+        return call
 
     def call(self, values: Mapping[str, Any]) -> Call:
         """Values by input name, checked."""
+        inputs, form = self._inputs(values)
+        return self._call(inputs, form, JSON)
+
+    def error(self, error: InvalidInput) -> bytes:
+        detail = error.details[0] if error.details else {}
+        return dump_json({"error": error.message, "code": error.code, **detail})
+
+    def _call(self, inputs: dict[str, Array], form: int, answer: bytes) -> Call:
+        rows = self._signature.count(inputs)
+        if answer == JSON:
+            return Call(inputs, rows, partial(as_json, form))
+        call = Call(inputs, rows, self._replies.writer(answer, form))
+        call.slow = True
+        return call
+
+    def _prepare(self, call: Call, kind: bytes, request: Request, answer: bytes) -> None:
+        from mlserve.runtime.protocols.eval_bodies import Bodies  # not before the first body that is not JSON
+
+        values = Bodies(self._model).read(kind, request.headers[b"content-type"], request.body)
+        inputs, form = self._inputs(values)
+        call.inputs, call.rows = inputs, self._signature.count(inputs)
+        call.encode = partial(as_json, form) if answer == JSON else self._replies.writer(answer, form)
+
+    def _inputs(self, values: Mapping[str, Any]) -> tuple[dict[str, Array], int]:
+        """The arrays, and how they came."""
         signature = self._signature
         signature.check_names(values)
         inputs: dict[str, Array] = {}
@@ -80,55 +111,36 @@ class Eval:
         for name, value in values.items():
             single = signature.singles.get(name)
             if single is not None and type(value) is float and -single.limit <= value <= single.limit:
-                inputs[name], form = np.array(value, dtype=single.dtype, ndmin=single.rank), _SINGLE
+                inputs[name], form = np.array(value, dtype=single.dtype, ndmin=single.rank), SINGLE
             else:
                 tensor = signature.tensor(name)
-                inputs[name], form = fit(from_json(value, tensor), tensor)
+                array = value if isinstance(value, np.ndarray) else from_json(value, tensor)
+                inputs[name], form = fit(array, tensor)
             forms.add(form)
-        form = _BATCH if _BATCH in forms or not forms else max(forms)
-        return Call(inputs, signature.count(inputs), partial(_encode, form))
-
-    def act(self) -> Mapping[str, Callable[[Request], Any]]:
-        return {}
-
-    def error(self, error: InvalidInput) -> bytes:
-        detail = error.details[0] if error.details else {}
-        return dump_json({"error": error.message, "code": error.code, **detail})
+        return inputs, BATCH if BATCH in forms or not forms else max(forms)
 
 
 def fit(array: Array, tensor: Tensor) -> tuple[Array, int]:
     """The array in the rank the model declares, and whether it came as batch, as one row or as a single value."""
     want = tensor.shape
     if want is None:
-        return array, _BATCH
+        return array, BATCH
     came, rank = array.shape, len(want)
     if len(came) == rank:
-        form = _BATCH if rank else _SINGLE
+        form = BATCH if rank else SINGLE
     elif came == ():
-        array, form = array.reshape((1,) * rank), _SINGLE
+        array, form = array.reshape((1,) * rank), SINGLE
     elif len(came) == rank - 1 and want[0] in (-1, 1) and (came == want[1:] or fits((want[0], *came), tensor)):
-        array, form = array[None], _ROW
+        array, form = array[None], ROW
     elif len(came) == 1 and rank == 2 and want[1] == 1:
-        array, form = array[:, None], _BATCH  # a column
+        array, form = array[:, None], BATCH  # a column
+    elif came == (0,) and want[0] == -1:
+        array, form = array.reshape([0, *(max(size, 0) for size in want[1:])]), BATCH  # no rows
     else:
         raise bad(tensor, f"shape {list(came)}")
     if fits(array.shape, tensor):
         return array, form
     raise bad(tensor, f"shape {list(came)}")
-
-
-def _encode(form: int, outputs: Mapping[str, Array]) -> Reply:
-    if form == _BATCH:
-        return dump_json({name: jsonable(array) for name, array in outputs.items()}), JSON, b""
-    return dump_json({name: jsonable(_shortened(array, form)) for name, array in outputs.items()}), JSON, b""
-
-
-def _shortened(array: Array, form: int) -> Array:
-    if array.ndim and array.shape[0] == 1:
-        array = array[0:1].reshape(array.shape[1:])
-    if form == _SINGLE and array.size == 1:
-        array = array.reshape(())
-    return array
 
 
 def _described(tensor: Tensor) -> dict[str, Any]:
@@ -137,9 +149,3 @@ def _described(tensor: Tensor) -> dict[str, Any]:
         "type": type_word(tensor.datatype),
         "shape": None if tensor.shape is None else list(tensor.shape),
     }
-
-
-def _check_accept(request: Request) -> None:
-    accept = request.headers.get(b"accept")
-    if accept and b"image/" in accept and b"*/*" not in accept and b"json" not in accept:
-        raise UnsupportedMedia("only application/json can be answered here; change the Accept header")
