@@ -27,14 +27,15 @@ from mlserve.runtime.report import Report, log
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.spec import Spec
 from mlserve.runtime.warm_up import warm_up
+from mlserve.runtime.watchdog import Health, health
 
-START_FAILED = 70
+START_FAILED, HUNG = 70, 71
 _LAME_DUCK = 0.3
 _BACKLOG = 1024
 
 
 def run(spec: Spec) -> int:
-    """Serve until SIGTERM; the exit status: 0, or 70 for a start that failed and was reported."""
+    """Serve until SIGTERM; the exit status: 0, 70 for a failed start that was reported, 71 for a processor that hangs."""
     return _new_loop().run_until_complete(Instance(spec).live())
 
 
@@ -49,6 +50,7 @@ class Instance:
         self._http = HttpServer(self._app.handle, Limits(body=spec.max_body))
         self._http.rpc = cache(self._rpc)
         self._stop = asyncio.Event()
+        self._health = Health.GOOD
 
     async def live(self) -> int:
         loop = asyncio.get_running_loop()
@@ -80,6 +82,8 @@ class Instance:
             return failed
         self._open(*failed)
         await stopping
+        if self._health is Health.HUNG:
+            return HUNG  # the supervisor starts another one
         await self._drain()
         listener.close()
         self._http.close()
@@ -97,7 +101,9 @@ class Instance:
         try:
             with self._report.phase("load"):
                 processor = load(self._spec, self._metrics)
-                model = Model(self._spec.service, self._spec.version, Signature(processor.metadata()))
+                model = Model(
+                    self._spec.service, self._spec.version, Signature(processor.metadata()), self._spec.config
+                )
             phase = "warm-up"
             with self._report.phase("warm-up"):
                 sample = warm_up(processor, model, self._spec.warm_up_path)
@@ -111,7 +117,7 @@ class Instance:
 
     def _open(self, processor: Loaded, model: Model, planned: Plan, wished: Asked) -> None:
         self._app.serve(model, Dispatcher(processor, model.signature.metadata, planned, self._metrics), wished)
-        self._report.facts({**_facts(model, planned, self._spec), **wished.state()})
+        self._report.facts({**_facts(processor, planned, self._spec), **wished.state()})
         gc.collect()
         gc.freeze()
         self._app.ready = True
@@ -138,10 +144,23 @@ class Instance:
         while True:
             await asyncio.sleep(self._http.limits.tick)
             self._http.tick()
+            if self._app.dispatcher is not None:
+                self._look_after(self._app.dispatcher)
+
+    def _look_after(self, dispatcher: Dispatcher) -> None:
+        dispatcher.sequences.tick()
+        stuck = dispatcher.queue.stuck
+        now, before = health(stuck, self._spec.keepalive_ms / 1000), self._health
+        if now is before or self._stop.is_set():
+            return
+        self._health, self._app.ready = now, now is Health.GOOD
+        log("slots", health=now.value, busy=dispatcher.queue.running, overdue_seconds=round(stuck, 1))
+        if now is Health.HUNG:
+            self._stop.set()
 
 
-def _facts(model: Model, planned: Plan, spec: Spec) -> dict[str, Any]:
-    own = dict(model.signature.metadata.facts or {})
+def _facts(processor: Loaded, planned: Plan, spec: Spec) -> dict[str, Any]:
+    own = dict(processor.metadata().facts or {})
     threads = {
         **own.pop("threads", {}),
         "workers": planned.slots,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ _DATATYPES = {
     "tensor(int64)": "INT64", "tensor(float16)": "FP16", "tensor(float)": "FP32", "tensor(double)": "FP64",
     "tensor(string)": "BYTES",
 }  # fmt: skip
+_ZEROS = {"O": "", "U": "", "S": b""}
 _TABLES = {"seq(map(int64,tensor(float)))": "FP32", "seq(map(string,tensor(float)))": "FP32"}
 """What converters of scikit-learn models give for probabilities by default (ZipMap)."""
 
@@ -29,10 +32,14 @@ def create(place: Place) -> OnnxProcessor:
 
 
 class OnnxProcessor:
-    """One session. Spinning is off: its cores are shared with the event loop and the gateway."""
+    """One session. Spinning is off: its cores are shared with the event loop and the gateway.
+
+    It begins with one thread to a call, for several calls at once use the cores best; warm-up measures whether.
+    """
 
     def __init__(self, place: Place) -> None:
-        self._threads, self._gpu = place.threads, place.gpu
+        self._gpu = place.gpu
+        self._open: Callable[[int], Any] | None = None
         self._session: Any = None
         self._metadata = Metadata()
         self._outputs: list[str] = []
@@ -43,17 +50,30 @@ class OnnxProcessor:
         import onnxruntime as ort
 
         ort.set_default_logger_severity(3)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = int(config.get("intra_op_num_threads", self._threads))
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers = self._providers(ort, config)
+
+        def session(threads: int) -> Any:
+            options = ort.SessionOptions()
+            options.intra_op_num_threads = threads
+            options.inter_op_num_threads = 1
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            return ort.InferenceSession(str(path), options, providers=providers)
+
+        asked = config.get("intra_op_num_threads")
+        threads = 1 if asked is None else int(asked)
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=self._providers(ort, config))
-        except StartFailure:
-            raise
+            self._session = session(threads)
         except Exception as exc:
             raise _failure(path, exc) from exc
-        self._describe(ort.__version__, options.intra_op_num_threads)
+        self._open = session if asked is None else None
+        self._describe(ort.__version__, threads)
+
+    def resize(self, threads: int) -> None:
+        """Compute each call on so many threads, unless the model's config says how many."""
+        if self._open is not None:
+            self._session = self._open(threads)
+            facts = {**(self._metadata.facts or {}), "threads": {"onnxruntime": threads}}
+            self._metadata = replace(self._metadata, facts=facts)
 
     def metadata(self) -> Metadata:
         return self._metadata
@@ -61,6 +81,8 @@ class OnnxProcessor:
     def predict(self, inputs: Arrays) -> Arrays:
         if self._finite:
             require_finite(inputs, self._finite)
+        if self._metadata.rows and not len(next(iter(inputs.values()))):
+            return self._nothing(inputs)
         outputs = dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
         for name in self._maps:
             outputs[name] = _table(outputs[name])
@@ -76,6 +98,14 @@ class OnnxProcessor:
                 'change "providers" in model_config, or gpu in metadata',
             )
         return asked
+
+    def _nothing(self, inputs: Arrays) -> Arrays:
+        """No rows in, no rows out: some operators of ONNX Runtime (LSTM) end the whole process when asked with none."""
+        import numpy as np
+
+        one = {name: np.full((1, *array.shape[1:]), _ZEROS.get(array.dtype.kind, 0), array.dtype)
+               for name, array in inputs.items()}  # fmt: skip
+        return {name: array[:0] for name, array in self.predict(one).items()}
 
     def _describe(self, version: str, threads: int) -> None:
         nodes, outputs = self._session.get_inputs(), self._session.get_outputs()
