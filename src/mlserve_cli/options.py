@@ -42,6 +42,16 @@ Changes = Annotated[
     list[str] | None,
     Option("--set", help="Change a field, e.g. metadata.cpu=2; may be repeated", metavar="FIELD=VALUE"),
 ]
+Safe = Annotated[
+    bool, Option("--require-safe", help="Refuse model files that can run code when they are read, such as pickles")
+]
+
+
+def changes(set: list[str] | None, require_safe: bool) -> list[str]:
+    """What --set and --require-safe change together."""
+    return [*(set or ()), *(["require_safe=true"] if require_safe else ())]
+
+
 NoWait = Annotated[bool, Option("--no-wait", help="Return at once, don't wait for the result")]
 Timeout = Annotated[str | None, Option("--timeout", help="Wait this long at most, e.g. 5m", metavar="TIME")]
 Yes = Annotated[bool, Option("-y", "--yes", help="Don't ask")]

@@ -146,9 +146,22 @@ def _of_this_machine(error: OSError) -> MlserveError:
 
 def examined(descriptor: Descriptor, paths: Mapping[str, str]) -> Finding | None:
     """What the files of a version say: of its model, or of all steps of its pipeline. Raises as `examine` does."""
+    look = safely if descriptor.require_safe else examine
     if descriptor.pipeline:
-        return examine_steps(descriptor, paths, examine)
-    return examine(paths, descriptor.model_entry)
+        return examine_steps(descriptor, paths, look)
+    return look(paths, descriptor.model_entry)
+
+
+def safely(paths: Mapping[str, str], entry: str | None = None) -> Finding | None:
+    """As `examine`; refuses what can run code when it is read, before anything is started."""
+    finding = examine(paths, entry)
+    if finding is not None and finding.runs_code:
+        raise InvalidInput(
+            f"require_safe is set, and {finding.file or Path(paths['/model_path']).name} is refused: {finding.runs_code}",
+            hint="save it as ONNX or skops, or take require_safe out for a file that you trust",
+            details=[{"cause": "unsafe-model"}],
+        )
+    return finding
 
 
 def examine(paths: Mapping[str, str], entry: str | None = None) -> Finding | None:

@@ -25,6 +25,8 @@ class Finding:
     """Python modules that loading it imports."""
     dangerous: tuple[str, ...] = ()
     """What loading it would use that a model has no need of: ``os.system``."""
+    runs_code: str = ""
+    """Why reading it can run code that it brings; empty: it can't, or that is not known."""
     problems: tuple[str, ...] = ()
     """Why it can't be used. Anything here means: don't try."""
     notes: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from mlserve import connect
 from mlserve.errors import InvalidInput
 from mlserve_cli import report
 from mlserve_cli.follow import settle, uploading
-from mlserve_cli.options import Changes, Name, NoWait, Output, Timeout, seconds
+from mlserve_cli.options import Changes, Name, NoWait, Output, Safe, Timeout, changes, seconds
 from mlserve_cli.render import Format, show
 from mlserve_cli.show import changed
 
@@ -21,18 +21,19 @@ def command(
         Path | None, Argument(metavar="FILE", help="The new descriptor; without it, --set changes the newest version's")
     ] = None,
     set: Changes = None,
+    require_safe: Safe = False,
     no_wait: NoWait = False,
     timeout: Timeout = None,
     output: Output = Format.table,
 ) -> None:
     """Update a service."""
     seconds(timeout or "0")
-    if file is None and not set:
+    if file is None and not set and not require_safe:
         raise InvalidInput("nothing to change", hint="give a descriptor's FILE, or --set metadata.cpu=2")
     with uploading() as on_upload:
         service = connect().services.get(name)
         before = service.to_dict().get("wished") or {}
-        service = service.update(file, set=set or (), on_upload=on_upload)
+        service = service.update(file, set=changes(set, require_safe), on_upload=on_upload)
     report.warnings(service.to_dict().get("warnings") or ())
     _say_what_changed(before, service.to_dict().get("wished") or {})
     service = settle(service, no_wait=no_wait, timeout=timeout, undo=f"mlserve update {name} with the old FILE")

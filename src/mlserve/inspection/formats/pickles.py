@@ -70,6 +70,7 @@ def _finding(trace: Trace, notes: list[str], problems: list[str]) -> Finding:
         versions=_versions(trace),
         modules=tuple(modules),
         dangerous=(*found, "a name that it computes") if trace.hidden else found,
+        runs_code="a pickle can run code when it is read",
         problems=tuple(problems),
         notes=tuple(notes),
         facts={"class": f"{trace.root.module}.{trace.root.name}"} if isinstance(trace.root, Made) else {},
