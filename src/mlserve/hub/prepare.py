@@ -156,10 +156,11 @@ def safely(paths: Mapping[str, str], entry: str | None = None) -> Finding | None
     """As `examine`; refuses what can run code when it is read, before anything is started."""
     finding = examine(paths, entry)
     if finding is not None and finding.runs_code:
+        name = finding.file or Path(paths["/model_path"]).name
         raise InvalidInput(
-            f"require_safe is set, and {finding.file or Path(paths['/model_path']).name} is refused: {finding.runs_code}",
+            f"require_safe is set, and {name} is refused: {finding.runs_code}",
             hint="save it as ONNX or skops, or take require_safe out for a file that you trust",
-            details=[{"cause": "unsafe-model"}],
+            details=[{"cause": "unreadable-model"}],
         )
     return finding
 
