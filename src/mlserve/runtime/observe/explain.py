@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ REQUIREMENTS: tuple[str, ...] = ("shap>=0.46",)
 _LINES = 4096
 _SOON = 0.001
 _TREES = ("Forest", "Trees", "Tree", "Boosting", "XGB", "LGBM", "CatBoost", "Booster")
+_AUTO = 'write "method": "auto", or "convert": "never" so that the model is served by its own library'
 _HINT = 'give rows to compare with: "explain": {"background": "train.csv"}'
 
 
@@ -40,7 +42,7 @@ class Explainer:
         background = self._background(wished, sample)
         self.output = _explained(metadata, self._ask(background[:1]))
         asked = str(wished.get("method") or "auto")
-        native = getattr(processor, "native", None)
+        native = getattr(processor, "estimator", None)
         self.method, self._explain = _choose(shap, asked, native, self._answers, background)
         sys.setswitchinterval(_SOON)  # its loops are long: predictions must not wait 5 ms for their turn
         self._explain(background[:1])  # compiles
@@ -107,16 +109,22 @@ def _choose(
         raise StartFailure(
             "not-explainable",
             f'"method": "{asked}" needs such a model, and what is served is {served}',
-            'write "method": "auto", or "convert": "never" so that the model is served by its own library',
+            _AUTO,
         )
-    if asked == "tree" or (asked == "auto" and tree):
-        found = _exact(lambda: _tree(shap, native, answers, background), answers, background)
-        if found is not None or asked == "tree":
-            return "tree", found or _tree(shap, native, answers, background)
-    if asked == "linear" or (asked == "auto" and line):
-        found = _exact(lambda: _called(shap.LinearExplainer(native, background)), answers, background)
-        if found is not None or asked == "linear":
-            return "linear", found or _called(shap.LinearExplainer(native, background))
+    made: list[tuple[str, Callable[[], Explain]]] = []
+    if tree and asked in ("auto", "tree"):
+        ways = ({}, {"model_output": "probability"})
+        made += [("tree", partial(_tree, shap, native, answers, background, way)) for way in ways]
+    if line and asked in ("auto", "linear"):
+        made.append(("linear", lambda: _called(shap.LinearExplainer(native, background))))
+    for name, make in made:
+        found = _exact(make, answers, background)
+        if found is not None:
+            return name, found
+    if asked in ("tree", "linear"):
+        raise StartFailure(
+            "not-explainable", f"SHAP's {asked} explainer does not explain what this {kind} answers", _AUTO
+        )
     if asked == "kernel":
         return "kernel", _kernel(shap, answers, background)
     masker = shap.maskers.Independent(background, max_samples=len(background))
@@ -133,9 +141,9 @@ def _exact(make: Callable[[], Explain], answers: Callable[[Array], Array], backg
     return explain if np.allclose(values.sum(axis=1) + base, answers(background[:3]), atol=1e-3) else None
 
 
-def _tree(shap: Any, native: Any, answers: Callable[[Array], Array], background: Array) -> Explain:
-    classifier = hasattr(native, "predict_proba")
-    told = {"model_output": "probability"} if classifier and "Forest" not in type(native).__name__ else {}
+def _tree(
+    shap: Any, native: Any, answers: Callable[[Array], Array], background: Array, told: Mapping[str, str]
+) -> Explain:
     explainer = shap.TreeExplainer(native, background, feature_perturbation="interventional", **told)
     count = answers(background[:1]).reshape(1, -1).shape[1]
 
