@@ -113,7 +113,7 @@ def _choose(
         )
     made: list[tuple[str, Callable[[], Explain]]] = []
     if tree and asked in ("auto", "tree"):
-        ways = ({}, {"model_output": "probability"})
+        ways: tuple[dict[str, str], ...] = ({}, {"model_output": "probability"})
         made += [("tree", partial(_tree, shap, native, answers, background, way)) for way in ways]
     if line and asked in ("auto", "linear"):
         made.append(("linear", lambda: _called(shap.LinearExplainer(native, background))))
