@@ -87,7 +87,8 @@ def _metadata(attempt: Attempt, native: Loaded | None) -> Metadata:
 
 def _found(job: Job) -> Path:
     module = import_module(f"mlserve.runtime.processors.{job.processor}")
-    return find_model(Place(Path(job.model_path), job.model_entry), getattr(module, "SUFFIXES", ()))
+    place = Place(Path(job.model_path), job.model_entry)
+    return find_model(place, getattr(module, "SUFFIXES", ()), getattr(module, "MARKERS", ()))
 
 
 def _spec(job: Job) -> Spec:
@@ -132,8 +133,8 @@ def _batches(job: Job, attempt: Attempt, native: Loaded) -> Iterator[Batch]:
 
 def _facts(attempt: Attempt, form: Any) -> dict[str, Any]:
     opset = max((one.version for one in attempt.model.opset_import if one.domain in ("", "ai.onnx")), default=0)
-    with_version = [name.split(">")[0] for name in form.REQUIREMENTS if not name.startswith("onnx")][:1]
-    converter = f"{with_version[0]} {version(with_version[0])}" if with_version else f"mlserve {form.VERSION}"
+    package = getattr(form, "CONVERTER", "")
+    converter = f"{package} {version(package)}" if package else f"mlserve's own, version {form.VERSION}"
     return {"opset": opset, "converter": converter}
 
 

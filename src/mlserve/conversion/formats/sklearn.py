@@ -17,6 +17,7 @@ from mlserve.runtime.processors.sklearn import SklearnProcessor
 
 REQUIREMENTS: tuple[str, ...] = ("skl2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.17")
 VERSION = "1"
+CONVERTER = "skl2onnx"
 
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 

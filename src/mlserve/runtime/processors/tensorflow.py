@@ -56,6 +56,11 @@ class TensorflowProcessor:
     def metadata(self) -> Metadata:
         return self._metadata
 
+    @property
+    def function(self) -> Any:
+        """The signature that answers, for who converts it."""
+        return self._function
+
     def predict(self, inputs: Arrays) -> Arrays:
         convert = self._tf.convert_to_tensor
         outputs = self._function(**{name: convert(array) for name, array in inputs.items()})
