@@ -150,7 +150,6 @@ FAILURES = {
         "missing-model", "/nowhere/w.bin", [("processor.py", 2)],
     ),
     "no class": ("x = 1\n", "bad-entry", "no class", []),
-    "async predict": ("class Mine:\n    async def predict(self, inputs): ...\n", "bad-entry", "async", []),
     "a BaseException": (
         "import asyncio\nraise asyncio.CancelledError\n", "import-exception", "CancelledError", [("processor.py", 2)],
     ),

@@ -35,7 +35,7 @@ _BACKLOG = 1024
 
 
 def run(spec: Spec) -> int:
-    """Serve until SIGTERM; the exit status: 0, 70 for a failed start that was reported, 71 for a processor that hangs."""
+    """Serve until SIGTERM; the exit status: 0, 70 for a start that failed, 71 for a processor that hangs."""
     return _new_loop().run_until_complete(Instance(spec).live())
 
 
