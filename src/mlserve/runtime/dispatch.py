@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from time import perf_counter
@@ -15,6 +16,7 @@ from mlserve.runtime.processors.base import Context, Loaded, Metadata
 from mlserve.runtime.protocols.base import Call
 from mlserve.runtime.queue import Plan, Queue
 from mlserve.runtime.sequences import Sequences
+from mlserve.runtime.signature import no_rows
 from mlserve.runtime.streams import Stream
 from mlserve.runtime.tensors import Array
 from mlserve.runtime.trouble import reason, trouble
@@ -34,12 +36,17 @@ class Dispatcher:
         self.sequences = Sequences(self.queue.submit, self.queue.watch, self._refuse, waiting=plan.waiting)
         self._metrics, self._metadata = metrics, metadata
         self._kin = _kin(metadata)
+        self._nothing = no_rows(metadata)
         self._timed = metadata.platform == "pipeline"
         self._gauges()
 
     def submit(self, call: Call, done: Callable[[Outcome], None], deadline: float) -> Job:
         """Have a call answered within ``deadline`` seconds. Raises QueueFull; InvalidInput for a broken sequence."""
         job = Job(call.inputs, call.rows, self._kin(call.inputs), done, deadline)
+        if not call.rows and self._nothing is not None:
+            self.in_flight += 1
+            asyncio.get_running_loop().call_soon(self._say_nothing, job, self._nothing)
+            return job
         self._take_in(job, call)
         return job
 
@@ -111,6 +118,12 @@ class Dispatcher:
             job.done(outcome)
         except Exception as exc:  # noqa: BLE001 - one reply that goes wrong must not take the others of its batch
             trouble(exc, what="writing the answer failed")
+
+    def _say_nothing(self, job: Job, outputs: Mapping[str, Array]) -> None:
+        """No rows in, no rows out: most models were never asked that, and some fail."""
+        if not job.answered:
+            job.answered = True
+            self._answered(job, outputs)
 
     def _refuse(self, job: Job, full: QueueFull) -> None:
         job.answered = True

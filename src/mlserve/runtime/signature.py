@@ -88,6 +88,14 @@ class Signature:
         return tuple((name, inputs[name].shape[1:]) for name in sorted(inputs))
 
 
+def no_rows(metadata: Metadata) -> dict[str, Array] | None:
+    """The outputs for inputs without rows; ``None`` where the model does not say how they would look."""
+    outputs = metadata.outputs
+    if not metadata.rows or not outputs or any(not t.datatype or not t.shape for t in outputs):
+        return None
+    return {t.name: np.empty((0, *(max(size, 0) for size in (t.shape or ())[1:])), DTYPES[t.datatype]) for t in outputs}
+
+
 def _single(tensor: Tensor) -> Single | None:
     dtype = DTYPES.get(tensor.datatype)
     if dtype not in FINITE or tensor.shape is None or any(size not in (-1, 1) for size in tensor.shape):

@@ -14,7 +14,9 @@ from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols.base import (
     JSON,
     Call,
+    Encode,
     Model,
+    Reply,
     UnsupportedMedia,
     check_object,
     content_type,
@@ -72,9 +74,10 @@ class Eval:
             return self._call(inputs, form, answer)
         if kind != _BYTES and kind not in _OTHERS:
             raise UnsupportedMedia(f"{kind.decode('latin-1')} is not taken here; send {ACCEPTED}")
-        call = Call({}, 1, partial(as_json, BATCH))
+        written = _Written()
+        call = Call({}, 1, written)
         call.slow = answer != JSON
-        call.prepare = partial(self._prepare, call, kind, request, answer)
+        call.prepare = partial(self._prepare, call, written, kind, request, answer)
         return call
 
     def call(self, values: Mapping[str, Any]) -> Call:
@@ -88,19 +91,20 @@ class Eval:
 
     def _call(self, inputs: dict[str, Array], form: int, answer: bytes) -> Call:
         rows = self._signature.count(inputs)
-        if answer == JSON:
-            return Call(inputs, rows, partial(as_json, form))
-        call = Call(inputs, rows, self._replies.writer(answer, form))
-        call.slow = True
+        call = Call(inputs, rows, self._writer(answer, form))
+        call.slow = answer != JSON
         return call
 
-    def _prepare(self, call: Call, kind: bytes, request: Request, answer: bytes) -> None:
+    def _writer(self, answer: bytes, form: int) -> Encode:
+        return partial(as_json, form) if answer == JSON else self._replies.writer(answer, form)
+
+    def _prepare(self, call: Call, written: _Written, kind: bytes, request: Request, answer: bytes) -> None:
         from mlserve.runtime.protocols.eval_bodies import Bodies  # not before the first body that is not JSON
 
         values = Bodies(self._model).read(kind, request.headers[b"content-type"], request.body)
         inputs, form = self._inputs(values)
         call.inputs, call.rows = inputs, self._signature.count(inputs)
-        call.encode = partial(as_json, form) if answer == JSON else self._replies.writer(answer, form)
+        written.writer = self._writer(answer, form)
 
     def _inputs(self, values: Mapping[str, Any]) -> tuple[dict[str, Array], int]:
         """The arrays, and how they came."""
@@ -118,6 +122,15 @@ class Eval:
                 inputs[name], form = fit(array, tensor)
             forms.add(form)
         return inputs, BATCH if BATCH in forms or not forms else max(forms)
+
+
+class _Written:
+    """Writes outputs in the form that the inputs turn out to have."""
+
+    writer: Encode
+
+    def __call__(self, outputs: Mapping[str, Array]) -> Reply:
+        return self.writer(outputs)
 
 
 def fit(array: Array, tensor: Tensor) -> tuple[Array, int]:
