@@ -105,8 +105,8 @@ def _pipeline(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
     for mistake in mistakes_of(descriptor.pipeline):
         place = ("pipeline", *map(str, mistake.place))
         yield detail(shaped.written.get(place) or pointer_of(place), "invalid", mistake.message)
-    for name in ("model_path", "model_entry", "model_config", "processor_path", "processor_entry"):
-        if getattr(descriptor, "config" if name == "model_config" else name):
+    for name in ("model_path", "model_entry", "processor_path", "processor_entry"):
+        if getattr(descriptor, name):
             yield _at(shaped, name, "conflict", f"{name} beside pipeline: write it in the step that it belongs to")
 
 

@@ -82,15 +82,30 @@ class PythonProcessor:
 
 
 def import_file(file: Path) -> ModuleType:
-    """The user's file as a module of its own name, so that pickles and its own imports find it."""
-    name = file.stem if file.stem not in sys.modules else f"processor_{file.stem}"
+    """The user's file as a module of its own name, so that pickles and its own imports find it. Read once."""
+    known = next((module for name, module in _names(file) if getattr(module, "__file__", None) == str(file)), None)
+    if known is not None:
+        return known  # another step of the same pipeline
+    name = next(name for name, module in _names(file) if module is None)
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise StartFailure("bad-entry", f"{file.name} is not a Python file", _EXAMPLE)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]  # half a module is none
+        raise
     return module
+
+
+def _names(file: Path) -> Iterator[tuple[str, ModuleType | None]]:
+    """What its module may be called, and what is called so already: of equal names, later ones get a number."""
+    yield file.stem, sys.modules.get(file.stem)
+    for number in range(len(sys.modules)):
+        name = f"processor_{file.stem}" + (f"_{number}" if number else "")
+        yield name, sys.modules.get(name)
 
 
 def _entry(place: Place) -> tuple[Path, str, str]:
