@@ -103,7 +103,7 @@ class InferReader:
         asked["outputs"] = [{"name": out.name, "parameters": parameters(out.parameters)} for out in request.outputs]
         rows = self._signature.count(cast("Mapping[str, Array]", names))  # which looks at their shapes alone
         contents = None
-        if not raw:
+        if inputs and not raw:
             contents = {item.name: self._typed(item, given) for item, given in zip(inputs, request.inputs, strict=True)}
         return Head(inputs, rows, contents, self._writer.wishes(asked), wishes(asked), final)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from mlserve.runtime.http2 import hpack
@@ -42,8 +43,8 @@ class Exchange:
 
     def gone(self) -> None:
         self._release()
-        request = self._request
-        if request is not None and request.on_gone is not None and not request.answered:
+        request, self._request = self._request, None
+        if request is not None and request.on_gone is not None:
             request.answered = True
             request.on_gone()
 
@@ -51,6 +52,7 @@ class Exchange:
 
     def send(self, request: Request, status: int, body: bytes, content_type: bytes, extra: bytes) -> None:
         """The whole reply."""
+        self._request = None
         block = self._head(request, status, content_type, extra, len(body))
         if not body or request.method == "HEAD" or status == 204:
             self._stream.begin(block, last=True)
@@ -58,6 +60,21 @@ class Exchange:
             self._stream.begin(block)
             self._stream.send((body,), len(body))
             self._stream.finish()
+
+    def begin(self, request: Request, status: int, content_type: bytes, extra: bytes) -> None:
+        """The head of a reply in parts."""
+        self._stream.on_room = partial(_drained, request)
+        self._stream.begin(self._head(request, status, content_type, extra, None))
+
+    def write(self, request: Request, data: bytes) -> bool:
+        """One part. False: the client has not taken those before it."""
+        self._stream.send((data,), len(data))
+        return not self._stream.crowded
+
+    def end(self, request: Request) -> None:
+        """The reply is whole."""
+        self._request = self._stream.on_room = None
+        self._stream.finish()
 
     def _head(self, request: Request, status: int, content_type: bytes, extra: bytes, length: int | None) -> bytes:
         fields = [(b":status", b"%d" % status)]
@@ -81,3 +98,8 @@ class Exchange:
     def _release(self) -> None:
         self._stream.connection.receiving.held -= self._size
         self._chunks, self._size = [], 0
+
+
+def _drained(request: Request) -> None:
+    if request.on_drain is not None:
+        request.on_drain()
