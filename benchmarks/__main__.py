@@ -1,10 +1,21 @@
-"""All benchmarks, or those named: `python -m benchmarks [cli] [first_answer] [many_services]`."""
+"""All benchmarks, or those named: `python -m benchmarks [cli] [first_answer] [many_services] [peers]`.
+
+One alone takes options of its own: `python -m benchmarks peers --only triton --rounds 3`. On request only: `soak`,
+`random_bodies`.
+"""
 
 import importlib
 import sys
+from itertools import takewhile
 
-ALL = ("cli", "first_answer", "many_services")
+ALL = ("cli", "first_answer", "many_services", "peers")
+WITH_OPTIONS = ("peers", "soak", "random_bodies")
 
-for name in sys.argv[1:] or ALL:
+named = list(takewhile(lambda word: not word.startswith("-"), sys.argv[1:]))
+names, options = named or list(ALL), sys.argv[1 + len(named) :]
+if options and (len(names) != 1 or names[0] not in WITH_OPTIONS):
+    raise SystemExit(f"options go with one name of: {', '.join(WITH_OPTIONS)}")
+for name in names:
     print(f"\n### {name}\n", flush=True)
-    importlib.import_module(f"benchmarks.{name}").main()
+    module = importlib.import_module(f"benchmarks.{name}")
+    module.main(options) if name in WITH_OPTIONS else module.main()

@@ -1,0 +1,1 @@
+"""The parts of a comparison between servers: environments, models, load, figures."""
