@@ -8,9 +8,10 @@ from typing import Any
 from mlserve.errors import InvalidInput
 from mlserve.runtime.processors.base import Sequence
 
-_RESERVED = frozenset(
+RESERVED = frozenset(
     ("sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "binary_data_output", "headers")
 )
+"""Parameters that the protocol gives a meaning."""
 _MOST = 2**64
 
 
@@ -22,7 +23,7 @@ def wishes(asked: Mapping[str, Any]) -> dict[str, Any]:
         return found
     if not isinstance(parameters, Mapping):
         raise InvalidInput('"parameters" wants an object')
-    found["parameters"] = {name: _plain(name, value) for name, value in parameters.items() if name not in _RESERVED}
+    found["parameters"] = {name: _plain(name, value) for name, value in parameters.items() if name not in RESERVED}
     if "priority" in parameters:
         found["priority"] = _whole("priority", parameters["priority"])
     if timeout := _whole("timeout", parameters.get("timeout", 0)):
