@@ -33,6 +33,17 @@ class Format(Protocol):
         """What the file says; damage is a problem in the finding, never an exception."""
 
 
+class Folder(Protocol):
+    """A format that is a folder: it has these beside what `Format` asks for."""
+
+    MARKERS: tuple[str, ...]
+    """Names of files, one of which makes a folder a model of this format."""
+
+    @staticmethod
+    def read_folder(path: Path) -> Finding:
+        """What the model in the folder says; without a format where it is none of ours."""
+
+
 def inspect(path: Path) -> Finding:
     """What the model at ``path`` says of itself: a file, or a folder with one. Never raises, runs nothing."""
     try:
@@ -80,6 +91,8 @@ def _folder(path: Path) -> Finding:
     files = list(_files(path))
     if not files:
         return damaged(None, "the folder is empty")
+    if found := _marked(path, files):
+        return found
     known = {suffix for reader in _formats() for suffix in reader.SUFFIXES}
     models = [file for file in files if file.suffix.lower() in known]
     named = [file for file in models if file.stem == "model"]
@@ -96,6 +109,22 @@ def _folder(path: Path) -> Finding:
         else "no model recognised in the folder, it has"
     )
     return Finding(notes=(f"{what}: {shown}{more}",))
+
+
+def _marked(path: Path, files: list[Path]) -> Finding | None:
+    """A model that is a folder: the one nearest to the top; of versions, folders that are numbers, the highest."""
+    for reader in _formats():
+        folders = {file.parent for file in files if file.name in getattr(reader, "MARKERS", ())}
+        least = min((len(folder.parts) for folder in folders), default=0)
+        top = sorted(folder for folder in folders if len(folder.parts) == least)
+        if len(top) > 1 and all(folder.name.isdecimal() for folder in top):
+            top = [max(top, key=lambda folder: int(folder.name))]
+        if len(top) != 1:
+            continue
+        found = cast(Folder, reader).read_folder(top[0])
+        if found.format is not None:
+            return replace(found, file="" if top[0] == path else str(top[0].relative_to(path)))
+    return None
 
 
 def _files(path: Path) -> Iterator[Path]:
