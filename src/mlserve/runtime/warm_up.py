@@ -71,7 +71,7 @@ def synthetic(tensor: Tensor, rows: int = 1) -> Array:
 
 
 def _made_up(processor: Loaded, metadata: Metadata) -> dict[str, Array] | None:
-    required = [tensor for tensor in metadata.inputs if not tensor.optional]
+    required = [tensor for tensor in metadata.inputs if not tensor.optional] or list(metadata.inputs)
     if not required or not metadata.trusted or any(not t.datatype or t.shape is None for t in required):
         return None  # nothing can be guessed: a user's own code may refuse what was made up
     inputs = {tensor.name: synthetic(tensor) for tensor in required}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,8 @@ class CatboostProcessor:
 def _read(catboost: Any, path: Path) -> Any:
     model = catboost.CatBoost()
     try:
+        if path.suffix == ".json":
+            json.loads(path.read_bytes())  # CatBoost itself takes a file that was cut for a smaller model
         model.load_model(str(path), format="json" if path.suffix == ".json" else "cbm")
     except (catboost.CatBoostError, ValueError, TypeError) as exc:
         text = " ".join(str(exc).split())[:300]

@@ -50,6 +50,7 @@ class HuggingfaceProcessor:
         torch.set_num_threads(self._place.threads)
         self._device = _device(torch, self._place)
         transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
         kind = transformers.AutoModelForSequenceClassification if self._task == _TASKS[0] else transformers.AutoModel
         options = {"local_files_only": True, "trust_remote_code": remote}
         self._tokenizer, model = _read(transformers, kind, path, options)
@@ -124,10 +125,10 @@ def _config(path: Path) -> dict[str, Any]:
     file = path / "config.json"
     try:
         found = json.loads(file.read_bytes())
-    except FileNotFoundError as exc:
+    except (FileNotFoundError, NotADirectoryError) as exc:
         raise StartFailure(
             "missing-model",
-            f"there is no config.json in {path.name}, so that it is no Hugging Face model",
+            f"{path.name} is no folder with a config.json, so that it is no Hugging Face model",
             "save model and tokenizer into one folder with save_pretrained(folder), and name that as model_path",
         ) from exc
     except ValueError as exc:

