@@ -16,10 +16,12 @@ from mlserve.descriptor import parse, read_file
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/service.json"))
 ANSWERS = {
+    "image-pipeline": {"digit": [2]},
     "iris": {"species": ["setosa", "versicolor", "virginica"]},
     "own-server": {"progression": 205.8},
     "python-processor": {"digit": [1, 5], "sure": [True, True]},
     "sklearn-pipeline": {"label": ["class_0", "class_1", "class_2"]},
+    "text-pipeline": {"topic": ["flowers", "wine", "houses"]},
     "xgboost": {"label": [0, 1, 0]},
 }
 """What request.json is answered with, or a part of it."""
