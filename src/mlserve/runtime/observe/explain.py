@@ -1,4 +1,4 @@
-"""How much each input counted for an answer, by SHAP: the exact explainer of a tree or line, else any model's."""
+"""How much each input counted for an answer, by SHAP: exactly for trees, lines and few columns, else by sampling."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from mlserve.runtime.tensors import Array
 REQUIREMENTS: tuple[str, ...] = ("shap>=0.46",)
 
 _LINES = 4096
+_FEW = 8
+"""So many columns are asked in every combination: 256 of them, each with every row of the background."""
 _SOON = 0.001
 _TREES = ("Forest", "Trees", "Tree", "Boosting", "XGB", "LGBM", "CatBoost", "Booster")
 _AUTO = 'write "method": "auto", or "convert": "never" so that the model is served by its own library'
@@ -128,6 +130,8 @@ def _choose(
     if asked == "kernel":
         return "kernel", _kernel(shap, answers, background)
     masker = shap.maskers.Independent(background, max_samples=len(background))
+    if asked == "auto" and background.shape[1] <= _FEW:
+        return "exact", _called(shap.explainers.Exact(answers, masker))
     return "permutation", _called(shap.explainers.Permutation(answers, masker, seed=0))
 
 
@@ -144,17 +148,22 @@ def _exact(make: Callable[[], Explain], answers: Callable[[Array], Array], backg
 def _tree(
     shap: Any, native: Any, answers: Callable[[Array], Array], background: Array, told: Mapping[str, str]
 ) -> Explain:
-    explainer = shap.TreeExplainer(native, background, feature_perturbation="interventional", **told)
+    explainer = shap.TreeExplainer(native, _single(background), feature_perturbation="interventional", **told)
     count = answers(background[:1]).reshape(1, -1).shape[1]
 
     def explain(rows: Array) -> tuple[Array, Array]:
-        values = np.asarray(explainer.shap_values(rows, check_additivity=False))
+        values = np.asarray(explainer.shap_values(_single(rows), check_additivity=False))
         base = np.asarray(explainer.expected_value, dtype=np.float64)
         if values.ndim == 2 and count == 2:  # of the second class alone
             values, base = np.stack([-values, values], axis=2), np.array([1 - base, base]).reshape(-1)
         return values, base
 
     return explain
+
+
+def _single(rows: Array) -> Array:
+    """As trees compare them, in single precision: else a row lands on the other side of a split than it is served."""
+    return rows.astype(np.float32).astype(np.float64)
 
 
 def _kernel(shap: Any, answers: Callable[[Array], Array], background: Array) -> Explain:
