@@ -7,6 +7,7 @@ import gc
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from functools import cache
 from time import monotonic
 from typing import Any
@@ -107,6 +108,7 @@ class Instance:
             phase = "warm-up"
             with self._report.phase("warm-up"):
                 sample = warm_up(processor, model, self._spec.warm_up_path)
+                model = replace(model, example=sample)
                 planned = plan(processor, model.signature, self._spec, sample)
                 wished = asked(self._spec, processor, sample, self._metrics)
         except BaseException as exc:  # noqa: BLE001 - whatever it is, it becomes the failure record
@@ -164,7 +166,7 @@ def _facts(processor: Loaded, planned: Plan, spec: Spec) -> dict[str, Any]:
     threads = {
         **own.pop("threads", {}),
         "workers": planned.slots,
-        "inline_rows": planned.inline_rows,
+        "inline_rows": planned.costs.short_rows,
         "batch_rows": planned.batch_rows,
         "queue": planned.waiting,
     }

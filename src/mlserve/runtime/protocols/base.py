@@ -107,6 +107,8 @@ class Model:
     signature: Signature
     config: Mapping[str, Any] = field(default_factory=dict)
     """``model_config``, for what it says of inputs and outputs."""
+    example: Mapping[str, Array] | None = None
+    """Inputs that the model was warmed up with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.protocols.base import Model, RequestFormat
+from mlserve.runtime.protocols.documents import Documents
 from mlserve.runtime.protocols.generate import Generate, generates
 from mlserve.runtime.protocols.v2_control import V2Control
 
 
 def more_formats(model: Model, metrics: Metrics, ready: Callable[[], bool]) -> list[RequestFormat]:
     """By what the model can do."""
-    more: list[RequestFormat] = [V2Control(model, metrics, ready)]
+    more: list[RequestFormat] = [V2Control(model, metrics, ready), Documents(model)]
     if generates(model):
         more.append(Generate(model))
     return more

@@ -1,0 +1,41 @@
+"""GET /openapi.json and /docs: what this service is, for programs and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlserve.errors import InvalidInput
+from mlserve.runtime.protocols.base import Call, Model, Page, simple_error
+from mlserve.runtime.request import Request
+
+_HTML = b"text/html; charset=utf-8"
+
+
+class Documents:
+    """Written when they are asked for."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def infer(self) -> Mapping[str, Callable[[Request], Call]]:
+        return {}
+
+    def read(self) -> Mapping[str, Callable[[], Any]]:
+        return {"/openapi.json": self.openapi, "/docs": self.page}
+
+    def act(self) -> Mapping[str, Callable[[Request], Any]]:
+        return {}
+
+    def error(self, error: InvalidInput) -> bytes:
+        return simple_error(error)
+
+    def openapi(self) -> Any:
+        from mlserve.runtime.protocols.openapi import openapi
+
+        return openapi(self._model)
+
+    def page(self) -> Page:
+        from mlserve.runtime.protocols.docs_page import docs_page
+
+        return Page(docs_page(self._model), _HTML)
