@@ -52,7 +52,7 @@ def test_paths_are_absolute(descriptor: Descriptor) -> None:
 
 def test_a_processor_that_nobody_has_is_refused_with_the_choices() -> None:
     unknown = parse({"name": "a", "processor": "onx", "model_path": "m.onnx", "metadata": {"instance": 1, "cpu": 1}})
-    with pytest.raises(InvalidDescriptor, match="processors: onnx, python") as caught:
+    with pytest.raises(InvalidDescriptor, match="onnx, pmml, python") as caught:
         engine_of(unknown.descriptor)
     assert 'did you mean "onnx"' in caught.value.hint
 

@@ -17,6 +17,7 @@ from mlserve.engines.base import Artifacts, Engine
 from mlserve.errors import InvalidInput, MlserveError
 from mlserve.hub.aside import aside
 from mlserve.hub.conversions import Converter, form_of, served, summary
+from mlserve.hub.fitting import require_fit
 from mlserve.hub.pipelines import examine_steps
 from mlserve.hub.records import Prepared, Version
 from mlserve.inspection import Finding, inspect
@@ -149,7 +150,10 @@ def examined(descriptor: Descriptor, paths: Mapping[str, str]) -> Finding | None
     look = safely if descriptor.require_safe else examine
     if descriptor.pipeline:
         return examine_steps(descriptor, paths, look)
-    return look(paths, descriptor.model_entry)
+    finding = look(paths, descriptor.model_entry)
+    if finding is not None:
+        require_fit(descriptor, finding)
+    return finding
 
 
 def safely(paths: Mapping[str, str], entry: str | None = None) -> Finding | None:
