@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlserve.runtime.processors.base import Arrays, Metadata
+from mlserve.runtime.processors.base import Arrays, Loaded, Metadata
 
 
 class CannotConvert(Exception):
@@ -20,8 +20,9 @@ class Source:
 
     path: Path
     """The model's own file or folder, as the native processor would be given it."""
-    config: dict[str, Any] = field(default_factory=dict)
-    require_safe: bool = False
+    config: dict[str, Any]
+    native: Callable[[], Loaded]
+    """The native processor with the model loaded, the same one each time; loading it takes as long as its library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +57,6 @@ class Attempt:
     metadata: Metadata | None = None
     """As the native processor would say it: for a format that can tell without its library."""
     evidence: Evidence | None = None
+    tabular: bool = True
+    """Missing and far-off numbers mean something to such a model; a network has no rule for them."""
     notes: tuple[str, ...] = ()

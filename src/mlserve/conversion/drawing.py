@@ -25,8 +25,10 @@ class Batch:
     inputs: Arrays
 
 
-def draw(metadata: Metadata, hints: Mapping[str, tuple[Hint, ...]], *, seed: int = 20) -> Iterator[Batch]:
-    """The batches for a model, the same ones for the same model."""
+def draw(
+    metadata: Metadata, hints: Mapping[str, tuple[Hint, ...]], *, tabular: bool = True, seed: int = 20
+) -> Iterator[Batch]:
+    """The batches for a model, the same ones for the same model; ``tabular``: missing and far numbers too."""
     rng = np.random.default_rng(seed)
     rows = _rows(metadata)
     tensors = [tensor for tensor in metadata.inputs if tensor.datatype and tensor.shape is not None]
@@ -43,6 +45,8 @@ def draw(metadata: Metadata, hints: Mapping[str, tuple[Hint, ...]], *, seed: int
     yield batch("no rows", 0, _ordinary)
     if any(hint.values for found in hints.values() for hint in found):
         yield batch("boundary", rows, _boundary)
+    if not tabular:
+        return
     if any(tensor.datatype.startswith("FP") and len(tensor.shape or ()) <= 2 for tensor in tensors):
         yield batch("missing", min(rows, 50), _missing)
     yield batch("far", min(rows, 50), _far)

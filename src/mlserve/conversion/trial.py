@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -54,35 +55,27 @@ def convert(job: Job) -> dict[str, Any]:
 def _first_that_agrees(job: Job) -> dict[str, Any]:
     form = import_module(f"mlserve.conversion.formats.{job.processor}")
     spec = _spec(job)
-    native: Loaded | None = None
+    native = cache(partial(load, spec))
     problems: list[str] = []
-    attempts = form.convert(Source(_found(job), spec.config, job.require_safe))
+    attempts = form.convert(Source(_found(job), spec.config, native))
     while True:
         try:
             attempt = next(attempts, None)
             if attempt is None:
                 break
-            if attempt.evidence is None and native is None:
-                native = load(spec)
-            converted = _written(attempt, _metadata(attempt, native), Path(job.target))
+            metadata = attempt.metadata or native().metadata()
+            converted = _written(attempt, metadata, Path(job.target))
         except CannotConvert as exc:
             problems.append(str(exc))
             continue
         parity = _compared(job, attempt, native, converted)
         if parity.holds:
             if "missing" in parity.refused:  # what the native library refuses is not answered with nonsense either
-                _write(attempt, _metadata(attempt, native), Path(job.target), finite=True)
+                _write(attempt, metadata, Path(job.target), finite=True)
             facts = {"to": "onnx", **_facts(attempt, form), "parity": parity.record()}
             return {**facts, "notes": _notes(attempt, parity, job)}
         problems.append(f"the converted model does not agree: {parity.problem or 'nothing could be compared'}")
     raise CannotConvert(problems[0] if problems else "there is no way to write it as ONNX")
-
-
-def _metadata(attempt: Attempt, native: Loaded | None) -> Metadata:
-    found = attempt.metadata if native is None else native.metadata()
-    if found is None:
-        raise CannotConvert("nothing tells what it takes and gives")
-    return found
 
 
 def _found(job: Job) -> Path:
@@ -115,12 +108,10 @@ def _written(attempt: Attempt, metadata: Metadata, target: Path) -> Loaded:
         raise CannotConvert(f"what the converter wrote can't be loaded: {exc.reason}") from exc
 
 
-def _compared(job: Job, attempt: Attempt, native: Loaded | None, converted: Loaded) -> Parity:
-    if native is None:
-        if attempt.evidence is None:
-            raise CannotConvert("neither the native library nor the model's own file can tell whether it agrees")
+def _compared(job: Job, attempt: Attempt, native: Callable[[], Loaded], converted: Loaded) -> Parity:
+    if attempt.evidence is not None:
         return against(attempt.evidence, converted)
-    return compare(native, converted, _batches(job, attempt, native))
+    return compare(native(), converted, _batches(job, attempt, native()))
 
 
 def _batches(job: Job, attempt: Attempt, native: Loaded) -> Iterator[Batch]:
@@ -128,7 +119,7 @@ def _batches(job: Job, attempt: Attempt, native: Loaded) -> Iterator[Batch]:
         from mlserve.conversion.samples import recorded  # takes the protocols along
 
         yield from recorded(native, Path(job.sample))
-    yield from draw(native.metadata(), attempt.hints)
+    yield from draw(native.metadata(), attempt.hints, tabular=attempt.tabular)
 
 
 def _facts(attempt: Attempt, form: Any) -> dict[str, Any]:

@@ -20,4 +20,4 @@ def convert(source: Source) -> Iterator[Attempt]:
     network = Network(Graph("model"))
     for number, name in enumerate(network.whole(read(source.path))):
         network.graph.output(name, f"output:{number}", np.float32, None)
-    yield Attempt(network.graph.model(), network.hints)
+    yield Attempt(network.graph.model(), network.hints, tabular=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,8 +24,7 @@ OPSETS = {"": 18, "ai.onnx.ml": 3}
 
 def convert(source: Source) -> Iterator[Attempt]:
     """The estimator twice: most answers agree in single precision, which is faster; some only in double."""
-    processor = SklearnProcessor(1, require_safe=source.require_safe)
-    processor.load(source.path, source.config)
+    processor = cast(SklearnProcessor, source.native())
     tensors = processor.metadata().inputs
     hints = column_hints(processor.estimator, [tensor.name for tensor in tensors])
     for precision in ("single", "double"):
