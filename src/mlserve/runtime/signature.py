@@ -71,6 +71,8 @@ class Signature:
             return 1
         count, first = -1, ""
         for name, array in inputs.items():
+            if not array.ndim:
+                continue  # an input that the model does not declare: what it means is the processor's business
             here = array.shape[0]
             if count == -1:
                 count, first = here, name
@@ -79,7 +81,7 @@ class Signature:
                     f'input "{name}" has {here} rows and "{first}" has {count}; all inputs want as many',
                     name=name, wanted=f"{count} rows", came=f"{here} rows",
                 )  # fmt: skip
-        return count
+        return count if count >= 0 else 1
 
     def kin(self, inputs: Mapping[str, Array]) -> object:
         """Equal for requests that may share a batch."""

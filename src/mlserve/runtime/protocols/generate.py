@@ -81,9 +81,12 @@ class Generate:
 
     def _count(self, inputs: dict[str, Array]) -> int:
         try:
-            return self._signature.count(inputs)
+            rows = self._signature.count(inputs)
         except InvalidInput as exc:
             raise Unprocessable(exc.message, details=exc.details) from None
+        if not rows:
+            raise Unprocessable("the inputs are empty lists; at least one value is wanted")
+        return rows
 
     def _inputs(self, asked: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Any]]:
         values: dict[str, Any] = {}
