@@ -26,8 +26,8 @@ REQUIREMENTS: tuple[str, ...] = ("scipy>=1.10",)
 _REFERENCE = 5_000
 _SMALL = 0.1
 """Below this distance nobody would act, however sure one is of it: with many rows any difference is certain."""
-_BUDGET = 0.01
-"""The share of one core that watching may take: half of what is promised, the other half is the event loop's."""
+_BUDGET = 0.005
+"""The share of one core that looking may take: a quarter of what is promised; the event loop's part is more."""
 _REFUSED = 400
 _EVERY = 1.0
 _SPARSEST = 1 << 16

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mlserve.runtime.observe.exchange import Exchange, Watcher
-from mlserve.runtime.observe.trace_context import child, read
+from mlserve.runtime.observe.trace_context import Trace, child, read
 from mlserve.runtime.report import log
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ _PAUSE = 0.1
 _MANY = 10_000
 _HEAVY = 64 << 20
 _SAY_AGAIN = 60.0
+_YES = (True,)
 
 
 class Observer:
@@ -32,8 +33,9 @@ class Observer:
         """Decides which requests begin a trace; ``None``: nobody collects traces."""
         self._picked: deque[tuple[Exchange, int]] = deque()
         """With the bytes that each holds."""
-        self._held = 0
-        self._dropped = 0
+        self._came = self._went = self._dropped = 0
+        """Bytes that the loop has picked, and that the thread has let go; requests that were not taken."""
+        self._only = self._watchers[0].wants if len(self._watchers) == 1 and sample is None else None
         self._ending = threading.Event()
         self._said: dict[str, float] = {}
         self._thread: threading.Thread | None = None
@@ -47,10 +49,13 @@ class Observer:
         self, protocol: str, method: str, path: str, headers: Mapping[bytes, bytes], received: int
     ) -> Exchange | None:
         """A request has come; ``None``: nobody wants to know about this one."""
-        trace = read(headers) if b"traceparent" in headers else None
+        traced = b"traceparent" in headers
+        if self._only is not None and not traced and not self._only(headers, None):
+            return None  # mostly so, and quickly
+        trace = read(headers) if traced else None
         if self._sample is not None:
             trace = child(trace, sampled=self._sample() if trace is None else trace.sampled)
-        wanted = [watcher.wants(headers, trace) for watcher in self._watchers]
+        wanted = _YES if self._only is not None and not traced else self._wanted(headers, trace)
         if trace is None and True not in wanted:
             return None
         exchange = Exchange(self._take, protocol, method, path, headers, received)
@@ -61,6 +66,9 @@ class Observer:
         """The same for a request over HTTP, which then says itself when it is answered."""
         request.seen = self.begin("http", request.method, request.path, request.headers, len(request.body))
 
+    def _wanted(self, headers: Mapping[bytes, bytes], trace: Trace | None) -> Sequence[bool]:
+        return [watcher.wants(headers, trace) for watcher in self._watchers]
+
     def _take(self, exchange: Exchange) -> None:
         wanted = exchange.wanted
         if True not in wanted:
@@ -69,10 +77,10 @@ class Observer:
         if not any(wants and watcher.tensors for wants, watcher in zip(wanted, self._watchers, strict=True)):
             exchange.inputs = exchange.outputs = None
             weight = 0
-        if len(self._picked) >= _MANY or self._held + weight > _HEAVY:
+        if len(self._picked) >= _MANY or self._came - self._went + weight > _HEAVY:
             self._dropped += 1
             return
-        self._held += weight
+        self._came += weight
         self._picked.append((exchange, weight))
 
     def close(self, seconds: float = 3.0) -> None:
@@ -91,7 +99,7 @@ class Observer:
     def _look(self) -> None:
         """Everything picked so far. Not woken for each request: two threads would then fight for the interpreter."""
         picked = [self._picked.popleft() for _ in range(len(self._picked))]
-        self._held -= sum(weight for _, weight in picked)
+        self._went += sum(weight for _, weight in picked)
         clock = time.time() - time.perf_counter()
         for index, watcher in enumerate(self._watchers):
             own = [exchange for exchange, _ in picked if exchange.wanted[index]]

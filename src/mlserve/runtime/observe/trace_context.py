@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -65,7 +65,7 @@ def read(headers: Mapping[bytes, bytes]) -> Trace | None:
 
 def child(caller: Trace | None, *, sampled: bool) -> Trace:
     """A span of our own below the caller's, or a new trace."""
-    span = os.urandom(8).hex()
+    span = f"{random.getrandbits(64):016x}"
     if caller is None:
-        return Trace(os.urandom(16).hex(), span, sampled)
+        return Trace(f"{random.getrandbits(128):032x}", span, sampled)
     return Trace(caller.identity, span, sampled, caller.state, caller.parent)
