@@ -186,7 +186,7 @@ def test_a_failing_step_is_named(tmp_path: Path) -> None:
 def test_a_step_that_can_not_be_loaded_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     step = {"name": "broken", "processor": "onnx", "model_path": str(tmp_path / "broken.onnx")}
-    with pytest.raises(StartFailure, match='step "broken": broken.onnx') as failure:
+    with pytest.raises(StartFailure, match=r'step "broken": broken\.onnx') as failure:
         pipeline(step)
     assert failure.value.cause == "corrupt-model"
     instance = failed(tmp_path, service="p", processor="pipeline", pipeline=[python(tmp_path, "Missing")])
