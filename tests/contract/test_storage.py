@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import json
 import os
 import shutil
 import socket
@@ -196,8 +197,20 @@ def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     return Origin(put, lambda path: f"s3://models/{tmp_path.name}/{path}", options)
 
 
-EVERY = ["file", "http", "git", "s3"]
-WITH_FOLDERS = pytest.mark.parametrize("origin", ["file", "git", "s3"], indirect=True)
+def hugging_face(web: Web, monkeypatch: pytest.MonkeyPatch) -> Origin:
+    """A hub that has one model, with its listing and its files as the real one gives them."""
+    monkeypatch.setenv("HF_ENDPOINT", web.url)
+
+    def put(files: dict[str, bytes]) -> None:
+        listed = {"sha": "abc", "siblings": [{"rfilename": name} for name in files]}
+        web.files["api/models/org/name/revision/main"] = json.dumps(listed).encode()
+        web.files.update({f"org/name/resolve/abc/{name}": data for name, data in files.items()})
+
+    return Origin(put, lambda path: f"hf://org/name@main#{path}")
+
+
+EVERY = ["file", "http", "git", "hf", "s3"]
+WITH_FOLDERS = pytest.mark.parametrize("origin", ["file", "git", "hf", "s3"], indirect=True)
 WITH_ARCHIVES = pytest.mark.parametrize("origin", ["file", "http", "s3"], indirect=True)  # git holds folders
 
 
@@ -206,6 +219,8 @@ def origin(request: pytest.FixtureRequest, tmp_path: Path) -> Origin:
     if request.param == "http":
         web: Web = request.getfixturevalue("web")
         return Origin(web.files.update, lambda path: f"{web.url}/{path}")
+    if request.param == "hf":
+        return hugging_face(request.getfixturevalue("web"), request.getfixturevalue("monkeypatch"))
     if request.param == "s3":
         found: Origin = request.getfixturevalue("bucket")
         return found
@@ -278,7 +293,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(origin: Origin, tmp_path: Path
 
 
 def test_an_unknown_scheme_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r'no storage scheme "ftp".*schemes: file, git, http, https, oss, s3'):
+    with pytest.raises(InvalidInput, match=r'no storage scheme "ftp".*schemes: file, git, hf, http, https, oss, s3'):
         fetch("ftp://user:secret@host/x", tmp_path / "dest")
 
 
@@ -286,7 +301,7 @@ def test_an_unknown_scheme_lists_the_known_ones(tmp_path: Path) -> None:
     "address",
     ["http://[x", "https://h:99999/m", "http:///m", "s3://", "s3:///key", "oss://b", "git+https://", "file:///nowhere",
      "http://127.0.0.1:1/\x00", "http://exa mple/m", "git+https://-oProxyCommand=x/r", "git+https://h/r@-x",
-     "://", "", "x"],
+     "://", "", "x", "hf://", "hf://a/b/c", "hf://a/b@../x", "hf://a/b#../x"],
 )  # fmt: skip
 def test_a_malformed_address_is_an_error_of_ours(address: str, tmp_path: Path) -> None:
     with pytest.raises((InvalidInput, FetchFailed)) as caught:
@@ -307,6 +322,41 @@ def test_file_is_used_in_place(tmp_path: Path) -> None:
 def test_file_needs_an_absolute_path(tmp_path: Path) -> None:
     with pytest.raises(FetchFailed, match="names no absolute path"):
         fetch("file://model.onnx", tmp_path / "dest")
+
+
+# --- hf --------------------------------------------------------------------------------------------------------------
+
+
+def test_hf_brings_what_serving_needs_at_one_commit(web: Web, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    wanted = {"config.json": b"{}", "model.safetensors": BIG, "tokenizer.json": b"{}", "1_Pooling/config.json": b"{}"}
+    others = dict.fromkeys(("pytorch_model.bin", "tf_model.h5", "onnx/model.onnx", ".gitattributes", "a.md"), b"x")
+    hugging_face(web, monkeypatch).put({**wanted, **others})
+    web.cuts = [1 << 20] * 4  # the fourth is the weights
+    found = fetch("hf://org/name", tmp_path / "dest", options=QUICK)
+    files = {str(path.relative_to(found)): path.read_bytes() for path in found.rglob("*") if path.is_file()}
+    assert files == wanted
+    assert all(headers["Authorization"] == "Bearer secret" for _, headers in web.requests)
+    assert all("/resolve/abc/" in path or path.startswith("/api/") for path, _ in web.requests)
+
+
+def test_hf_brings_pickled_weights_where_there_are_no_others(
+    web: Web, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hugging_face(web, monkeypatch).put({"config.json": b"{}", "pytorch_model.bin": b"x"})
+    found = fetch("hf://org/name@main", tmp_path / "dest", options=QUICK)
+    assert {path.name for path in found.iterdir()} == {"config.json", "pytorch_model.bin"}
+
+
+def test_hf_without_the_right_to_read_says_which_token(
+    web: Web, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hugging_face(web, monkeypatch)
+    web.statuses = [401]
+    with pytest.raises(FetchFailed) as caught:
+        fetch("hf://org/gated", tmp_path / "dest", options=QUICK)
+    assert caught.value.details[0]["code"] == "denied"
+    assert "HF_TOKEN" in caught.value.hint
 
 
 # --- http ------------------------------------------------------------------------------------------------------------
