@@ -6,27 +6,42 @@ from bisect import bisect_left
 from collections.abc import Mapping
 
 _SHARE = 0.1
+_LEAP = 20.0
+_DRIFT = 0.2
 
 
 class Costs:
-    """Seconds by rows. Without a table, the mean of what was seen."""
+    """Seconds by rows. Without a table, the mean of what was seen.
 
-    def __init__(self, table: Mapping[int, float] | None = None) -> None:
+    ``short_rows``: calls of at most so many rows are expected to take at most ``short`` seconds.
+    """
+
+    def __init__(self, table: Mapping[int, float] | None = None, short: float = 0.0) -> None:
         self._rows = sorted(table or ())
         self._seconds = [(table or {})[rows] for rows in self._rows]
-        self._factor = 1.0
+        self._factor = self._weighed = 1.0
         self._mean = 0.0
+        self._short = short
+        self.short_rows = self._count_short()
 
     def seconds(self, rows: int) -> float:
         """What a call of so many rows is expected to take; 0.0: nothing is known yet."""
         return self._measured(rows) * self._factor if self._rows else self._mean
 
     def seen(self, rows: int, seconds: float) -> None:
-        """A call took so long."""
+        """A call took so long. One that was held up by something else counts for no more than a leap."""
         if not self._rows:
             self._mean = self._mean + (seconds - self._mean) * _SHARE if self._mean else seconds
             return
-        self._factor += (seconds / self._measured(rows) - self._factor) * _SHARE
+        factor = self._factor
+        ratio = min(seconds / self._measured(rows), factor * _LEAP)
+        self._factor = factor = factor + (ratio - factor) * _SHARE
+        if abs(factor - self._weighed) > _DRIFT * self._weighed:
+            self._weighed = factor
+            self.short_rows = self._count_short()
+
+    def _count_short(self) -> int:
+        return max((rows for rows in self._rows if self.seconds(rows) <= self._short), default=0)
 
     def _measured(self, rows: int) -> float:
         known, seconds = self._rows, self._seconds

@@ -12,6 +12,8 @@ class Limits:
     head: int = 64 << 10
     """Request line and headers."""
     body: int = 64 << 20
+    bodies: int = 0
+    """What bodies of all requests in work may hold together; 0: not counted."""
     pipeline: int = 64
     """Requests of one connection that wait for their turn before the socket is read no more."""
     idle_seconds: float = 75.0

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from mlserve.runtime.http import Connection
 from mlserve.runtime.limits import Limits
-from mlserve.runtime.request import Request
+from mlserve.runtime.request import Head, Request
+from mlserve.runtime.room import Room
 
 if TYPE_CHECKING:
     from mlserve.runtime.http2.stream import Stream
@@ -43,6 +44,9 @@ class HttpServer:
         self.rpc: Callable[[], Rpc] | None = None
         """Made when the first call comes."""
         self.connections: set[Client] = set()
+        self.room = Room(limits.bodies)
+        self.heads: dict[bytes, Head] = {}
+        """Heads of requests by their bytes: clients say the same over and over."""
         self.draining = False
         self.now = 0.0
         """Seconds, as coarse as a tick: cheap to read for every request."""

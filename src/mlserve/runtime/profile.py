@@ -61,11 +61,10 @@ def _plan(spec: Spec, slots: int, rows: int, costs: dict[int, float]) -> Plan:
         slots=slots,
         waiting=spec.max_queue_size,
         batch_rows=rows,
-        inline_rows=max((rows for rows, seconds in costs.items() if seconds <= _INLINE_SECONDS), default=0),
         hold_seconds=spec.max_batch_timeout_ms / 1000 if spec.batching and rows > 1 else 0.0,
         wait_seconds=spec.max_queue_wait_ms / 1000 if spec.max_queue_wait_ms else math.inf,
         wait_bytes=int(spec.memory_mb * _WAITING_SHARE) << 20,
-        costs=Costs(costs),
+        costs=Costs(costs, _INLINE_SECONDS),
     )
 
 

@@ -18,9 +18,6 @@ from mlserve.runtime.processors.base import Loaded
 from mlserve.runtime.streams import Stream
 from mlserve.runtime.workers import workers
 
-_SLOW_INLINE = 0.001
-_STRIKES = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -31,8 +28,6 @@ class Plan:
     """Requests that may wait."""
     batch_rows: int = 1
     """Rows one call may have; 1: requests never share a call."""
-    inline_rows: int = 0
-    """Calls of at most so many rows are short enough to run in the event loop."""
     hold_seconds: float = 0.0
     """How long a batch that is not full waits for more."""
     wait_seconds: float = math.inf
@@ -40,6 +35,7 @@ class Plan:
     wait_bytes: int = 0
     """What those that wait may hold together; 0: not counted."""
     costs: Costs = field(default_factory=Costs)
+    """Calls that it finds short run in the event loop."""
 
 
 class Queue:
@@ -51,8 +47,6 @@ class Queue:
         self.plan = plan
         self._predict = processor.predict
         self._answered = answered
-        self._inline_rows = plan.inline_rows
-        self._strikes = 0
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._lines = Lines()
@@ -149,7 +143,7 @@ class Queue:
                 return
             batch = lines.take(self.plan.batch_rows)
             rows = self._note_queued(batch)
-            if rows <= self._inline_rows and not batch[0].streaming:
+            if rows <= self.plan.costs.short_rows and not batch[0].streaming:
                 self._run_inline(batch, rows)
             else:
                 self._free -= 1
@@ -166,9 +160,6 @@ class Queue:
         begun = perf_counter()
         outcomes = run_batch(self._predict, batch)
         seconds = perf_counter() - begun
-        self._strikes = self._strikes + 1 if seconds > _SLOW_INLINE else 0
-        if self._strikes >= _STRIKES:
-            self._inline_rows = 0  # slower than warm-up saw: from now on it must not hold up the event loop
         self._account(rows, seconds, len(batch))
         self._answer(batch, outcomes)
 

@@ -11,7 +11,32 @@ if TYPE_CHECKING:
     from mlserve.runtime.observe.exchange import Exchange
 
 JSON = b"application/json"
+_DIFFERENT = frozenset((b"transfer-encoding", b"upgrade", b"expect", b"x-request-id", b"traceparent"))
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+class Head:
+    """Request line and headers, read. Requests with the same bytes share one: nobody changes it."""
+
+    __slots__ = ("chunks", "headers", "keep_alive", "length", "method", "path", "plain", "query")
+
+    def __init__(
+        self, method: str, target: bytes, headers: dict[bytes, bytes], *, keep_alive: bool, chunks: bool,
+        length: int = 0,
+    ) -> None:  # fmt: skip
+        if not target.startswith(b"/") and b"://" in target:  # a proxy's form: http://host/path
+            target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+        path, _, self.query = target.partition(b"?")
+        self.method = method
+        self.path = path.decode("latin-1")
+        self.headers = headers
+        self.keep_alive = keep_alive
+        self.chunks = chunks
+        """The client takes a reply in parts (HTTP/1.1)."""
+        self.length = length
+        """Bytes of the body."""
+        self.plain = keep_alive and not headers.keys() & _DIFFERENT
+        """The same bytes may come again, and then mean the same."""
 
 
 class Request:
@@ -20,8 +45,10 @@ class Request:
     __slots__ = (
         "answered",
         "body",
+        "chunks",
         "connection",
         "headers",
+        "held",
         "keep_alive",
         "method",
         "on_drain",
@@ -36,20 +63,30 @@ class Request:
     def __init__(
         self, connection: Connection | None, method: str, target: bytes, headers: dict[bytes, bytes], body: bytes
     ) -> None:
-        if not target.startswith(b"/") and b"://" in target:  # a proxy's form: http://host/path
-            target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
-        path, _, query = target.partition(b"?")
+        self._set(connection, Head(method, target, headers, keep_alive=True, chunks=True), body)
+
+    @classmethod
+    def of(cls, connection: Connection, head: Head, body: bytes) -> Request:
+        """A request whose head is read already."""
+        request = cls.__new__(cls)
+        request._set(connection, head, body)
+        return request
+
+    def _set(self, connection: Connection | None, head: Head, body: bytes) -> None:
         self.connection = connection
-        self.method = method
-        self.path = path.decode("latin-1")
-        self.query = query
-        self.headers = headers
+        self.method = head.method
+        self.path = head.path
+        self.query = head.query
+        self.headers = head.headers
+        self.keep_alive = head.keep_alive
+        self.chunks = head.chunks
         self.body = body
-        self.keep_alive = True
+        self.held = 0
+        """Bytes of the room for bodies that it has taken."""
         self.answered = False
         self.status = 0
-        self.refusal: tuple[int, str] | None = None
-        """What came is no request: the status and reason it is answered with."""
+        self.refusal: tuple[int, str, bytes] | None = None
+        """What came is no request: status, reason and header lines that it is answered with."""
         self.on_gone: Callable[[], None] | None = None
         """Called when the client left before its whole reply."""
         self.on_drain: Callable[[], None] | None = None

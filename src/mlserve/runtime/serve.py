@@ -32,6 +32,7 @@ from mlserve.runtime.watchdog import Health, health
 
 START_FAILED, HUNG = 70, 71
 _LAME_DUCK = 0.3
+_BODIES_SHARE = 4
 _BACKLOG = 1024
 
 
@@ -48,7 +49,9 @@ class Instance:
         self._report = Report(spec.report)
         self._metrics = Metrics(spec.service, spec.version)
         self._app = App(spec, self._metrics)
-        self._http = HttpServer(self._app.handle, Limits(body=spec.max_body))
+        self._http = HttpServer(
+            self._app.handle, Limits(body=spec.max_body, bodies=(spec.memory_mb << 20) // _BODIES_SHARE)
+        )
         self._http.rpc = cache(self._rpc)
         self._stop = asyncio.Event()
         self._health = Health.GOOD
