@@ -123,6 +123,30 @@ def test_several_bodies_in_one_tensor_are_answered_one_by_one(library: Path) -> 
     assert outputs["status"].tolist() == [200, 400]
 
 
+def test_a_library_finds_another_that_lies_beside_it(tmp_path: Path, client: Client) -> None:
+    (tmp_path / "more.c").write_text("int more(void) { return 42; }")
+    (tmp_path / "echo.c").write_text(
+        ECHO.replace("return 400", "return more()").replace("int process", "int more(void);\nint process")
+    )
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "libmore.so", "more.c"], cwd=tmp_path, check=True)
+    build = ["cc", "-shared", "-fPIC", "-o", "libecho.so", "echo.c", "-L.", "-lmore"]
+    subprocess.run(build, cwd=tmp_path, check=True)
+    with pytest.raises(StartFailure) as failure:
+        echo(tmp_path)
+    assert failure.value.cause == "missing-library"
+    own = tmp_path / "own"
+    own.mkdir()
+    for name in ("libmore.so", "libecho.so"):
+        shutil.move(tmp_path / name, own)
+    descriptor = {
+        "name": "beside", "processor_type": "cpp", "processor_path": str(own), "processor_entry": "libecho.so",
+        "metadata": {"instance": 1, "cpu": 0.5, "memory": 200},
+    }  # fmt: skip
+    service = client.services.create(descriptor).wait(timeout=120)
+    assert service.predict(b"x") == b"||x"
+    service.delete()
+
+
 def test_a_c_processor_is_created_and_asked_through_the_gateway(library: Path, tmp_path: Path, client: Client) -> None:
     descriptor = {
         "name": "echo", "processor_type": "cpp", "processor_path": str(library), "processor_entry": "libecho.so",

@@ -57,7 +57,7 @@ class Descriptor(Words):
     processor_envs: tuple[EnvVar, ...] = ()
     """Environment of the processor."""
     require_safe: bool = False
-    """Load only what can't run code while it is loaded: a pickle is then refused."""
+    """Load only model files that can't run code while they are read: a pickle is then refused. Your own code runs."""
 
     model_path: Text = None
     """The model's file or folder: a path or an address."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from mlserve.descriptor import Descriptor
@@ -50,6 +51,7 @@ class RuntimeEngine:
             count=metadata.instance,
             command=(launch.python, "-m", "mlserve.runtime"),
             environment={
+                **_shared_libraries(descriptor, artifacts),
                 **{variable.name: variable.value for variable in descriptor.processor_envs},
                 "PYTHONPATH": launch.runtime_path,
                 "PYTHONUNBUFFERED": "1",
@@ -80,6 +82,12 @@ def _asked(descriptor: Descriptor) -> str:
     if descriptor.pipeline:
         return PIPELINE
     return descriptor.processor or descriptor.processor_type or "python"
+
+
+def _shared_libraries(descriptor: Descriptor, artifacts: Artifacts) -> dict[str, str]:
+    """Where the loader finds what lies beside a C++ processor."""
+    folder = own_code.folder(artifacts) if descriptor.processor_type == "cpp" else None
+    return {"LD_LIBRARY_PATH": str(Path(folder, descriptor.processor_entry or "library").parent)} if folder else {}
 
 
 def _needed(descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
