@@ -40,7 +40,8 @@ class Numbers:
         try:
             return self._loads(self.text)
         except (ValueError, RecursionError) as exc:
-            raise InvalidInput(f"a list in the body is not JSON: {exc}") from None
+            hint = "; JSON has no NaN: send null for a missing number" if b"NaN" in self.text else ""
+            raise InvalidInput(f"a list in the body is not JSON: {exc}{hint}") from None
 
     def array(self, dtype: np.dtype[Any] | None) -> Array | None:
         """The array, where everything in it is a number that the dtype holds exactly as the usual way would."""
