@@ -194,6 +194,17 @@ def test_a_step_that_can_not_be_loaded_is_named(tmp_path: Path) -> None:
     assert 'step "missing"' in instance.failure["reason"]
 
 
+def test_what_a_step_raises_while_it_is_loaded_is_explained_under_its_name(tmp_path: Path) -> None:
+    code = "class Broken:\n    def load(self, path, config): import not_there\n    def predict(self, inputs): pass\n"
+    step = {"name": "first", "processor": "python", "processor_path": processor(tmp_path, code)}
+    instance = failed(tmp_path, service="p", processor="pipeline", pipeline=[step])
+    failure = instance.failure
+    assert failure["cause"] == "missing-library"
+    assert failure["reason"].startswith('step "first": the library "not_there" is not installed')
+    assert failure["hint"].startswith("add the line not_there to own/requirements.txt")
+    assert failure["frames"][-1]["code"] == "def load(self, path, config): import not_there"
+
+
 def test_a_last_step_that_streams_makes_a_pipeline_that_streams(tmp_path: Path) -> None:
     from mlserve.runtime.processors.base import Context
 

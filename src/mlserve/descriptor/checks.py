@@ -12,6 +12,7 @@ from mlserve.descriptor.pointers import detail, pointer_of
 from mlserve.descriptor.service import Descriptor
 from mlserve.descriptor.shapes import Shape
 from mlserve.errors import Detail
+from mlserve.flow import ENSEMBLE
 
 _ENTRY = re.compile(r"[^:\0]+\.py(:[A-Za-z_]\w*)?")
 ENGINES = ("triton",)
@@ -108,6 +109,8 @@ def _pipeline(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
     for name in ("model_path", "model_entry", "processor_path", "processor_entry"):
         if getattr(descriptor, name):
             yield _at(shaped, name, "conflict", f"{name} beside pipeline: write it in the step that it belongs to")
+    if descriptor.convert == "always":
+        yield _at(shaped, "convert", "unsupported", "the steps of a pipeline are served as they are", backends=[])
 
 
 def _custom(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
@@ -119,6 +122,9 @@ def _custom(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
         return
     if descriptor.processor_mainclass:
         yield _at(shaped, "processor_mainclass", "unsupported", f"processor_mainclass: {java}", backends=[])
+    if descriptor.processor == ENSEMBLE:
+        message = "an ensemble combines what other steps gave: it is a step of a pipeline"
+        yield _at(shaped, "processor", "invalid", message)
     if kind == "python":
         yield from _python(descriptor, shaped)
     elif kind == "cpp":

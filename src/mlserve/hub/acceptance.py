@@ -66,15 +66,13 @@ def _cpu_warning(wanted: Resources, count: int, capacity: Capacity) -> list[dict
 
 
 def _processor_warning(descriptor: Descriptor) -> list[dict[str, Any]]:
-    word = descriptor.processor
-    if not word or resolve(word).name == word:
-        return []
+    words = {"/processor": descriptor.processor}
+    words |= {f"/pipeline/{index}/processor": step.processor for index, step in enumerate(descriptor.pipeline)}
+    gpu = descriptor.metadata.gpu or 0
     return [
-        {
-            "pointer": "/processor",
-            "code": "mapped",
-            "message": mapped(word, resolve(word).name, gpu=descriptor.metadata.gpu or 0),
-        }
+        {"pointer": pointer, "code": "mapped", "message": mapped(word, resolve(word).name, gpu=gpu)}
+        for pointer, word in words.items()
+        if word and resolve(word).name != word
     ]
 
 

@@ -29,13 +29,16 @@ def load_pipeline(spec: Spec, load: Callable[[Spec], Loaded]) -> Pipeline:
 def _step(told: Mapping[str, Any], spec: Spec, load: Callable[[Spec], Loaded]) -> Step:
     name = str(told["name"])
     own: dict[str, Any] = {key: told.get(key) for key in _OF_STEP}
+    alone = replace(spec, **own, pipeline=(), asked_processor="", conversion=None)
     try:
-        loaded = load(replace(spec, **own, pipeline=(), asked_processor="", conversion=None))
+        loaded = load(alone)
     except StartFailure as exc:
         raise StartFailure(exc.cause, f'step "{name}": {exc.reason}', exc.hint) from exc.__cause__
     except Exception as exc:
-        exc.add_note(f'in step "{name}" of the pipeline')
-        raise
+        from mlserve.runtime.diagnosis import diagnosis  # only when something has failed
+
+        cause, reason, hint = diagnosis(exc, alone, "load")
+        raise StartFailure(cause, f'step "{name}": {reason}', hint) from exc
     return Step(name, str(told["processor"]), loaded, loaded.metadata())
 
 
