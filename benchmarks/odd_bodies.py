@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,7 @@ def odd_bodies(name: str, good: Any, count: int, seed: int) -> Iterator[Odd]:
         kind = dice.random()
         value = dice.choice(good)
         if kind < 0.5:
-            body = json.dumps(_retyped(dice, value)).encode("utf-8", "surrogatepass")
+            body = json.dumps(_retyped(dice, value)).encode()
         elif kind < 0.7:
             body = _flipped(dice, json.dumps(value).encode())
         elif kind < 0.8:
@@ -62,15 +63,15 @@ def odd_bodies(name: str, good: Any, count: int, seed: int) -> Iterator[Odd]:
 
 def _retyped(dice: random.Random, value: Any) -> Any:
     """The same value with one to three places replaced, renamed, doubled or removed."""
-    copy = json.loads(json.dumps(value))
+    copy = deepcopy(value)
     for _ in range(dice.randrange(1, 4)):
         places = list(_places(copy))
         if not places:
-            return dice.choice(_ODD)
+            return _odd(dice)
         holder, key = dice.choice(places)
         what = dice.random()
         if what < 0.6:
-            holder[key] = dice.choice(_ODD)
+            holder[key] = _odd(dice)
         elif what < 0.8:
             del holder[key]
         elif isinstance(holder, list):
@@ -78,6 +79,10 @@ def _retyped(dice: random.Random, value: Any) -> Any:
         else:
             holder[dice.choice(("input", "x", "", "data", "shape", "\u0000"))] = holder.pop(key)
     return copy
+
+
+def _odd(dice: random.Random) -> Any:
+    return deepcopy(dice.choice(_ODD))  # lists would be changed in place later
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
