@@ -11,6 +11,7 @@ from mlserve.runtime.nested import from_json
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols import binary
 from mlserve.runtime.protocols.base import check_object, parse_json, parse_tensors
+from mlserve.runtime.protocols.small import SmallTensors
 from mlserve.runtime.request import Request
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.tensors import DTYPES, Array, bad, check_shape, reshaped
@@ -25,6 +26,7 @@ class RequestReader:
 
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
+        self._small = SmallTensors(signature.metadata.inputs)
 
     def read(self, request: Request) -> tuple[dict[str, Any], dict[str, Array]]:
         """The JSON header and the inputs, checked."""
@@ -43,9 +45,13 @@ class RequestReader:
         if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
             raise InvalidInput('"inputs" wants a list of objects with name, shape, datatype and data')
         inputs: dict[str, Array] = {}
+        array: Array | None
         start = 0
         for item in listed:
-            name, array, start = self._input(item, raw, start)
+            if (array := self._small.read(item)) is not None:
+                name = item["name"]
+            else:
+                name, array, start = self._input(item, raw, start)
             if name in inputs:
                 raise bad(self._signature.tensor(name), "the same input twice")
             inputs[name] = array
