@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 class Ours:
     name = "mlserve"
     setting = "mlserve: defaults; threads, batch size and inline or not as its warm-up chose"
-    requirements = (*BASE_REQUIREMENTS, ONNXRUNTIME)
+    requirements: tuple[str, ...] = (*BASE_REQUIREMENTS, ONNXRUNTIME)
     formats = ("json", "binary", "grpc")
     freezes = True
 

@@ -8,10 +8,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from benchmarks.serving.answers import Wrong, compare
 from benchmarks.serving.http_load import Count
 from benchmarks.serving.models import Model
 from benchmarks.serving.samples import percentile
 
+_CHECK = Path(__file__).with_name("grpc_check.py")
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 
 
@@ -26,6 +28,16 @@ def message(model: Model) -> bytes:
 def frame(body: bytes) -> bytes:
     """As gRPC sends it: uncompressed, with its length."""
     return b"\0" + struct.pack(">I", len(body)) + body
+
+
+def asked_once(python: Path, port: int, model: Model) -> bytes:
+    """The answer's message, by a real client of the environment of that interpreter."""
+    words = [str(python), str(_CHECK), str(port)]
+    done = subprocess.run(words, input=message(model), capture_output=True, timeout=60, check=False)
+    if done.returncode:
+        raise Wrong(" ".join(done.stderr.decode(errors="replace").split()[-40:]))
+    compare(numbers(done.stdout), model)
+    return done.stdout
 
 
 def numbers(answer: bytes) -> list[float]:

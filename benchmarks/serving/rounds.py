@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.peers.base import Peer
 from benchmarks.serving import grpc_load, open_load
-from benchmarks.serving.answers import Wrong, compare
+from benchmarks.serving.answers import Wrong
 from benchmarks.serving.http_load import Count
 from benchmarks.serving.lineup import Contender, serving
 from benchmarks.serving.models import Model
@@ -21,7 +21,6 @@ from benchmarks.serving.samples import rotated
 CONNECTIONS = 64
 SHARE = 0.7
 STREAMS = ((1, 1), (1, 16), (4, 16))
-_CHECK = Path(__file__).with_name("grpc_check.py")
 _LIMIT = Path(__file__).with_name("in_process.py")
 
 
@@ -106,16 +105,13 @@ def _turns(
 
 
 def _answers_grpc(one: Contender, python: Path, results: Results) -> int:
-    """Size of its right answer; 0 where there is none."""
+    """Size of its right answer's frame; 0 where there is none."""
     one.server.thaw()
-    port, asked = str(one.server.launch.grpc_port), grpc_load.message(one.model)
-    done = subprocess.run([python, _CHECK, port], input=asked, capture_output=True, timeout=60, check=False)
-    if one.peer.freezes:
-        one.server.freeze()
     try:
-        compare(grpc_load.numbers(done.stdout), one.model)
+        answer = grpc_load.asked_once(python, one.server.launch.grpc_port or 0, one.model)
     except Wrong as exc:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        results.notes.append(f"{one.name} on {one.model.name} over gRPC: {exc}; {last}")
+        results.notes.append(f"{one.name} on {one.model.name} over gRPC: {exc}")
         return 0
-    return len(grpc_load.frame(done.stdout))
+    finally:
+        one.server.freeze()
+    return len(grpc_load.frame(answer))
