@@ -64,7 +64,7 @@ class Count:
 
 @pytest.fixture(scope="module")
 def iris(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with serving(tmp_path_factory.mktemp("iris"), model_path=str(IRIS)) as instance:
+    with serving(tmp_path_factory.mktemp("iris"), model_path=str(IRIS), max_queue_size=512) as instance:
         yield instance
 
 

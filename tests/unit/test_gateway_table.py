@@ -57,6 +57,40 @@ def routes_of(table: Table, service: str) -> list[dict[str, Any]]:
     return found
 
 
+def calls_of(table: Table, service: str) -> list[dict[str, Any]]:
+    host = json.loads(render(table).routes)["virtual_hosts"][0]
+    found: list[dict[str, Any]] = host["matcher"]["on_no_match"]["matcher"]["matcher_tree"]["exact_match_map"]["map"][
+        service
+    ]["action"]["typed_config"]["routes"]
+    return found
+
+
+def test_calls_of_grpc_keep_their_path_and_only_the_one_with_one_answer_its_deadline() -> None:
+    route = Route("iris", ((1, 90), (2, 10)), token="a+b", timeout_seconds=5, max_body=1000)
+    one, many, denied = calls_of(Table((), (route,)), "iris")
+    assert one["match"]["path"].endswith("/ModelInfer")
+    assert (one["route"]["idle_timeout"], many["route"]["idle_timeout"]) == ("5.000s", "3600s")
+    assert one["route"]["weighted_clusters"] == many["route"]["weighted_clusters"]
+    assert not any("regex_rewrite" in entry["route"] for entry in (one, many))
+    assert all(entry["match"]["grpc"] == {} for entry in (one, many, denied))
+    assert all(entry["match"]["headers"][0]["name"] == "authorization" for entry in (one, many))
+    assert denied["direct_response"] == {"status": 401}
+
+
+def test_a_stopped_service_answers_calls_too() -> None:
+    stopped, denied = calls_of(Table((), (Route("iris", (), token="t"),)), "iris")
+    assert (stopped["direct_response"]["status"], denied["direct_response"]["status"]) == (503, 401)
+
+
+def test_a_cluster_that_speaks_http2_is_asked_in_the_protocol_of_the_request() -> None:
+    clusters = Cluster("a", 1, ("127.0.0.1:1",), "/live", http2=True), Cluster("b", 1, ("127.0.0.1:2",), "/")
+    a, b = (json.loads(text) for text in render(Table(clusters)).clusters.values())
+    (options_a,), (options_b,) = (made["typed_extension_protocol_options"].values() for made in (a, b))
+    assert set(options_a["use_downstream_protocol_config"]) == {"http_protocol_options", "http2_protocol_options"}
+    assert options_b["explicit_http_config"] == {"http_protocol_options": {}}
+    assert a["health_checks"][0]["http_health_check"] == {"path": "/live"}
+
+
 def test_weights_become_weighted_clusters_without_the_zeros() -> None:
     targets = ((1, 90), (2, 10), (3, 0))
     websocket, main = routes_of(Table((), (Route("iris", targets),)), "iris")

@@ -47,6 +47,8 @@ class Engine(Protocol):
 
     live_path: ClassVar[str | None]
     """Answers 200 for as long as an instance lives: what the gateway asks; None: nothing does."""
+    http2: ClassVar[bool]
+    """Its instances speak HTTP/2, and so gRPC, on the port of HTTP/1.1."""
     proof_paths: ClassVar[tuple[str, ...]]
     """What has to answer GET through the gateway before a version is ready; empty: ``/`` must, whatever it says."""
 

@@ -17,6 +17,7 @@ class ProgramEngine:
     """Starts the command in the folder that ``processor_path`` names, with ``PORT`` in its environment."""
 
     live_path: ClassVar[str | None] = None
+    http2: ClassVar[bool] = False
     proof_paths: ClassVar[tuple[str, ...]] = ()
 
     def handles(self, descriptor: Descriptor) -> bool:

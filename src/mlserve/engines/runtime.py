@@ -28,6 +28,7 @@ class RuntimeEngine:
     """Starts ``python -m mlserve.runtime`` with the model, in an environment that holds its processor's libraries."""
 
     live_path: ClassVar[str | None] = "/v2/health/live"
+    http2: ClassVar[bool] = True
     proof_paths: ClassVar[tuple[str, ...]] = ("/v2/health/ready", "/describe")
 
     def handles(self, descriptor: Descriptor) -> bool:

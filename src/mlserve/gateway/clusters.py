@@ -68,7 +68,7 @@ def _resource(cluster: Cluster) -> dict[str, Any]:
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 "common_http_protocol_options": {"idle_timeout": f"{_IDLE_SECONDS}s"},
-                "explicit_http_config": {"http2_protocol_options" if cluster.http2 else "http_protocol_options": {}},
+                **_protocols(cluster),
             }
         },
     }
@@ -84,8 +84,13 @@ def _health_check(cluster: Cluster) -> dict[str, Any]:
     }
     if cluster.health_path is None:
         return check | {"tcp_health_check": {}}
-    codec = {"codec_client_type": "HTTP2"} if cluster.http2 else {}
-    return check | {"http_health_check": {"path": cluster.health_path, **codec}}
+    return check | {"http_health_check": {"path": cluster.health_path}}
+
+
+def _protocols(cluster: Cluster) -> dict[str, Any]:
+    if not cluster.http2:
+        return {"explicit_http_config": {"http_protocol_options": {}}}
+    return {"use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}
 
 
 def _endpoint(address: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What Envoy itself answers when there is no answer of an instance: JSON with code, message and hint. Pure.
 
-Only Envoy's own replies are formed here; an instance's error passes as it is.
+Only Envoy's own replies are formed here; an instance's error passes as it is. A call of gRPC gets the message alone, in
+its trailers, with the status that gRPC has for it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,31 @@ from collections.abc import Sequence
 from typing import Any
 
 _SERVICE = 'service "%ROUTE_NAME%"'
+_CALL_WORDS = {"not-found": "no service answers: name it in the metadata of the call (x-mlserve-service: NAME)"}
+"""Where a call needs to be told something else."""
+_CALL_STATUS = {"body-too-large": 8, "timed-out": 4, "bad-request": 3}
+"""Where Envoy's translation says too little: RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, INVALID_ARGUMENT."""
 
 
 def local_replies() -> dict[str, Any]:
     """The listener's ``local_reply_config``."""
-    return {"mappers": _by_flag() + _by_status(), "body_format": _body("gateway", "%LOCAL_REPLY_BODY%")}
+    known = _by_flag() + _by_status()
+    mappers = [_for_calls(mapper) for mapper in known] + known
+    return {"mappers": mappers, "body_format": _body("gateway", "%LOCAL_REPLY_BODY%")}
+
+
+def _for_calls(mapper: dict[str, Any]) -> dict[str, Any]:
+    """The same for a call of gRPC."""
+    content_type = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+    error = mapper["body_format_override"]["json_format"]
+    words = _CALL_WORDS.get(error["code"], error["error"])
+    status = _CALL_STATUS.get(error["code"])
+    headers = [] if status is None else [_header("grpc-status", str(status))]
+    return mapper | {
+        "filter": {"and_filter": {"filters": [{"header_filter": {"header": content_type}}, mapper["filter"]]}},
+        "body_format_override": {"text_format_source": {"inline_string": words}, "content_type": "application/grpc"},
+        "headers_to_add": [*headers, *mapper["headers_to_add"]],
+    }
 
 
 def _by_flag() -> list[dict[str, Any]]:
@@ -83,8 +104,11 @@ def _on_status(
 
 def _headers(*, retry: bool = False, challenge: bool = False) -> list[dict[str, Any]]:
     headers = [("retry-after", "1")] * retry + [("www-authenticate", "Bearer")] * challenge
-    overwrite = {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-    return [{"header": {"key": key, "value": value}, **overwrite} for key, value in headers]
+    return [_header(key, value) for key, value in headers]
+
+
+def _header(key: str, value: str) -> dict[str, Any]:
+    return {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
 def _body(code: str, message: str, hint: str = "") -> dict[str, Any]:

@@ -3,10 +3,12 @@
 What a request meets, per service, first match wins: the hub's probe of one version, a WebSocket, any other request with
 the right token, and last the 401.
 
+gRPC has paths of its own, so that its calls name their service in metadata (`x-mlserve-service: NAME`).
+
 The deadline (`Route.timeout_seconds`) bounds silence, not length: an answer has to begin within it, counted from the
 end of the request and over all tries together, and may then not pause longer than it. So a JSON answer, which comes in
 one piece, is held to the deadline as it stands, and a stream of tokens may go on for as long as tokens come.
-WebSockets may be silent for an hour.
+WebSockets and calls of gRPC that stream may be silent for an hour.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from mlserve.gateway.table import DEFAULT_MAX_BODY, Route
 PREFIX = "/api/predict"
 PROBE_HEADER = "x-mlserve-probe"
 VERSION_HEADER = "x-mlserve-version"
+SERVICE_HEADER = "x-mlserve-service"
+"""The metadata of a gRPC call that names its service."""
 SERVED_BY_HEADER = "x-mlserve-served-by"
 OVERLOADED_HEADER = "x-mlserve-overloaded"
 """Set by the runtime on a 503 of a full queue: the request has not run and may be tried elsewhere."""
@@ -29,7 +33,10 @@ OVERLOADED_HEADER = "x-mlserve-overloaded"
 _SAFE = "connect-failure,refused-stream,reset-before-request,retriable-headers"
 _BUFFER_LIMIT = 32 * 1024 * 1024
 """A retry needs the whole body kept: this bounds what one request in flight may cost. Larger ones pass, but once."""
-_WEBSOCKET_SILENCE = "3600s"
+_STREAM_SILENCE = "3600s"
+_ONE_ANSWER = "/inference.GRPCInferenceService/ModelInfer"
+"""The call that runs a model and has one answer: it is held to the deadline as a request over HTTP is."""
+_ANY_SIZE = 1 << 50
 
 
 @lru_cache(maxsize=4096)
@@ -38,28 +45,33 @@ def service_json(service: str, route: Route | None, versions: tuple[int, ...], p
     routes = [_probe(service, version, probe_secret, route) for version in versions if probe_secret]
     if route is not None:
         routes += _public(route)
-    action = {
-        "name": service,
-        "typed_config": {"@type": "type.googleapis.com/envoy.config.route.v3.RouteList", "routes": routes},
-    }
-    return f"{json.dumps(_path(service))}:{json.dumps({'action': action}, separators=(',', ':'))}"
+    return _entry(_path(service), service, routes)
 
 
-def routes_json(services: list[str]) -> str:
-    """The whole route table, from the texts of `service_json`.
+@lru_cache(maxsize=4096)
+def grpc_json(route: Route) -> str:
+    """One entry of the map that gRPC's calls are looked up in: all routes of a service."""
+    return _entry(route.service, route.service, _calls(route))
+
+
+def routes_json(services: list[str], calls: list[str]) -> str:
+    """The whole route table, from the texts of `service_json` and `grpc_json`.
 
     A map of prefixes instead of a list of routes: looking a service up costs the same among ten and among a thousand.
     """
     host: dict[str, Any] = {"name": "services", "domains": ["*"], **_common()}
     if services:
         host["matcher"] = {"matcher_tree": _tree()}
+    if calls:
+        host["matcher"]["on_no_match"] = {"matcher": {"matcher_tree": _calls_tree()}}
     config = {
         "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
         "name": "services",
-        "request_headers_to_remove": [PROBE_HEADER],
+        "request_headers_to_remove": [PROBE_HEADER, SERVICE_HEADER],
         "virtual_hosts": [host],
     }
-    return json.dumps(config, separators=(",", ":")).replace('"@services@":{}', ",".join(services))
+    text = json.dumps(config, separators=(",", ":"))
+    return text.replace('"@services@":{}', ",".join(services)).replace('"@calls@":{}', ",".join(calls))
 
 
 def _common() -> dict[str, Any]:
@@ -76,14 +88,22 @@ def _common() -> dict[str, Any]:
 
 
 def _tree() -> dict[str, Any]:
-    match_input = {
-        "name": "path",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
-            "header_name": ":path",
-        },
-    }
-    return {"input": match_input, "prefix_match_map": {"map": {"@services@": {}}}}
+    return {"input": _header(":path"), "prefix_match_map": {"map": {"@services@": {}}}}
+
+
+def _calls_tree() -> dict[str, Any]:
+    return {"input": _header(SERVICE_HEADER), "exact_match_map": {"map": {"@calls@": {}}}}
+
+
+def _header(name: str) -> dict[str, Any]:
+    kind = "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput"
+    return {"name": "header", "typed_config": {"@type": kind, "header_name": name}}
+
+
+def _entry(key: str, service: str, routes: list[dict[str, Any]]) -> str:
+    kind = "type.googleapis.com/envoy.config.route.v3.RouteList"
+    action = {"name": service, "typed_config": {"@type": kind, "routes": routes}}
+    return f"{json.dumps(key)}:{json.dumps({'action': action}, separators=(',', ':'))}"
 
 
 def _public(route: Route) -> list[dict[str, Any]]:
@@ -94,6 +114,27 @@ def _public(route: Route) -> list[dict[str, Any]]:
     if not targets:
         return [_stopped(route, allowed), *refused]
     return [_websocket(route, targets, allowed), _main(route, targets, allowed), *refused]
+
+
+def _calls(route: Route) -> list[dict[str, Any]]:
+    """gRPC: paths are the protocol's and stay as they are; a stream's messages together may be of any size."""
+    targets = [(version, weight) for version, weight in route.targets if weight > 0]
+    allowed = [] if route.token is None else [_authorization(route.token)]
+    anything: dict[str, Any] = {"prefix": "/", "grpc": {}}
+    refused = [{"name": route.service, "match": anything, "direct_response": {"status": 401}}]
+    matched = anything | ({"headers": allowed} if allowed else {})
+    if not targets:
+        stopped = {"name": route.service, "match": matched, "direct_response": {"status": 503}}
+        return [stopped, *(refused if allowed else [])]
+    action = {key: value for key, value in _action(route, targets).items() if key != "regex_rewrite"}
+    bounded = action | {"idle_timeout": _seconds(route.timeout_seconds)}
+    one = _route(route.service, matched | {"path": _ONE_ANSWER}, bounded, _hidden(route))
+    del one["match"]["prefix"]
+    if route.max_body != DEFAULT_MAX_BODY:
+        one |= {"typed_per_filter_config": {"envoy.filters.http.filter_chain": _body_limit(route.max_body)}}
+    many = _route(route.service, matched, action | {"idle_timeout": _STREAM_SILENCE}, _hidden(route))
+    many |= {"typed_per_filter_config": {"envoy.filters.http.filter_chain": _body_limit(_ANY_SIZE)}}
+    return [one, many, *(refused if allowed else [])]
 
 
 def _stopped(route: Route, allowed: list[dict[str, Any]]) -> dict[str, Any]:
@@ -111,7 +152,7 @@ def _probe(service: str, version: int, secret: str, route: Route | None) -> dict
 def _websocket(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]]) -> dict[str, Any]:
     upgrade = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
     headers = [upgrade, _exact(":method", "GET"), *allowed]
-    action = _action(route, targets) | {"idle_timeout": _WEBSOCKET_SILENCE}
+    action = _action(route, targets) | {"idle_timeout": _STREAM_SILENCE}
     return _route(route.service, _match(route.service, headers), action, _hidden(route))
 
 

@@ -18,7 +18,7 @@ class Cluster:
     health_path: str | None = None
     """Answers 200 while an instance is well; ``None``: an open port is taken for well."""
     http2: bool = False
-    """The instances speak HTTP/2 with prior knowledge (gRPC)."""
+    """The instances speak HTTP/2 (and so gRPC) as well as HTTP/1.1, on one port: a request keeps what it came in."""
 
     @property
     def name(self) -> str:

@@ -54,6 +54,7 @@ class Blueprints:
             max_body=descriptor.networking.max_body,
             retry=descriptor.retry,
             health_path=blueprint.engine.live_path,
+            http2=blueprint.engine.http2 or descriptor.metadata.enable_grpc,
         )
 
     def workload(self, version: Version) -> Workload:

@@ -22,6 +22,7 @@ class Limits:
     max_body: int = 64 * 1024 * 1024
     retry: bool = True
     health_path: str | None = None
+    http2: bool = False
 
 
 def table(sights: Iterable[Seen], limits: Callable[[str, int], Limits], probe_secret: str) -> Table:
@@ -59,6 +60,7 @@ def _clusters(seen: Seen, limits: Callable[[str, int], Limits]) -> list[Cluster]
             version=number,
             endpoints=tuple(sorted(instance.address for instance in seen.of(number, State.READY))),
             health_path=limits(name, number).health_path,
+            http2=limits(name, number).http2,
         )
         for number in sorted(numbers)
     ]

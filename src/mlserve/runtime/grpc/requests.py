@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -101,7 +101,7 @@ class InferReader:
         asked: dict[str, Any] = {"parameters": parameters(request.parameters)}
         final = asked["parameters"].pop(_FINAL, False) is True
         asked["outputs"] = [{"name": out.name, "parameters": parameters(out.parameters)} for out in request.outputs]
-        rows = self._signature.count(cast("Mapping[str, Array]", names))  # which looks at their shapes alone
+        rows = self._signature.count({item.name: _hollow(item) for item in inputs})
         contents = None
         if inputs and not raw:
             contents = {item.name: self._typed(item, given) for item, given in zip(inputs, request.inputs, strict=True)}
@@ -156,6 +156,14 @@ def parameters(given: Mapping[str, Any]) -> dict[str, Any]:
             raise InvalidInput(f'parameter "{name}" has no value')
         found[name] = getattr(value, which)
     return found
+
+
+def _hollow(item: _Input) -> Array:
+    """An array of the input's shape, without its bytes."""
+    try:
+        return np.broadcast_to(np.uint8(0), item.shape)
+    except (ValueError, OverflowError) as exc:
+        raise bad(item.tensor, f"shape {str(list(item.shape))[:60]}, which can't be: {exc}") from None
 
 
 def _arrays(inputs: list[_Input], raw: list[memoryview]) -> dict[str, Array]:
