@@ -205,6 +205,35 @@ def test_a_class_in_kserves_form_without_its_base_is_run_too(tmp_path: Path) -> 
     assert outputs == {"predictions": [2, 0]}
 
 
+def test_the_folder_where_kserve_mounts_a_model_means_ours(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "w.txt").write_text("7")
+    code = (
+        "import kserve, os\n"
+        "from kserve.storage import Storage\n"
+        "class M(kserve.Model):\n"
+        "    def load(self):\n"
+        "        folder = Storage.download('/mnt/models')\n"
+        "        self.w = int(open(os.path.join(folder, 'w.txt')).read())\n"
+        "        self.ready = True\n"
+        "    def predict(self, payload, headers=None):\n"
+        "        return kserve.utils.utils.get_predict_response(\n"
+        "            payload, kserve.get_predict_input(payload) * self.w, self.name)\n"
+    )
+    told = {"processor_path": processor(tmp_path, code), "model_path": str(tmp_path / "model")}
+    with serving(tmp_path, service="m", processor="python", **told) as instance:
+        assert instance.post("/", {"instances": [[1, 2]]}).json == {"predictions": [[7, 14]]}
+        tensor = {"name": "x", "datatype": "FP32", "shape": [2], "data": [1, 2]}
+        outputs = instance.post("/v2/models/m/infer", {"inputs": [tensor]}).json["outputs"]
+        assert outputs == [{"name": "output-0", "datatype": "FP32", "shape": [2], "data": [7.0, 14.0]}]
+    hard = code.replace("Storage.download('/mnt/models')", "'/mnt/models'")
+    instance = failed(
+        tmp_path / "hard", service="m", processor="python", processor_path=processor(tmp_path / "h", hard)
+    )
+    assert instance.failure["cause"] == "missing-model"
+    assert "MODEL_DIR" in instance.failure["hint"]
+
+
 def test_what_a_constructor_wants_and_nobody_knows_is_named(tmp_path: Path) -> None:
     code = PLAIN.replace("    def load", "    def __init__(self, name, database): pass\n\n    def load")
     with pytest.raises(StartFailure, match="database"):

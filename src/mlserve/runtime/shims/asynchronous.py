@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import threading
 from functools import cache
 from typing import Any
+
+from mlserve.runtime.coroutines import Coroutines
 
 
 def settled(value: Any) -> Any:
     """The value itself, or what the coroutine comes to."""
-    if not inspect.iscoroutine(value):
-        return value
-    return asyncio.run_coroutine_threadsafe(value, _loop()).result()
+    return _loop().start(value).result() if inspect.iscoroutine(value) else value
 
 
 @cache
-def _loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="processor-loop", daemon=True).start()
-    return loop
+def _loop() -> Coroutines:
+    return Coroutines()

@@ -9,9 +9,9 @@ from typing import Any
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.bodies import RAW, answered, each
-from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata
 from mlserve.runtime.report import log
+from mlserve.runtime.shims.places import elsewhere
 
 _THERE = ("/eas/workspace/model", "../../model")
 
@@ -26,14 +26,9 @@ class EasProcessor:
     def load(self, path: Path, config: dict[str, Any]) -> None:
         os.environ.setdefault("MODEL_DIR", str(path))  # where samples of EAS look
         self._processor = self._class()
-        try:
+        wish = "open what self.get_model_path() gives, or the environment's MODEL_DIR: both work there and here"
+        with elsewhere(_THERE, path, wish):
             self._processor.initialize()
-        except FileNotFoundError as exc:
-            if not any(place in str(exc.filename) for place in _THERE):
-                raise
-            reason = f"no such file: {exc.filename}, which is where EAS puts the model; here it lies at {path}"
-            wish = "open what self.get_model_path() gives, or the environment's MODEL_DIR: both work there and here"
-            raise StartFailure("missing-model", reason, wish) from exc
 
     def metadata(self) -> Metadata:
         return Metadata(**RAW, platform="python_allspark")

@@ -15,10 +15,13 @@ from mlserve.errors import InvalidInput
 from mlserve.runtime.bodies import REPLY, REQUEST, STATUS, as_bytes, boxed
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Context, Metadata
-from mlserve.runtime.protocols.base import check_object, parse_json
+from mlserve.runtime.protocols.base import Call, Model, check_object, parse_json
+from mlserve.runtime.request import Request
 from mlserve.runtime.shims import kserve_types
 from mlserve.runtime.shims.asynchronous import settled
 from mlserve.runtime.shims.calling import accepting
+from mlserve.runtime.shims.places import elsewhere
+from mlserve.runtime.signature import Signature
 from mlserve.runtime.tensors import DTYPES, datatype_of
 
 _PATHS = ("/", "/eval", "/v1/models/{name}:predict", "/v1/models/{name}:explain")
@@ -44,9 +47,11 @@ class KServeProcessor:
     def load(self, path: Path, config: dict[str, Any]) -> None:
         os.environ.setdefault("MODEL_DIR", str(path))
         known = {"name": self._service, "model_name": self._service, "model_dir": str(path), "model_path": str(path)}
-        self._model = self._class(**_arguments(self._class, {**config, **known}))
-        if not getattr(self._model, "ready", False) and callable(getattr(self._model, "load", None)):
-            settled(self._model.load())
+        wish = "open what the environment's MODEL_DIR names, or take a constructor's argument model_dir"
+        with elsewhere(("/mnt/models",), path, wish):
+            self._model = self._class(**_arguments(self._class, {**config, **known}))
+            if not getattr(self._model, "ready", False) and callable(getattr(self._model, "load", None)):
+                settled(self._model.load())
 
     def metadata(self) -> Metadata:
         return Metadata(platform="python_kserve", open=True, trusted=False, context=True, raw=_PATHS)
@@ -65,10 +70,12 @@ class KServeProcessor:
     def _from_body(self, body: bytes, headers: dict[str, str], path: str) -> Arrays:
         payload: Any = check_object(parse_json(body), 'a JSON object, such as {"instances": [[…]]}')
         if _is_v2(payload):
-            payload = _parsed(self._service, payload)
-        result = self._asked(payload, headers, "explain" if path.endswith(":explain") else "predict")
-        rest = result.to_rest() if hasattr(result, "to_rest") else result
-        return {REPLY: boxed(as_bytes(rest))[REQUEST], STATUS: np.array(200, dtype=np.int32)}
+            call = _read(self._service, payload)
+            request = _request(self._service, call.inputs, Context(call.parameters, call.identity))
+            body = call.encode(_arrays(self._asked(request, headers, "predict")))[0]
+        else:
+            body = as_bytes(self._asked(payload, headers, "explain" if path.endswith(":explain") else "predict"))
+        return {REPLY: boxed(body)[REQUEST], STATUS: np.array(200, dtype=np.int32)}
 
     def _asked(self, payload: Any, headers: dict[str, str], verb: str) -> Any:
         result = payload
@@ -106,15 +113,12 @@ def _is_v2(payload: Mapping[str, Any]) -> bool:
     return isinstance(listed, list) and bool(listed) and all(isinstance(i, dict) and "datatype" in i for i in listed)
 
 
-def _parsed(service: str, payload: Mapping[str, Any]) -> Any:
-    from mlserve.runtime.protocols.base import Model
+def _read(service: str, payload: Mapping[str, Any]) -> Call:
+    """A v2 body that came where v1 is spoken, read as the v2 protocol does."""
     from mlserve.runtime.protocols.v2 import V2
-    from mlserve.runtime.request import Request
-    from mlserve.runtime.signature import Signature
 
     reader = V2(Model(service, 1, Signature(Metadata(open=True))))
-    call = reader.decode(Request(None, "POST", b"/", {}, as_bytes(payload)))
-    return _request(service, call.inputs, Context(identity=str(payload.get("id") or "")))
+    return reader.decode(Request(None, "POST", b"/", {}, as_bytes(payload)))
 
 
 def _request(service: str, inputs: Arrays, context: Context) -> Any:

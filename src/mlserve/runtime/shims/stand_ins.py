@@ -19,6 +19,8 @@ MODULES = {
     "kserve.model_server": _KSERVE,
     "kserve.protocol": _KSERVE,
     "kserve.protocol.infer_type": _KSERVE,
+    "kserve.storage": _KSERVE,
+    "kserve_storage": _KSERVE,
     "kserve.utils": _KSERVE,
     "kserve.utils.utils": _KSERVE,
     "kfserving": _KSERVE,
@@ -40,6 +42,9 @@ class _StandIn(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         names = vars(importlib.import_module(MODULES[module.__name__]))
         vars(module).update({name: value for name, value in names.items() if not name.startswith("_")})
+        for name in MODULES:
+            if name.rpartition(".")[0] == module.__name__:
+                importlib.import_module(name)  # `kserve.utils` is there after `import kserve`
 
 
 def offer() -> None:
