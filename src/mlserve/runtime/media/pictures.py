@@ -37,11 +37,13 @@ def read(body: bytes, tensor: Tensor, options: Mapping[str, Any]) -> Array:
     mode = str(options.get("mode") or _MODES[layout.channels])
     if _CHANNELS.get(mode) != layout.channels:
         raise InvalidInput(f"model_config.image.mode is {mode!r}, and the input has {layout.channels} channels")
-    image = _opened(body, layout, mode, options)
-    pixels = np.asarray(image)
+    pixels = _decoded(body, layout, mode, options)
     if mode == "BGR":
         pixels = pixels[..., ::-1]
-    values = _scaled(pixels, tensor, options)
+    try:
+        values = _scaled(pixels, tensor, options)
+    except (TypeError, ValueError) as exc:
+        raise InvalidInput(f"model_config.image: scale, mean and std can't be used: {exc}") from None
     if layout.axes == "CHW":
         values = values[None] if values.ndim == 2 else np.moveaxis(values, 2, 0)
     elif layout.axes == "HWC" and values.ndim == 2:
@@ -76,7 +78,7 @@ def _as_it_is(body: bytes, tensor: Tensor) -> Array:
     return array
 
 
-def _opened(body: bytes, layout: Layout, mode: str, options: Mapping[str, Any]) -> Any:
+def _decoded(body: bytes, layout: Layout, mode: str, options: Mapping[str, Any]) -> Array:
     image_of = library("PIL.Image", "pillow")
     try:
         image = image_of.open(io.BytesIO(body), formats=("PNG", "JPEG"))
@@ -84,7 +86,7 @@ def _opened(body: bytes, layout: Layout, mode: str, options: Mapping[str, Any]) 
         size = _size(image, layout, options)
         plain = "RGB" if mode == "BGR" else mode
         image.draft(plain if plain in ("L", "RGB") else "RGB", size)  # a JPEG is decoded no larger than it must be
-        return _resized(_converted(image, plain), size, options)
+        return np.asarray(_resized(_converted(image, plain), size, options))  # decoded here at the latest
     except image_of.DecompressionBombError as exc:
         raise TooLarge(f"the picture is too large: {exc}") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, TypeError, OverflowError) as exc:
