@@ -48,9 +48,9 @@ def plan(processor: Loaded, signature: Signature, spec: Spec, sample: dict[str, 
     slots = max(1, spec.worker_threads)
     if metadata.concurrent:
         slots = max(slots, _ASYNC_SLOTS)  # they wait more than they compute
-    if not metadata.trusted or not sample:
+    if not metadata.trusted or metadata.context or not sample:
         return _plan(spec, slots if not metadata.trusted else min(slots, _cores(spec)), _given(spec, metadata.rows), {})
-    shared = metadata.rows and not metadata.context and _same_alone(processor, sample)
+    shared = metadata.rows and _same_alone(processor, sample)
     form = _best_form(processor, sample, min(slots, _calls_at_once(processor, spec)), _LARGEST if shared else 1)
     rows = _given(spec, metadata.rows) if spec.batching else form.batch_rows
     return _plan(spec, form.slots, rows, form.costs)

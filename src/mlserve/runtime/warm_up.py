@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ import numpy as np
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.failures import StartFailure
-from mlserve.runtime.processors.base import Loaded, Metadata, Tensor
+from mlserve.runtime.processors.base import Context, Loaded, Metadata, Tensor
 from mlserve.runtime.protocols.base import Call, Model, parse_json
 from mlserve.runtime.protocols.eval import Eval
 from mlserve.runtime.protocols.raw import Raw
 from mlserve.runtime.protocols.v1 import V1
 from mlserve.runtime.protocols.v2 import V2
+from mlserve.runtime.recorded import Recorded, recorded
 from mlserve.runtime.request import Request
 from mlserve.runtime.tensors import DTYPES, Array
 
@@ -26,8 +26,8 @@ def warm_up(processor: Loaded, model: Model, path: str | None) -> dict[str, Arra
     if path is None:
         return _made_up(processor, model.signature.metadata)
     sample: dict[str, Array] | None = None
-    for name, body in bodies(Path(path)):
-        call = _decoded(name, body, model)
+    for request in recorded(Path(path)):
+        name, call = request.name, _decoded(request, model)
         outputs = _predicted(processor, call, name)
         try:
             call.encode(outputs)
@@ -39,26 +39,11 @@ def warm_up(processor: Loaded, model: Model, path: str | None) -> dict[str, Arra
         sample = sample or call.inputs
     if sample is None:
         raise StartFailure(
-            "warm-up-failed", f"no request in {path}", "give a .json file, or a .txt file with one request body a line"
+            "warm-up-failed",
+            f"no request in {path}",
+            "give a .json file, a .txt file with one request body a line, or recorded requests",
         )
     return sample
-
-
-def bodies(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Request bodies with a name to speak of: a line each of .txt and .jsonl, whole files otherwise."""
-    if not path.exists():
-        raise StartFailure("warm-up-failed", f"no warm-up data at {path}", "check warm_up_data_path")
-    files = (
-        sorted(f for f in path.rglob("*") if f.is_file() and not f.name.startswith(".")) if path.is_dir() else [path]
-    )
-    for file in files:
-        content = file.read_bytes()
-        if file.suffix not in (".txt", ".jsonl"):
-            yield file.name, content
-            continue
-        for number, line in enumerate(content.splitlines(), 1):
-            if line.strip():
-                yield f"{file.name}:{number}", line
 
 
 def synthetic(tensor: Tensor, rows: int = 1) -> Array:
@@ -76,7 +61,7 @@ def _made_up(processor: Loaded, metadata: Metadata) -> dict[str, Array] | None:
         return None  # nothing can be guessed: a user's own code may refuse what was made up
     inputs = {tensor.name: synthetic(tensor) for tensor in required}
     try:
-        processor.predict(inputs)
+        _run(processor, inputs, Context())
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - a model may rightly refuse zeros; the probe asks again
         from mlserve.runtime.report import log
 
@@ -85,22 +70,32 @@ def _made_up(processor: Loaded, metadata: Metadata) -> dict[str, Array] | None:
     return inputs
 
 
-def _decoded(name: str, body: bytes, model: Model) -> Call:
-    request = Request(None, "POST", b"/", {}, body)
+def _decoded(given: Recorded, model: Model) -> Call:
+    request = Request(None, "POST", given.path.encode() or b"/", dict(given.headers), given.body)
     try:
-        if model.signature.metadata.raw:
-            return Raw(model).decode(request)
-        return _format(parse_json(body), model).decode(request)
+        call = _format(given, model).decode(request)
+        if call.prepare is not None:
+            call.prepare()
     except InvalidInput as exc:
         answer = json.dumps({"error": exc.message})
         raise StartFailure(
-            "warm-up-failed", f"{name} was answered 400: {answer}", "correct the request in warm_up_data_path"
-        ) from exc
+            "warm-up-failed", f"{given.name} was answered {exc.status}: {answer}",
+            "correct the request in warm_up_data_path",
+        ) from exc  # fmt: skip
+    return call
 
 
-def _format(asked: Any, model: Model) -> Eval | V1 | V2:
-    """Told by the body: the same file may be sent to any of our paths."""
-    own = model.signature.inputs
+def _format(given: Recorded, model: Model) -> Eval | V1 | V2 | Raw:
+    """Told by the path, where one was recorded, else by the body: the same file may be sent to any of our paths."""
+    if model.signature.metadata.raw:
+        return Raw(model)
+    if given.path == "v2" or given.path.startswith("/v2/"):
+        return V2(model)
+    if given.path.startswith("/v1/"):
+        return V1(model)
+    if given.path or given.headers:
+        return Eval(model)
+    asked, own = parse_json(given.body), model.signature.inputs
     if isinstance(asked, dict) and "instances" in asked and "instances" not in own:
         return V1(model)
     if isinstance(asked, dict) and isinstance(asked.get("inputs"), list) and "inputs" not in own:
@@ -110,7 +105,7 @@ def _format(asked: Any, model: Model) -> Eval | V1 | V2:
 
 def _predicted(processor: Loaded, call: Call, name: str) -> Any:
     try:
-        return processor.predict(call.inputs)
+        return _run(processor, call.inputs, Context(call.parameters, call.identity, call.sequence))
     except InvalidInput as exc:
         raise StartFailure(
             "warm-up-failed", f"{name} was answered 400: {exc.message}", "correct the request in warm_up_data_path"
@@ -121,3 +116,7 @@ def _predicted(processor: Loaded, call: Call, name: str) -> Any:
             f"{name} was answered 500: {type(exc).__name__}: {exc}",
             "the frames show where; mlserve test tries it again",
         ) from exc
+
+
+def _run(processor: Any, inputs: dict[str, Array], context: Context) -> Any:
+    return processor.predict(inputs, context) if processor.metadata().context else processor.predict(inputs)
