@@ -1,4 +1,4 @@
-"""Decision trees as one ONNX operator. Comparisons are of single precision, as scikit-learn makes them too."""
+"""Decision trees as one ONNX operator, compared in single precision, as scikit-learn does too, or in double."""
 
 from __future__ import annotations
 
@@ -17,17 +17,13 @@ def rounded_down(threshold: float) -> float:
     return float(single if float(single) <= threshold else np.nextafter(single, np.float32(-np.inf)))
 
 
-def rounded_up(threshold: float) -> float:
-    """The smallest number of single precision that is not below: for ``x >= threshold`` and ``x < threshold``."""
-    single = np.float32(threshold)
-    return float(single if float(single) >= threshold else np.nextafter(single, np.float32(np.inf)))
-
-
 @dataclass(slots=True)
 class Forest:
     """The nodes of some trees, added one by one; a leaf gives one number for each target, summed over the trees."""
 
     targets: int
+    double: bool = False
+    """Compare and add up in double precision; the answers are of single precision all the same."""
     trees: int = 0
     _nodes: dict[str, list[Any]] = field(
         default_factory=lambda: {name: [] for name in ("treeids", "nodeids", *_ATTRIBUTES)}
@@ -56,11 +52,14 @@ class Forest:
                 self._leaves[name].append(value)
 
     def operator(self, source: str, output: str) -> Any:
-        """The node for a graph: ``source`` is a table of single precision, ``output`` has a column for each target."""
-        from onnx import helper
+        """The node for a graph: ``source`` is a table, ``output`` (single precision) has a column for each target."""
+        from onnx import helper, numpy_helper
 
         told: dict[str, Any] = {f"nodes_{name}": values for name, values in self._nodes.items()}
         told |= {f"target_{name}": values for name, values in self._leaves.items()}
+        for name in ("nodes_values", "target_weights") if self.double else ():
+            array = np.array(told.pop(name), np.float64)
+            told[f"{name}_as_tensor"] = numpy_helper.from_array(array, name)
         told |= {"n_targets": self.targets, "aggregate_function": "SUM", "post_transform": "NONE"}
         return helper.make_node("TreeEnsembleRegressor", [source], [output], domain="ai.onnx.ml", **told)
 

@@ -1,0 +1,37 @@
+"""PMML, compiled by us: regressions, trees, their ensembles and chains, neural networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlserve.conversion.base import Attempt, CannotConvert, Source
+from mlserve.conversion.graph import Graph
+from mlserve.conversion.pmml.columns import Columns, hints
+from mlserve.conversion.pmml.document import Document, active, read, target
+from mlserve.conversion.pmml.expressions import derive
+from mlserve.conversion.pmml.models import answer
+from mlserve.conversion.pmml.outputs import emit, named
+
+REQUIREMENTS: tuple[str, ...] = ("onnx>=1.16", "onnxruntime>=1.17")
+VERSION = "1"
+
+
+def convert(source: Source) -> Iterator[Attempt]:
+    """The document as a graph; raises CannotConvert at the first element that is not known."""
+    document = read(source.path)
+    columns = _compiled(document)
+    said = named(columns, document.model, answer(columns, document.model), target(document.model))
+    metadata = source.native().metadata()
+    for tensor in metadata.outputs:
+        if tensor.name not in said:
+            raise CannotConvert(f'the output "{tensor.name}" is not written as ONNX yet')
+        emit(columns, said[tensor.name], tensor.name, tensor.datatype)
+    yield Attempt(columns.graph.model(), hints(columns, document))
+
+
+def _compiled(document: Document) -> Columns:
+    columns = Columns(Graph("model"))
+    for mining in active(document.model):
+        columns.take(document, mining)
+    derive(columns, document.root.find("TransformationDictionary"))
+    return columns

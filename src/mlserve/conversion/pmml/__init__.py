@@ -1,0 +1,1 @@
+"""PMML compiled to ONNX: the document, its fields, and each of its model elements."""
