@@ -68,3 +68,17 @@ def test_a_pickle_brings_every_library_it_was_saved_with() -> None:
     found = Artifacts({}, {"scikit-learn": "1.5.2", "xgboost": "2.1.0"}, "sklearn")
     wanted = RuntimeEngine().requirements(descriptor.descriptor, found)
     assert {"scikit-learn==1.5.2", "xgboost==2.1.0"} <= set(wanted)
+
+
+@pytest.mark.parametrize(
+    ("processor", "config", "there"),
+    [("sklearn", {}, True), ("onnx", {}, False), ("onnx", {"arrow": True}, True), ("xgboost", {"arrow": False}, False)],
+)
+def test_the_large_library_for_tables_is_there_where_tables_are_sent(
+    processor: str, config: dict[str, object], there: bool
+) -> None:
+    descriptor = Descriptor.model_validate(
+        {"name": "m", "model_path": "m", "processor": processor, "model_config": config, "metadata": {"instance": 1}}
+    )
+    requirements = RuntimeEngine().requirements(descriptor, Artifacts())
+    assert ("pyarrow>=15" in requirements) is there

@@ -442,6 +442,6 @@ def test_an_environment_without_the_library_says_what_to_add(monkeypatch: pytest
     import sys
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UnsupportedMedia, match="pyarrow") as error:
+    with pytest.raises(UnsupportedMedia, match=r"pyarrow.*\"arrow\": true") as error:
         ask(model(Tensor("x", "FP32", (-1, 3))), b"", PARQUET)
     assert error.value.status == 415

@@ -15,6 +15,7 @@ from mlserve.engines.catalogue import find, resolve
 from mlserve.engines.options import observed
 from mlserve.engines.options import requirements as of_options
 from mlserve.engines.steps import PIPELINE, entries, steps_of
+from mlserve.engines.tables import requirements as of_tables
 from mlserve.workload import Workload
 
 BASE_REQUIREMENTS = (
@@ -42,7 +43,8 @@ class RuntimeEngine:
         named = {_name(requirement) for requirement in (*BASE_REQUIREMENTS, *needed)}
         # A pickle may hold objects of more libraries than its processor's own: a pipeline that ends in XGBoost, say.
         more = [f"{name}=={number}" for name, number in saved.items() if name not in named]
-        return (*BASE_REQUIREMENTS, *libraries, *more, *of_options(descriptor), *own_code.requirements(artifacts))
+        options = (*of_options(descriptor), *of_tables(descriptor))
+        return (*BASE_REQUIREMENTS, *libraries, *more, *options, *own_code.requirements(artifacts))
 
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
         metadata = descriptor.metadata

@@ -29,13 +29,14 @@ TYPES = {
     b"application/x-parquet": "parquet",
     b"application/parquet": "parquet",
 }
+_WISH = 'add "arrow": true to model_config'
 _GROWTH = 16
 """How much larger than the largest body an unpacked table may be."""
 
 
 def read(body: bytes, kind: bytes, largest: int) -> Table:
     """The table; raises InvalidInput for what is none."""
-    arrow = library("pyarrow", "pyarrow")
+    arrow = library("pyarrow", "pyarrow", _WISH)
     try:
         schema, batches = _opened(arrow, body, TYPES[kind])
         table = arrow.Table.from_batches(_held(batches, largest * _GROWTH), schema)
@@ -47,7 +48,7 @@ def read(body: bytes, kind: bytes, largest: int) -> Table:
 
 def write(outputs: Mapping[str, Array]) -> bytes:
     """An Arrow stream with a column for each output; several values a row are a list of fixed length."""
-    arrow = library("pyarrow", "pyarrow")
+    arrow = library("pyarrow", "pyarrow", _WISH)
     rows = common_rows(outputs)
     columns = {name: _column(arrow, array, rows) for name, array in outputs.items()}
     out = io.BytesIO()

@@ -8,11 +8,10 @@ from typing import Any
 from mlserve.runtime.protocols.base import UnsupportedMedia
 
 
-def library(module: str, package: str) -> Any:
-    """The module; 415 that names the package where the instance's environment lacks it."""
+def library(module: str, package: str, wish: str = "") -> Any:
+    """The module; 415 that names the package, or what else to ``wish`` for, where the environment lacks it."""
     try:
         return importlib.import_module(module)
     except ImportError as exc:
-        raise UnsupportedMedia(
-            f"this body needs {package}, which the instance lacks ({exc}); add it to the processor's requirements.txt"
-        ) from None
+        wish = wish or f"add {package} to the processor's requirements.txt"
+        raise UnsupportedMedia(f"this needs {package}, which the instance lacks ({exc}); {wish}") from None
