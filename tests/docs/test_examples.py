@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests import heavy
 from tests.docs.pages import ROOT
 
 from mlserve.client import Client
@@ -16,15 +17,25 @@ from mlserve.descriptor import parse, read_file
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/service.json"))
 ANSWERS = {
+    "huggingface": {"label": ["glad", "sad", "sad"]},
     "image-pipeline": {"digit": [2]},
     "iris": {"species": ["setosa", "versicolor", "virginica"]},
+    "lightgbm": {"prediction": [196.55164063627143, 82.93274076954519]},
     "own-server": {"progression": 205.8},
     "python-processor": {"digit": [1, 5], "sure": [True, True]},
+    "pytorch": {"digit": [2, 6]},
     "sklearn-pipeline": {"label": ["class_0", "class_1", "class_2"]},
     "text-pipeline": {"topic": ["flowers", "wine", "houses"]},
     "xgboost": {"label": [0, 1, 0]},
 }
 """What request.json is answered with, or a part of it."""
+MODELS = (".onnx", ".joblib", ".ubj", ".npz", ".pt2", ".txt", ".safetensors")
+LIBRARIES = {
+    "huggingface": heavy.TRANSFORMERS,
+    "lightgbm": ("lightgbm", "scikit-learn", "pandas"),
+    "pytorch": (*heavy.PYTORCH, "scikit-learn"),
+}
+"""What train.py needs that the tests' own environment hasn't."""
 
 
 def names(example: Path) -> str:
@@ -55,10 +66,11 @@ def test_an_example_answers_its_request(example: Path, client: Client) -> None:
 def test_an_example_can_be_trained_again(example: Path, tmp_path: Path) -> None:
     again = tmp_path / example.name
     shutil.copytree(example, again, ignore=shutil.ignore_patterns("__pycache__"))
-    model = next(path for path in sorted(again.rglob("*")) if path.suffix in (".onnx", ".joblib", ".ubj", ".npz")
-                 or path.name == "model.json")  # fmt: skip
+    model = next(path for path in sorted(again.rglob("*")) if path.suffix in MODELS or path.name == "model.json")
     model.unlink()
-    subprocess.run([sys.executable, "train.py"], cwd=again, check=True, capture_output=True)
+    needs = LIBRARIES.get(example.name)
+    python = heavy.python_with(*needs) if needs else sys.executable
+    subprocess.run([python, "train.py"], cwd=again, check=True, capture_output=True)
     assert model.stat().st_size > 0
 
 
