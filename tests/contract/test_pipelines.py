@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import tritonclient.grpc as triton
 from onnx import TensorProto, helper
 from tests.unit.runtime_kit import failed, processor, serving
 
@@ -233,6 +234,26 @@ def test_a_pipeline_is_served_with_the_time_of_each_step(tmp_path: Path) -> None
         failing = instance.post("/", {"pixels": [[1, 2]]})
         assert failing.status == 400
         assert "pixels" in json.dumps(failing.json)
+
+
+def test_a_pipeline_and_a_processor_of_bytes_answer_over_grpc(tmp_path: Path) -> None:
+    steps = [python(tmp_path, "Scale"), onnx_step(tmp_path)]
+    with serving(tmp_path, service="p", processor="pipeline", pipeline=steps) as instance:
+        with triton.InferenceServerClient(f"127.0.0.1:{instance.port}") as client:
+            asked = triton.InferInput("pixels", [2, 4], "FP32")
+            asked.set_data_from_numpy(ROWS)
+            answer = client.infer("p", [asked], parameters={"timing": True})
+        assert answer.as_numpy("score").tolist() == [[10.0], [1.0]]
+        assert answer.get_response().parameters.keys() == {"timing.scale", "timing.model"}
+    code = "class P:\n    def initialize(self): pass\n    def process(self, data): return data[::-1], 200\n"
+    told = {"processor": "python", "processor_path": processor(tmp_path / "eas", code)}
+    with (
+        serving(tmp_path / "eas", service="p", **told) as instance,
+        triton.InferenceServerClient(f"127.0.0.1:{instance.port}") as client,
+    ):
+        asked = triton.InferInput("request", [1], "BYTES")
+        asked.set_data_from_numpy(np.array([b"abc"], dtype=object))
+        assert client.infer("p", [asked]).as_numpy("reply").tolist() == [b"cba"]
 
 
 def test_a_step_that_fails_is_named_in_the_answer(tmp_path: Path) -> None:

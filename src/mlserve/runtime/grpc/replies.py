@@ -7,6 +7,7 @@ from typing import Any
 
 from mlserve.runtime.grpc import wire
 from mlserve.runtime.grpc.requests import CONTENTS, InferRequest
+from mlserve.runtime.pipeline import timing
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols import binary
 from mlserve.runtime.protocols.base import Model
@@ -40,6 +41,8 @@ class InferWriter:
         parts = [self._about, wire.field(_ID, request.identity.encode()) if request.identity else b""]
         if final is not None:
             parts.append(self._last[final])
+        if request.head.wanted.timed:
+            parts.append(self._timed(outputs))
         if request.head.contents is not None and all(datatype_of(array) in CONTENTS for array in named.values()):
             parts.append(self._typed(named))
         else:
@@ -85,6 +88,14 @@ class InferWriter:
             if datatype == "BYTES":
                 values = [item if isinstance(item, bytes) else str(item).encode() for item in values]
             getattr(output.contents, CONTENTS[datatype]).extend(values)
+        written: bytes = response.SerializeToString()
+        return written
+
+    def _timed(self, outputs: Mapping[str, Array]) -> bytes:
+        """What each step of a pipeline took, as parameters."""
+        response = self._response()
+        for name, milliseconds in timing.parameters(outputs).items():
+            response.parameters[name].double_param = milliseconds
         written: bytes = response.SerializeToString()
         return written
 
