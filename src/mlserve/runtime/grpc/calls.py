@@ -14,6 +14,7 @@ from mlserve.runtime.http2.stream import Stream
 from mlserve.runtime.trouble import Trouble, trouble
 
 _ACCEPT = (b"grpc-accept-encoding", framing.ACCEPTED)
+_NO_ROOM = "this instance has no room for another message just now"
 _MUCH = 1 << 20
 """Bytes of messages in work, above which a client has to wait with more."""
 
@@ -77,29 +78,26 @@ class One(Call):
     def data(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
         self._size += len(chunk)
-        self.stream.connection.receiving.held += len(chunk)
         if self._size > self._limit + framing.PREFIX:
             self.fail(status.RESOURCE_EXHAUSTED, f"a message larger than {self._limit} bytes")
+        elif not self.stream.hold(len(chunk)):
+            self.fail(status.RESOURCE_EXHAUSTED, _NO_ROOM, 1)
         else:
             self.stream.grant(len(chunk))
 
     def ended(self) -> None:
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self._release()
+        self._chunks = []
         try:
             self._run(self, framing.only_message(data, self.stream.head.encoding, self._limit))
         except Exception as exc:  # noqa: BLE001 - one odd message must not take the connection with it
             self.explain(exc, "the call failed")
 
     def gone(self) -> None:
-        self._release()
+        self._chunks = []
         if self.on_gone is not None:
             self.on_gone()
-
-    def _release(self) -> None:
-        self.stream.connection.receiving.held -= self._size
-        self._chunks, self._size = [], 0
 
 
 class Talk(Protocol):
@@ -138,7 +136,9 @@ class Many(Call):
         except Refused as exc:
             self.explain(exc)
             return
-        self._hold(self._unframer.pending - before + sum(map(len, messages)))
+        if not self._hold(self._unframer.pending - before + sum(map(len, messages))):
+            self.fail(status.RESOURCE_EXHAUSTED, _NO_ROOM, 1)
+            return
         for message in messages:
             if not self.stream.closed:
                 self._talk.message(message)
@@ -157,14 +157,15 @@ class Many(Call):
         self._grant()
 
     def gone(self) -> None:
-        self._hold(-self._held)
         if self._timer is not None:
             self._timer.cancel()
         self._talk.gone()
 
-    def _hold(self, size: int) -> None:
+    def _hold(self, size: int) -> bool:
+        if self.stream.closed:
+            return True
         self._held += size
-        self.stream.connection.receiving.held += size
+        return self.stream.hold(size)
 
     def _grant(self) -> None:
         """As long as there is little to do; what is not whole yet has to become so."""

@@ -143,6 +143,7 @@ class Connection(asyncio.Protocol):
         """It is over; who still works for it is told."""
         receiver, stream.receiver = stream.receiver, None
         stream.closed = True
+        stream.release()
         self.unblock(stream)
         self.streams.pop(stream.ident, None)
         if receiver is not None:

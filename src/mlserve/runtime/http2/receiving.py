@@ -38,7 +38,7 @@ class Receiving:
         self.last = 0
         """The newest stream."""
         self.held = 0
-        """Bytes of requests that are not whole yet, or wait for their turn."""
+        """Bytes of requests that are not whole yet."""
 
     def data(self, ident: int, flags: int, payload: bytes) -> None:
         """A DATA frame."""
@@ -76,7 +76,7 @@ class Receiving:
             connection.guard.work += 1
             receiver.data(chunk)
         if ends and not stream.closed:
-            stream.ended = True
+            stream.whole()
             receiver.ended()
 
     def headers(self, ident: int, flags: int, payload: bytes) -> None:
@@ -148,7 +148,7 @@ class Receiving:
             self._end(stream)
 
     def _end(self, stream: Stream) -> None:
-        stream.ended = True
+        stream.whole()
         if stream.head.length and stream.taken != stream.head.length:
             stream.reset(frames.PROTOCOL_ERROR)
         elif stream.receiver is not None:

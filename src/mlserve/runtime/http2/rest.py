@@ -12,6 +12,8 @@ from mlserve.runtime.request import Request
 if TYPE_CHECKING:
     from mlserve.runtime.http2.stream import Stream
 
+_LATER = b"retry-after: 1\r\nx-mlserve-overloaded: 1\r\n"
+
 
 class Exchange:
     """One request and its reply: to the request, what an HTTP/1.1 connection is."""
@@ -27,22 +29,23 @@ class Exchange:
 
     def data(self, chunk: bytes) -> None:
         self._size += len(chunk)
-        self._stream.connection.receiving.held += len(chunk)
         if self._size > self._limit:
             self._refuse(413, f"the body is larger than {self._limit} bytes")
+            return
+        if not self._stream.hold(len(chunk)):
+            self._refuse(503, "this instance has no room for another body just now", _LATER)
             return
         self._chunks.append(chunk)
         self._stream.grant(len(chunk))
 
     def ended(self) -> None:
         head, body = self._stream.head, b"".join(self._chunks)
-        self._release()
+        self._chunks = []
         request = Request(cast(Any, self), head.method, head.path, head.headers, body)
         self._request = request
         self._stream.connection.server.handle(request)
 
     def gone(self) -> None:
-        self._release()
         request, self._request = self._request, None
         if request is not None and request.on_gone is not None:
             request.answered = True
@@ -90,14 +93,10 @@ class Exchange:
                 fields.append((name.strip().lower(), value.strip()))
         return hpack.encode(fields)
 
-    def _refuse(self, status: int, reason: str) -> None:
-        self._release()
+    def _refuse(self, status: int, reason: str, extra: bytes = b"") -> None:
+        self._chunks = []
         request = Request(cast(Any, self), "", self._stream.head.path, self._stream.head.headers, b"")
-        request.reply(status, json.dumps({"error": reason}).encode())
-
-    def _release(self) -> None:
-        self._stream.connection.receiving.held -= self._size
-        self._chunks, self._size = [], 0
+        request.reply(status, json.dumps({"error": reason}).encode(), extra=extra)
 
 
 def _drained(request: Request) -> None:

@@ -36,7 +36,7 @@ class Stream:
     """``ident`` on its connection. Whatever is sent after the client has gone is dropped."""
 
     __slots__ = (
-        "_queue", "_trailers", "_used", "blocked", "closed", "connection", "ended", "granted", "head", "ident",
+        "_queue", "_trailers", "_used", "blocked", "closed", "connection", "ended", "granted", "head", "held", "ident",
         "lasting", "on_room", "queued", "receiver", "since", "started", "taken", "window",
     )  # fmt: skip
 
@@ -51,6 +51,8 @@ class Stream:
         self._used = 0  # and was not yet allowed to come again
         self.taken = 0
         """Bytes that came."""
+        self.held = 0
+        """Bytes of them that are kept here, of the room that all requests share."""
         self.receiver: Receiver | None = None
         self.ended = self.closed = self.started = self.blocked = False
         self.lasting = False
@@ -154,6 +156,29 @@ class Stream:
             self.granted += self._used
             self.connection.write(frames.window_update(self.ident, self._used))
             self._used = 0
+
+    def hold(self, size: int) -> bool:
+        """Keep so many more bytes (fewer, if negative) of the request; false, and nothing done, without room."""
+        room = self.connection.server.room
+        if size > 0 and room.lacks(size):
+            return False
+        room.take(size)
+        self.held += size
+        if not self.ended:
+            self.connection.receiving.held += size
+        return True
+
+    def whole(self) -> None:
+        """The request has ended: what it holds now waits for the model, no more for its client."""
+        self.ended = True
+        self.connection.receiving.held -= self.held
+
+    def release(self) -> None:
+        """It is over."""
+        self.connection.server.room.give(self.held)
+        if not self.ended:
+            self.connection.receiving.held -= self.held
+        self.held = 0
 
     def _frame(self, size: int) -> None:
         connection, queue = self.connection, self._queue
