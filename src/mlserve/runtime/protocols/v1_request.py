@@ -97,8 +97,8 @@ def _whole(value: Any) -> Any:
 
 def _unpacked(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
-        if not value or not isinstance(value[0], list | dict) or depth > DEEPEST:
-            return value
+        if not value or isinstance(value[0], int | float) or depth > DEEPEST:
+            return value  # numbers hide no bytes
         return [_unpacked(item, depth + 1) for item in value]
     if isinstance(value, dict) and value.keys() == {"b64"}:
         try:
