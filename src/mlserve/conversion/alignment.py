@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlserve.conversion.base import CannotConvert
+from mlserve.conversion.base import Attempt, CannotConvert
 from mlserve.conversion.graph import OPSET
 from mlserve.runtime.converted import PROPERTY, signature_text
 from mlserve.runtime.processors.base import Metadata, Tensor
@@ -19,8 +19,8 @@ _TYPES = {
 }  # fmt: skip
 
 
-def aligned(model: Any, metadata: Metadata, *, finite: bool = False) -> Any:
-    """The model with its inputs and outputs, taken in their order, as ``metadata`` has them.
+def aligned(attempt: Attempt, metadata: Metadata, *, finite: bool = False) -> Any:
+    """The attempt's graph with its inputs and outputs, taken in their order, as ``metadata`` has them.
 
     ``finite``: the native library refuses missing and infinite numbers, so they are to be refused.
     """
@@ -29,7 +29,7 @@ def aligned(model: Any, metadata: Metadata, *, finite: bool = False) -> Any:
     unknown = [tensor.name for tensor in (*metadata.inputs, *metadata.outputs) if not tensor.datatype]
     if unknown:
         raise CannotConvert(f'the native processor can\'t tell the datatype of "{unknown[0]}"')
-    model = compose.add_prefix(model, _OLD)
+    model = compose.add_prefix(attempt.model, _OLD)
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [one for one in graph.input if one.name not in constants]
@@ -50,7 +50,7 @@ def aligned(model: Any, metadata: Metadata, *, finite: bool = False) -> Any:
         kept = list(values)
         del field[:]
         field.extend(kept)
-    helper.set_model_props(model, {PROPERTY: signature_text(metadata, finite=finite)})
+    helper.set_model_props(model, {PROPERTY: signature_text(metadata, finite=finite, absent=attempt.absent)})
     return model
 
 

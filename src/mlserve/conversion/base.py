@@ -57,6 +57,8 @@ class Attempt:
     metadata: Metadata | None = None
     """As the native processor would say it: for a format that can tell without its library."""
     evidence: Evidence | None = None
+    absent: Mapping[str, Any] = field(default_factory=dict)
+    """Optional input → what the graph takes for it where it is left out."""
     tabular: bool = True
     """Missing and far-off numbers mean something to such a model; a network has no rule for them."""
     notes: tuple[str, ...] = ()

@@ -13,6 +13,8 @@ from mlserve.runtime.processors.base import Arrays, Metadata, Tensor
 from mlserve.runtime.tensors import DTYPES
 
 ROWS = 200
+_LEFT_OUT = 10
+"""Optional inputs that are left out once each. Not whole numbers: Java's smallest one is PMML4S's missing value."""
 _LARGEST = 4_000_000
 """Values in one batch: images come in fewer rows."""
 
@@ -42,6 +44,13 @@ def draw(
     if not metadata.rows:
         return
     yield batch("one row", 1, _ordinary)
+    for tensor in (
+        [tensor for tensor in tensors if tensor.optional and tensor.datatype != "INT64"][:_LEFT_OUT]
+        if len(tensors) > 1
+        else ()
+    ):
+        whole = batch("left out", 5, _ordinary)
+        yield Batch(whole.kind, {name: array for name, array in whole.inputs.items() if name != tensor.name})
     yield batch("no rows", 0, _ordinary)
     if any(hint.values for found in hints.values() for hint in found):
         yield batch("boundary", rows, _boundary)

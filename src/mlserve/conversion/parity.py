@@ -51,7 +51,8 @@ def compare(native: Loaded, converted: Loaded, batches: Iterable[Batch]) -> Pari
             if batch.kind in ("ordinary", "sample"):
                 parity.problem = f"the native library refused made-up inputs ({type(exc).__name__}: {str(exc)[:120]})"
                 return parity
-            parity.refused.append(batch.kind)
+            if batch.kind not in parity.refused:
+                parity.refused.append(batch.kind)
             continue
         if not _ask(converted, batch, wanted, parity, TOLERANCE):
             return parity
@@ -79,7 +80,8 @@ def _ask(converted: Loaded, batch: Batch, wanted: Arrays, parity: Parity, tolera
         if problem:
             parity.problem = f'{batch.kind} inputs: output "{name}" {problem}'
             return False
-    parity.inputs.append(batch.kind)
+    if batch.kind not in parity.inputs:
+        parity.inputs.append(batch.kind)
     parity.rows += max((len(array) for array in batch.inputs.values()), default=0)
     return True
 

@@ -96,7 +96,7 @@ def _spec(job: Job) -> Spec:
 
 
 def _write(attempt: Attempt, metadata: Metadata, target: Path, *, finite: bool = False) -> None:
-    target.write_bytes(aligned(attempt.model, metadata, finite=finite).SerializeToString())
+    target.write_bytes(aligned(attempt, metadata, finite=finite).SerializeToString())
 
 
 def _written(attempt: Attempt, metadata: Metadata, target: Path) -> Loaded:

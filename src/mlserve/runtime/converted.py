@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from math import isfinite
 from typing import Any
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.processors.base import Arrays, Metadata, Tensor
+from mlserve.runtime.tensors import DTYPES
 
 PROPERTY = "mlserve.signature"
 """The key in the model's own properties."""
 
 
-def signature_text(metadata: Metadata, *, finite: bool = False) -> str:
-    """The names, datatypes, shapes, labels and options of a native processor, as text."""
+def signature_text(metadata: Metadata, *, finite: bool = False, absent: Mapping[str, Any] | None = None) -> str:
+    """The names, datatypes, shapes, labels and options of a native processor, as text.
+
+    ``finite``: it refuses missing and infinite numbers. ``absent``: what the graph takes for an input left out.
+    """
     tensors = {key: [asdict(tensor) for tensor in getattr(metadata, key)] for key in ("inputs", "outputs")}
-    return json.dumps({**tensors, "rows": metadata.rows, "finite": finite})
+    return json.dumps({**tensors, "rows": metadata.rows, "finite": finite, "absent": dict(absent or {})})
 
 
 def restored(properties: Mapping[str, str], found: Metadata) -> Metadata:
@@ -29,6 +33,25 @@ def restored(properties: Mapping[str, str], found: Metadata) -> Metadata:
     told = json.loads(text)
     inputs, outputs = ([_tensor(one) for one in told[key]] for key in ("inputs", "outputs"))
     return replace(found, inputs=tuple(inputs), outputs=tuple(outputs), rows=bool(told["rows"]))
+
+
+def completed(properties: Mapping[str, str], metadata: Metadata) -> Callable[[Arrays], Arrays] | None:
+    """Fills in what was left out, each value as the graph knows it; ``None`` where nothing may be."""
+    absent = json.loads(properties.get(PROPERTY, "{}")).get("absent")
+    if not absent:
+        return None
+    import numpy as np
+
+    ends = {
+        tensor.name: (absent[tensor.name], DTYPES[tensor.datatype]) for tensor in metadata.inputs if tensor.optional
+    }
+
+    def fill(inputs: Arrays) -> Arrays:
+        rows = len(next(iter(inputs.values()))) if inputs else 1
+        missing = {name: end for name, end in ends.items() if name not in inputs}
+        return {**inputs, **{name: np.full((rows, 1), value, dtype) for name, (value, dtype) in missing.items()}}
+
+    return fill
 
 
 def only_finite(properties: Mapping[str, str]) -> frozenset[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 from mlserve.conversion.base import Attempt, CannotConvert, Source
 from mlserve.conversion.graph import Graph
-from mlserve.conversion.pmml.columns import Columns, hints
+from mlserve.conversion.pmml.columns import ABSENT_NUMBER, ABSENT_WORD, Columns, hints
 from mlserve.conversion.pmml.document import Document, active, read, target
 from mlserve.conversion.pmml.expressions import derive
 from mlserve.conversion.pmml.models import answer
@@ -26,7 +28,15 @@ def convert(source: Source) -> Iterator[Attempt]:
         if tensor.name not in said:
             raise CannotConvert(f'the output "{tensor.name}" is not written as ONNX yet')
         emit(columns, said[tensor.name], tensor.name, tensor.datatype)
-    yield Attempt(columns.graph.model(), hints(columns, document))
+    yield Attempt(columns.graph.model(), hints(columns, document), absent=_absent(document))
+
+
+def _absent(document: Document) -> dict[str, Any]:
+    """A missing value where the document has rules for it, else what EAS takes instead."""
+    missing = {"BYTES": ABSENT_WORD, "INT64": ABSENT_NUMBER} if document.has_rules else {"BYTES": "", "INT64": 0}
+    kinds = {**missing, "FP32": math.nan, "FP64": math.nan, "BOOL": False}
+    names = [mining.get("name", "") for mining in active(document.model)]
+    return {name: kinds[document.fields[name].datatype] for name in names}
 
 
 def _compiled(document: Document) -> Columns:

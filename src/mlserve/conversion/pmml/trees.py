@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -140,15 +140,21 @@ class Planted:
 
     totals: str
     nothing: str = ""
-    columns: list[str] = field(default_factory=list)
+
+    def raw(self, graph: Graph, first: int, count: int = 1) -> str:
+        """Some of the targets; anything where there is no answer."""
+        limits = (graph.constant([first], np.int64), graph.constant([first + count], np.int64))
+        return str(graph.add("Slice", self.totals, *limits, graph.constant([1], np.int64)))
+
+    def answered(self, graph: Graph, source: str) -> str:
+        """NaN where there is no answer."""
+        if not self.nothing:
+            return source
+        return str(graph.add("Where", self.nothing, graph.constant(np.nan, np.float64), source))
 
     def part(self, graph: Graph, first: int, count: int) -> str:
         """Some of the targets; NaN where there is no answer."""
-        limits = (graph.constant([first], np.int64), graph.constant([first + count], np.int64))
-        some = graph.add("Slice", self.totals, *limits, graph.constant([1], np.int64))
-        if not self.nothing:
-            return str(some)
-        return str(graph.add("Where", self.nothing, graph.constant(np.nan, np.float64), some))
+        return self.answered(graph, self.raw(graph, first, count))
 
 
 def plant(columns: Columns, models: list[ET.Element], targets: int, leaf: Callable[[Answer], list[float]]) -> Planted:
@@ -164,30 +170,38 @@ def plant(columns: Columns, models: list[ET.Element], targets: int, leaf: Callab
     graph.put(forest.operator(table, total))
     planted = Planted(graph.cast(total, np.float64))
     if writer.used_nothing:
-        gone = planted.part(graph, targets, 1)
+        gone = planted.raw(graph, targets)
         planted.nothing = graph.add("Greater", gone, graph.constant(0.0, np.float64))
     return planted
 
 
 def tree(columns: Columns, model: ET.Element) -> Result:
-    """The answer of a single TreeModel."""
-    graph = columns.graph
-    if model.get("functionName") != "classification":
-        planted = plant(columns, [model], 1, lambda answer: [_number(answer)])
-        return Result(value=planted.part(graph, 0, 1))
-    words, leaves = classes(columns, model), _identities(model)
+    """The answer of a single TreeModel: the operator finds the leaf, tables say what that leaf stands for."""
+    graph, leaves = columns.graph, list[Answer]()
 
     def leaf(answer: Answer) -> list[float]:
-        shares = [answer.shares.get(word, 0.0) for word in words]
-        return [*shares, float(words.index(answer.score or "")), float(leaves.index(answer.identity))]
+        if answer not in leaves[-1:]:
+            leaves.append(answer)
+        return [float(len(leaves) - 1)]
 
-    planted = plant(columns, [model], len(words) + 2, leaf)
-    number = graph.cast(planted.part(graph, len(words) + 1, 1), np.int64) if not planted.nothing else ""
-    entity = graph.add("Gather", graph.constant(leaves), number) if number else ""
+    planted = plant(columns, [model], 1, leaf)
+    place = graph.cast(planted.raw(graph, 0), np.int64)
+
+    def told(values: list[float]) -> str:
+        return planted.answered(graph, graph.add("Gather", graph.constant(values, np.float64), place))
+
+    if model.get("functionName") != "classification":
+        return Result(value=told([_number(answer) for answer in leaves]))
+    words = classes(columns, model)
+    shares = graph.constant([[answer.shares.get(word, 0.0) for word in words] for answer in leaves], np.float64)
+    row = graph.add("Squeeze", place, graph.constant([1], np.int64))
+    names = graph.add("Gather", graph.constant([answer.identity for answer in leaves]), place)
     return Result(
-        words=words, probabilities=planted.part(graph, 0, len(words)), index=planted.part(graph, len(words), 1),
-        entity=entity or _entity(graph, planted, len(words) + 1, leaves),
-    )  # fmt: skip
+        words=words,
+        probabilities=planted.answered(graph, graph.add("Gather", shares, row)),
+        index=told([float(words.index(answer.score or "")) for answer in leaves]),
+        entity=graph.add("Where", planted.nothing, graph.constant(""), names) if planted.nothing else names,
+    )
 
 
 def classes(columns: Columns, model: ET.Element) -> tuple[str, ...]:
@@ -199,18 +213,6 @@ def classes(columns: Columns, model: ET.Element) -> tuple[str, ...]:
         if node.get("score") is not None:
             words[node.get("score", "")] = None
     return tuple(words)
-
-
-def _entity(graph: Graph, planted: Planted, at: int, leaves: list[str]) -> str:
-    limits = (graph.constant([at], np.int64), graph.constant([at + 1], np.int64))
-    raw = graph.cast(graph.add("Slice", planted.totals, *limits, graph.constant([1], np.int64)), np.int64)
-    return str(
-        graph.add("Where", planted.nothing, graph.constant(""), graph.add("Gather", graph.constant(leaves), raw))
-    )
-
-
-def _identities(model: ET.Element) -> list[str]:
-    return list(dict.fromkeys(node.get("id", "") for node in model.iter("Node")))
 
 
 def _number(answer: Answer) -> float:

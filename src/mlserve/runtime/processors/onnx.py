@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlserve.runtime.converted import only_finite, require_finite, restored
+from mlserve.runtime.converted import completed, only_finite, require_finite, restored
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
 
@@ -45,6 +45,7 @@ class OnnxProcessor:
         self._outputs: list[str] = []
         self._maps: frozenset[str] = frozenset()
         self._finite: frozenset[str] = frozenset()
+        self._complete: Callable[[Arrays], Arrays] | None = None
 
     def load(self, path: Path, config: dict[str, Any]) -> None:
         import onnxruntime as ort
@@ -79,6 +80,8 @@ class OnnxProcessor:
         return self._metadata
 
     def predict(self, inputs: Arrays) -> Arrays:
+        if self._complete is not None and len(inputs) < len(self._metadata.inputs):
+            inputs = self._complete(inputs)
         if self._finite:
             require_finite(inputs, self._finite)
         if self._metadata.rows and not len(next(iter(inputs.values()))):
@@ -131,6 +134,7 @@ class OnnxProcessor:
         )
         properties = self._session.get_modelmeta().custom_metadata_map
         self._metadata, self._finite = restored(properties, found), only_finite(properties)
+        self._complete = completed(properties, self._metadata)
 
 
 def _share_first_axis(nodes: list[Any]) -> bool:
