@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.serving.answers import Wrong, compare
-from benchmarks.serving.http_load import Count
+from benchmarks.serving.http_load import Count, need
 from benchmarks.serving.models import Model
 from benchmarks.serving.samples import percentile
 
@@ -59,7 +59,14 @@ def run(model: Model, port: int, connections: int, streams: int, seconds: int, s
     with tempfile.TemporaryDirectory() as folder:
         body, log = Path(folder) / "body", Path(folder) / "log"
         body.write_bytes(frame(message(model)))
-        command = ["h2load", "-t1", f"-c{connections}", f"-m{streams}", f"-D{seconds}", f"-d{body}"]
+        command = [
+            need("h2load", "nghttp2-client"),
+            "-t1",
+            f"-c{connections}",
+            f"-m{streams}",
+            f"-D{seconds}",
+            f"-d{body}",
+        ]
         command += [f"--log-file={log}", "-H", "content-type: application/grpc", "-H", "te: trailers"]
         done = subprocess.run(
             [*command, f"http://127.0.0.1:{port}{METHOD}"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,14 @@ class Count:
         return self.requests / self.seconds
 
 
+def need(program: str, package: str) -> str:
+    """A load program's path; says what to install where it is missing."""
+    found = shutil.which(program)
+    if found is None:
+        raise SystemExit(f"{program} is not installed; for instance: apt install {package}")
+    return found
+
+
 def script(request: Request, folder: Path) -> Path:
     """What wrk reads: the body and headers of the request."""
     (folder / "body").write_bytes(request.body)
@@ -52,7 +61,7 @@ def script(request: Request, folder: Path) -> Path:
 
 def run(lua: Path, url: str, connections: int, seconds: int) -> Count:
     """One run; bounded beyond its own time."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(lua), url]
+    command = [need("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(lua), url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=True)
     told = json.loads(done.stdout.strip().splitlines()[-1])
     return Count(told["requests"], told["micros"] / 1e6, told["p50"] / 1000, told["p99"] / 1000, told["errors"])
