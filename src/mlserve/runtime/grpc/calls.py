@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from mlserve.runtime.grpc import framing, status
@@ -55,11 +56,11 @@ class Call:
 
     def explain(self, error: BaseException, what: str = "the processor failed") -> Trouble:
         """End with the error that went wrong, and give it in words."""
-        if isinstance(error, Refused):
-            self.fail(error.code, str(error))
-            return error.trouble
         why = trouble(error, path=self.stream.head.path.decode("latin-1"), what=what)
-        self.fail(status.code_of(why), why.text, why.retry_after)
+        if isinstance(error, Refused):
+            why = replace(why, status=status.http_of(error.grpc))
+        code = error.grpc if isinstance(error, Refused) else status.code_of(why)
+        self.fail(code, why.text, why.retry_after)
         return why
 
 

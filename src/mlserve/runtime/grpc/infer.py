@@ -75,7 +75,7 @@ class Infer:
         try:
             return serving.reader.read(message)
         except Exception as exc:
-            self._metrics.failure("bad-request" if isinstance(exc, InvalidInput | Refused) else "processor")
+            self._metrics.failure("bad-request" if isinstance(exc, InvalidInput) else "processor")
             raise
 
     def _done(self, serving: Serving, call: One, request: InferRequest, outcome: Outcome) -> None:

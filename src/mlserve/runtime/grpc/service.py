@@ -43,7 +43,7 @@ class Service:
         about, health = About(app, inference.messages, metrics), Health(app, spec.service)
         for name, method in inference.methods.items():
             if method.takes_many:
-                self._many(method, partial(InferStream, infer, inference.messages["ModelStreamInferResponse"]))
+                self._many(method, partial(InferStream, infer))
             elif name == "ModelInfer":
                 self._begin[method.path] = partial(self._take_one, infer.run)
         for name, answer in about.methods.items():
@@ -65,7 +65,7 @@ class Service:
                 raise Refused(status.UNIMPLEMENTED, self._unknown(stream.head.path))
             check_encoding(stream.head.encoding)
         except Refused as exc:
-            One(stream, _never, 0).fail(exc.code, str(exc))
+            One(stream, _never, 0).fail(exc.grpc, str(exc))
             return
         stream.receiver = begin(stream)
 

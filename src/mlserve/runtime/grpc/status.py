@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from mlserve.errors import InvalidInput
 from mlserve.runtime.http2 import hpack
 from mlserve.runtime.trouble import Trouble
 
@@ -32,18 +33,17 @@ DONE = hpack.encode([(b"grpc-status", b"0")])
 """The trailers after a success."""
 
 
-class Refused(Exception):
+class Refused(InvalidInput):
     """A call that ends with this code, in these words."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, grpc: int, message: str) -> None:
         super().__init__(message)
-        self.code = code
+        self.grpc = grpc
 
-    @property
-    def trouble(self) -> Trouble:
-        """The same, as other protocols count it."""
-        status = next((http for http, code in _BY_HTTP.items() if code == self.code), 400)
-        return Trouble(500 if self.code == INTERNAL else status, "bad-request", "refused", str(self))
+
+def http_of(code: int) -> int:
+    """What HTTP would have said."""
+    return 500 if code == INTERNAL else next((http for http, grpc in _BY_HTTP.items() if grpc == code), 400)
 
 
 def code_of(why: Trouble) -> int:
