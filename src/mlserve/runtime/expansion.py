@@ -37,7 +37,8 @@ class Expansion:
         if needed > self._most:
             raise TooMuch(
                 f"the JSON of {len(body) >> 20} MB would take about {needed >> 20} MB once it is read, and this "
-                f"instance has {self._most >> 20} MB for one request; send it in binary or in parts, or raise metadata.memory"
+                f"instance has {self._most >> 20} MB for one request; send it in binary or in parts, or "
+                "raise metadata.memory"
             )
 
 
