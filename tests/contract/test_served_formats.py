@@ -20,7 +20,11 @@ from tests.unit.runtime_kit import Running, failed, launch, serving, until
 from mlserve.engines.catalogue import catalogue
 
 MODELS = Path(__file__).parent / "models"
-SCRIPT_NEEDS = {"lightgbm": ("scikit-learn", "pandas"), "catboost": ("scikit-learn",), "keras": ()}
+SCRIPT_NEEDS = {
+    "lightgbm": ("scikit-learn", "pandas"),
+    "catboost": ("scikit-learn",),
+    "xgboost": ("scikit-learn", "pandas"),
+}
 """What the scripts that make the models use besides the processor's own libraries."""
 X = [{"name": "x", "type": "float", "shape": [-1, 4]}]
 
@@ -55,6 +59,9 @@ CASES = {
     "catboost": Case("catboost", "model.cbm", inputs={"input": "double"}),
     "catboost-json": Case("catboost", "model.json"),
     "catboost-categories": Case("catboost", "categories.cbm", "categories.json", inputs={"0": "string", "1": "double"}),
+    "xgboost-categories": Case(
+        "xgboost", "categories.json", "categories_answer.json", inputs={"colour": "string", "size": "float"}
+    ),
     "pmml": Case("pmml", "trees.pmml", "trees.json", inputs={"age": "double", "job": "string"}),
 }
 

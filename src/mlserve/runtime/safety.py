@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mlserve.runtime.failures import StartFailure
 
-PICKLES = (".pkl", ".pickle", ".joblib", ".sav")
+PICKLES = (".pkl", ".pickle", ".joblib")
+PICKLE = "is a pickle, which can run code when it is read"
 
 
 def refused(path: Path, reason: str, hint: str) -> StartFailure:
@@ -17,6 +18,4 @@ def refused(path: Path, reason: str, hint: str) -> StartFailure:
 def refuse_pickle(path: Path, require_safe: bool, hint: str) -> None:
     """Raises for a pickle where only safe files are welcome."""
     if require_safe and path.suffix in PICKLES:
-        raise StartFailure(
-            "unreadable-model", f"require_safe is set, and the pickle {path.name} can run code when it is read", hint
-        )
+        raise refused(path, PICKLE, hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlserve.runtime.processors.base import Arrays, Tensor
@@ -13,6 +13,26 @@ def matrix(inputs: Arrays, names: Sequence[str]) -> Any:
     import numpy as np
 
     return np.concatenate([inputs[name] for name in names], axis=1) if names else inputs["input"]
+
+
+def coded(inputs: Arrays, categories: Mapping[str, Mapping[Any, float]]) -> dict[str, Any]:
+    """Columns of categories as the numbers the model knows them by; one it has not seen is a missing value."""
+    import numpy as np
+
+    columns = {}
+    for name, codes in categories.items():
+        values = [codes.get(_word(value), np.nan) for value in inputs[name].ravel().tolist()]
+        columns[name] = np.array(values, dtype=np.float64).reshape(-1, 1)
+    return columns
+
+
+def category_type(codes: Mapping[Any, float]) -> str:
+    """The datatype of a column of categories."""
+    return "BYTES" if all(isinstance(value, str) for value in codes) else "FP64"
+
+
+def _word(value: Any) -> Any:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def class_words(classes: Sequence[Any]) -> tuple[str, ...] | None:

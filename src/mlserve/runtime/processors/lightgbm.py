@@ -9,7 +9,7 @@ from typing import Any
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor
 from mlserve.runtime.safety import PICKLES, refuse_pickle
-from mlserve.runtime.tables import class_words, label, matrix, zeros
+from mlserve.runtime.tables import category_type, class_words, coded, label, matrix, zeros
 
 REQUIREMENTS: tuple[str, ...] = ("lightgbm>=3.3", "scikit-learn>=1.0")
 SUFFIXES: tuple[str, ...] = (".txt", ".lgb", ".model", ".pkl", ".pickle", ".joblib")
@@ -53,7 +53,7 @@ class LightgbmProcessor:
     def predict(self, inputs: Arrays) -> Arrays:
         import numpy as np
 
-        table = matrix({**inputs, **self._coded(inputs)}, self._names)
+        table = matrix({**inputs, **coded(inputs, self._categories)}, self._names)
         if not len(table):  # LightGBM refuses an empty table
             return {tensor.name: zeros(tensor, 0) for tensor in self._metadata.outputs}
         scores = self._booster.predict(table, num_threads=self._place.threads)
@@ -63,22 +63,15 @@ class LightgbmProcessor:
             scores = np.stack([1 - scores, scores], axis=1)
         return {"label": np.asarray(self._classes)[scores.argmax(axis=1)], "probabilities": scores}
 
-    def _coded(self, inputs: Arrays) -> dict[str, Any]:
-        """Columns of categories as the numbers the model knows them by; one it has not seen is a missing value."""
-        import numpy as np
-
-        coded = {}
-        for name, codes in self._categories.items():
-            values = [codes.get(_text(value), np.nan) for value in inputs[name].ravel().tolist()]
-            coded[name] = np.array(values, dtype=np.float64).reshape(-1, 1)
-        return coded
-
     def _describe(self, path: Path, version: str) -> None:
         names = [str(name) for name in self._booster.feature_name()]
         plain = names == [f"Column_{place}" for place in range(len(names))]
         self._categories = _categories(self._booster, names)
         self._names = [] if plain and not self._categories else names
-        columns = tuple(Tensor(name, self._datatype(name), (-1, 1)) for name in self._names)
+        known = self._categories
+        columns = tuple(
+            Tensor(name, category_type(known[name]) if name in known else "FP64", (-1, 1)) for name in self._names
+        )
         self._metadata = Metadata(
             inputs=columns or (Tensor("input", "FP64", (-1, len(names))),),
             outputs=self._outputs(),
@@ -90,10 +83,6 @@ class LightgbmProcessor:
                 "unsafe_file": path.suffix in PICKLES,
             },
         )
-
-    def _datatype(self, name: str) -> str:
-        codes = self._categories.get(name)
-        return "BYTES" if codes and all(isinstance(value, str) for value in codes) else "FP64"
 
     def _outputs(self) -> tuple[Tensor, ...]:
         if self._classes is None:
@@ -165,7 +154,3 @@ def _categories(booster: Any, names: list[str]) -> dict[str, dict[Any, float]]:
         name: {value: float(code) for code, value in enumerate(values)}
         for name, values in zip(marked, known, strict=True)
     }
-
-
-def _text(value: Any) -> Any:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -12,6 +12,8 @@ from typing import Any
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.pickles import read_pickle
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor
+from mlserve.runtime.safety import PICKLE, refused
+from mlserve.runtime.tables import class_words
 
 REQUIREMENTS: tuple[str, ...] = ("scikit-learn>=1.0", "joblib>=1.1", "skops>=0.8")
 SUFFIXES: tuple[str, ...] = (".pkl", ".pickle", ".joblib", ".skops")
@@ -36,12 +38,8 @@ class SklearnProcessor:
         self._metadata = Metadata()
 
     def load(self, path: Path, config: dict[str, Any]) -> None:
-        if path.suffix != ".skops" and self._require_safe:
-            raise StartFailure(
-                "unreadable-model",
-                f"require_safe is set, and the pickle {path.name} can run code when it is read",
-                _SAFE,
-            )
+        if self._require_safe and path.suffix != ".skops":
+            raise refused(path, PICKLE, _SAFE)
         import sklearn
 
         # columns are put in the model's own order here, so that its wish for names is met
@@ -135,7 +133,9 @@ class SklearnProcessor:
         single = not isinstance(classes, list)
         label = Tensor("label", _datatype(classes) if single else "", (-1,) if single else (-1, len(classes)))
         self._probabilities = single and hasattr(model, "predict_proba")
-        return (label, Tensor("probabilities", "FP64", (-1, len(classes)))) if self._probabilities else (label,)
+        if not self._probabilities:
+            return (label,)
+        return label, Tensor("probabilities", "FP64", (-1, len(classes)), labels=class_words(classes))
 
 
 def _read_skops(path: Path, config: dict[str, Any]) -> Any:
