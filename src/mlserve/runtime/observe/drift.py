@@ -27,7 +27,9 @@ _REFERENCE = 5_000
 _SMALL = 0.1
 """Below this distance nobody would act, however sure one is of it: with many rows any difference is certain."""
 _BUDGET = 0.005
-"""The share of one core that looking may take: a quarter of what is promised; the event loop's part is more."""
+"""The share of one core that looking may take; what it costs the event loop comes on top."""
+_ENOUGH = 200
+"""Requests a second: a window is full in seconds, and more would only cost."""
 _REFUSED = 400
 _EVERY = 1.0
 _SPARSEST = 1 << 16
@@ -105,7 +107,7 @@ class Drift:
             if values:
                 watched.add(_fitting(np.concatenate(values), words=watched.words))
         self.rows += sum(exchange.rows for exchange in exchanges)
-        self._adapt(time.thread_time() - begun)
+        self._adapt(len(exchanges), time.thread_time() - begun)
 
     def tick(self) -> None:
         now = time.monotonic()
@@ -158,14 +160,15 @@ class Drift:
         if whole:
             self._judged = self.rows
 
-    def _adapt(self, cost: float) -> None:
-        """Look at fewer requests where looking costs more than its share, and at more where it costs less."""
+    def _adapt(self, count: int, cost: float) -> None:
+        """Look at fewer requests where they are many, or looking costs more than its share; else at more."""
         now = time.monotonic()
-        share = cost / max(now - self._looked, 1e-3)
+        seconds = max(now - self._looked, 0.01)
         self._looked = now
-        if share > _BUDGET:
+        used = max(count / seconds / _ENOUGH, cost / seconds / _BUDGET)
+        if used > 1:
             self._every = min(_SPARSEST, self._every * 2)
-        elif share < _BUDGET / 4 and self._every > 1:
+        elif used < 1 / 4 and self._every > 1:
             self._every //= 2
 
 

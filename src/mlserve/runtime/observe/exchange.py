@@ -78,7 +78,7 @@ class Watcher(Protocol):
         """What came since the last time. ``clock`` added to a time of `perf_counter` is seconds since 1970."""
 
     def tick(self) -> None:
-        """Ten times a second, with or without requests."""
+        """Four times a second, with or without requests."""
 
     def close(self) -> None:
         """Finish: nothing comes any more."""

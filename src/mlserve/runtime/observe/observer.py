@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlserve.runtime.metrics import Metrics
     from mlserve.runtime.request import Request
 
-_PAUSE = 0.1
+_PAUSE = 0.25
 _MANY = 10_000
 _HEAVY = 64 << 20
 _SAY_AGAIN = 60.0
