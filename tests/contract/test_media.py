@@ -136,6 +136,12 @@ def test_a_picture_that_would_fill_the_memory_is_refused() -> None:
         ask(model(Tensor("x", "UINT8", (-1, 4, 4, 1))), picture((20_000, 20_000), "1", colour=1), PNG)
 
 
+@pytest.mark.parametrize("kind", [b"", b"application/x-www-form-urlencoded", BYTES])
+def test_a_picture_is_known_without_its_type(kind: bytes) -> None:
+    for body in (picture(), picture(kind="JPEG")):
+        assert ask(model(Tensor("x", "UINT8", (-1, 4, 4, 3))), body, kind).inputs["x"].shape == (1, 4, 4, 3)
+
+
 def test_a_picture_may_be_the_value_of_a_text_input() -> None:
     body = picture()
     for kind in (PNG, BYTES):

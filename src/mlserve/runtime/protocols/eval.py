@@ -33,6 +33,7 @@ ACCEPTED = (
 )
 _AS_JSON = frozenset((b"", JSON, b"text/json", b"text/plain", b"application/x-www-form-urlencoded"))
 _BYTES = b"application/octet-stream"
+_MARKS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"PAR1", b"ARROW1")
 _OTHERS = frozenset(
     (
         b"multipart/form-data", b"image/png", b"image/jpeg", b"image/jpg", b"text/csv", b"application/csv",
@@ -67,9 +68,11 @@ class Eval:
 
     def decode(self, request: Request) -> Call:
         answer = self._replies.kind(request.headers.get(b"accept"))
-        kind = content_type(request)
-        if kind in _AS_JSON or (kind == _BYTES and request.body[:1] in (b"{", b"")):
-            asked = check_object(parse_tensors(request.body), "an object of tensors by input name")
+        kind, body = content_type(request), request.body
+        if body[:1] != b"{" and kind in _AS_JSON and body.startswith(_MARKS):
+            kind = _BYTES  # a file sent without saying what it is
+        if kind in _AS_JSON or (kind == _BYTES and body[:1] in (b"{", b"")):
+            asked = check_object(parse_tensors(body), "an object of tensors by input name")
             inputs, form = self._inputs(asked)
             return self._call(inputs, form, answer)
         if kind != _BYTES and kind not in _OTHERS:
@@ -101,7 +104,7 @@ class Eval:
     def _prepare(self, call: Call, written: _Written, kind: bytes, request: Request, answer: bytes) -> None:
         from mlserve.runtime.protocols.eval_bodies import Bodies  # not before the first body that is not JSON
 
-        values = Bodies(self._model).read(kind, request.headers[b"content-type"], request.body)
+        values = Bodies(self._model).read(kind, request.headers.get(b"content-type", b""), request.body)
         inputs, form = self._inputs(values)
         call.inputs, call.rows = inputs, self._signature.count(inputs)
         written.writer = self._writer(answer, form)

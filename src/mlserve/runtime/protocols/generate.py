@@ -30,7 +30,7 @@ from mlserve.runtime.request import Request
 from mlserve.runtime.tensors import Array
 
 EVENTS = b"text/event-stream"
-_TEXT_IN, _TEXT_OUT = "text_input", "text_output"
+_TEXT_OUT = "text_output"
 
 
 class Unprocessable(InvalidInput):
@@ -124,12 +124,6 @@ class Generate:
             else:
                 answer[name] = value[0] if array.size == 1 else value
         return answer
-
-
-def generates(model: Model) -> bool:
-    """Whether the two paths mean something for a model."""
-    metadata = model.signature.metadata
-    return metadata.streams or _TEXT_IN in model.signature.inputs or (metadata.open and not metadata.inputs)
 
 
 def _known(asked: Mapping[str, Any]) -> Mapping[str, Any]:

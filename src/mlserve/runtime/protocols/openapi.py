@@ -7,7 +7,7 @@ from typing import Any
 from mlserve.runtime.media.layout import layout_of
 from mlserve.runtime.protocols import openapi_tensors as tensors
 from mlserve.runtime.protocols.base import Model
-from mlserve.runtime.protocols.generate import generates
+from mlserve.runtime.protocols.offered import generates
 
 _TABLES = ("text/csv", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet")
 _PICTURES = ("image/jpeg", "image/png")
