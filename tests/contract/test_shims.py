@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +234,22 @@ def test_the_folder_where_kserve_mounts_a_model_means_ours(tmp_path: Path) -> No
     )
     assert instance.failure["cause"] == "missing-model"
     assert "MODEL_DIR" in instance.failure["hint"]
+
+
+def test_requests_to_an_async_predict_wait_side_by_side(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, kserve\n"
+        "class M(kserve.Model):\n"
+        "    async def predict(self, payload, headers=None):\n"
+        "        await asyncio.sleep(0.5)\n"
+        "        return {'predictions': payload['instances']}\n"
+    )
+    told = {"processor": "python", "processor_path": processor(tmp_path, code)}
+    with serving(tmp_path, service="m", worker_threads=1, **told) as instance, ThreadPoolExecutor(8) as clients:
+        begun = time.monotonic()
+        answers = list(clients.map(lambda number: instance.post("/", {"instances": [number]}).json, range(8)))
+        assert [answer["predictions"] for answer in answers] == [[number] for number in range(8)]
+        assert time.monotonic() - begun < 3, "one after the other takes 4 s"
 
 
 def test_what_a_constructor_wants_and_nobody_knows_is_named(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,11 @@ from mlserve.errors import InvalidInput
 from mlserve.runtime.bodies import REPLY, REQUEST, STATUS, as_bytes, boxed
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Context, Metadata
-from mlserve.runtime.protocols.base import Call, Model, check_object, parse_json
-from mlserve.runtime.request import Request
-from mlserve.runtime.shims import kserve_types
-from mlserve.runtime.shims.asynchronous import settled
+from mlserve.runtime.protocols.base import check_object, parse_json
+from mlserve.runtime.shims.asynchronous import Work, awaited_all, settled, settled_all, start
 from mlserve.runtime.shims.calling import accepting
+from mlserve.runtime.shims.kserve_messages import arrays, is_v2, read, request
 from mlserve.runtime.shims.places import elsewhere
-from mlserve.runtime.signature import Signature
-from mlserve.runtime.tensors import DTYPES, datatype_of
 
 _PATHS = ("/", "/eval", "/v1/models/{name}:predict", "/v1/models/{name}:explain")
 _STATUSES = {"InvalidInput": 400, "ModelNotFound": 404, "ModelNotReady": 503, "ServerNotReady": 503}
@@ -54,37 +53,51 @@ class KServeProcessor:
                 settled(self._model.load())
 
     def metadata(self) -> Metadata:
-        return Metadata(platform="python_kserve", open=True, trusted=False, context=True, raw=_PATHS)
+        waits = inspect.iscoroutinefunction(getattr(self._model, "predict", None))
+        about = Metadata(platform="python_kserve", open=True, trusted=False, context=True, raw=_PATHS)
+        return replace(about, concurrent=waits)
 
     def predict(self, inputs: Arrays, context: Context) -> Arrays:
+        with _refusing():
+            outputs: Arrays = settled_all(self._work(inputs, context))
+        return outputs
+
+    async def answer(self, inputs: Arrays, context: Context) -> Arrays:
+        """The same in the event loop of the processor's own code, where many requests wait at once."""
+        with _refusing():
+            outputs: Arrays = await awaited_all(self._work(inputs, context))
+        return outputs
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
+        return start(work)
+
+    def _work(self, inputs: Arrays, context: Context) -> Work:
         headers = dict(context.parameters.get("headers") or {})
-        try:
-            if inputs.keys() == {REQUEST} and inputs[REQUEST].ndim == 0:
-                return self._from_body(inputs[REQUEST].item(), headers, str(context.parameters.get("path", "")))
-            return _arrays(self._asked(_request(self._service, inputs, context), headers, "predict"))
-        except InvalidInput:
-            raise
-        except Exception as exc:
-            raise _refusal(exc) or exc from exc
+        if inputs.keys() == {REQUEST} and inputs[REQUEST].ndim == 0:
+            path = str(context.parameters.get("path", ""))
+            body = yield from self._body(inputs[REQUEST].item(), headers, path)
+            return {REPLY: boxed(body)[REQUEST], STATUS: np.array(200, dtype=np.int32)}
+        result = yield from self._asked(request(self._service, inputs, context), headers, "predict")
+        return arrays(result)
 
-    def _from_body(self, body: bytes, headers: dict[str, str], path: str) -> Arrays:
+    def _body(self, body: bytes, headers: dict[str, str], path: str) -> Work:
         payload: Any = check_object(parse_json(body), 'a JSON object, such as {"instances": [[…]]}')
-        if _is_v2(payload):
-            call = _read(self._service, payload)
-            request = _request(self._service, call.inputs, Context(call.parameters, call.identity))
-            body = call.encode(_arrays(self._asked(request, headers, "predict")))[0]
-        else:
-            body = as_bytes(self._asked(payload, headers, "explain" if path.endswith(":explain") else "predict"))
-        return {REPLY: boxed(body)[REQUEST], STATUS: np.array(200, dtype=np.int32)}
+        if not is_v2(payload):
+            result = yield from self._asked(payload, headers, "explain" if path.endswith(":explain") else "predict")
+            return as_bytes(result)
+        call = read(self._service, payload)
+        asked = request(self._service, call.inputs, Context(call.parameters, call.identity))
+        result = yield from self._asked(asked, headers, "predict")
+        return call.encode(arrays(result))[0]
 
-    def _asked(self, payload: Any, headers: dict[str, str], verb: str) -> Any:
+    def _asked(self, payload: Any, headers: dict[str, str], verb: str) -> Work:
         result = payload
         for step in ("preprocess", verb, "postprocess"):
             method = getattr(self._model, step, None)
             if method is None and step == verb:
                 raise InvalidInput(f"{self._class.__name__} has no method {verb}")
             if method is not None:
-                result = settled(accepting(method, result, headers=headers))
+                result = yield accepting(method, result, headers=headers)
         return result[0] if isinstance(result, tuple) and len(result) == 2 else result
 
 
@@ -103,50 +116,18 @@ def _arguments(cls: Any, known: Mapping[str, Any]) -> dict[str, Any]:
     return {item.name: known[item.name] for item in wanted if item.name in known}
 
 
-def _types() -> Any:
-    """KServe's own classes where it is there, else ours."""
-    return sys.modules.get("kserve") or kserve_types
-
-
-def _is_v2(payload: Mapping[str, Any]) -> bool:
-    listed = payload.get("inputs")
-    return isinstance(listed, list) and bool(listed) and all(isinstance(i, dict) and "datatype" in i for i in listed)
-
-
-def _read(service: str, payload: Mapping[str, Any]) -> Call:
-    """A v2 body that came where v1 is spoken, read as the v2 protocol does."""
-    from mlserve.runtime.protocols.v2 import V2
-
-    reader = V2(Model(service, 1, Signature(Metadata(open=True))))
-    return reader.decode(Request(None, "POST", b"/", {}, as_bytes(payload)))
-
-
-def _request(service: str, inputs: Arrays, context: Context) -> Any:
-    kserve = _types()
-    listed = []
-    for name, array in inputs.items():
-        item = kserve.InferInput(name=name, shape=list(array.shape), datatype=datatype_of(array))
-        item.set_data_from_numpy(array, binary_data=False)
-        listed.append(item)
-    parameters = {name: value for name, value in context.parameters.items() if name not in ("headers", "path")}
-    return kserve.InferRequest(
-        model_name=service, infer_inputs=listed, request_id=context.identity or None, parameters=parameters
-    )
-
-
-def _arrays(result: Any) -> Arrays:
-    """The outputs of an InferResponse, of its JSON form, or of a dict by name."""
-    if hasattr(result, "outputs"):
-        return {item.name: item.as_numpy() for item in result.outputs}
-    if isinstance(result, Mapping) and isinstance(result.get("outputs"), list):
-        return {item["name"]: _listed(item) for item in result["outputs"]}
-    named = result if isinstance(result, Mapping) else {"output": result}
-    return {str(name): np.asarray(value) for name, value in named.items()}
-
-
-def _listed(item: Mapping[str, Any]) -> Any:
-    array = np.asarray(item["data"], dtype=DTYPES.get(item.get("datatype", "")))
-    return array.reshape(item["shape"]) if "shape" in item else array
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Errors with a status of their own become refusals with it."""
+    try:
+        yield
+    except InvalidInput:
+        raise
+    except Exception as exc:
+        refusal = _refusal(exc)
+        if refusal is None:
+            raise
+        raise refusal from exc
 
 
 def _refusal(exc: Exception) -> InvalidInput | None:
