@@ -56,7 +56,9 @@ class Connection(asyncio.Protocol):
             self._reader.feed(data)
         except Refused as exc:
             self._refuse(exc.status, str(exc), exc.extra)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as exc:
+            if self._is_websocket(data[exc.args[0] :]):
+                return
             self._decline_upgrade()
         if self._waiting:
             if self._current is None:
@@ -223,6 +225,19 @@ class Connection(asyncio.Protocol):
         request = Request.of(self, self._reader.stop(), b"")
         request.refusal = (status, reason, extra)
         self._waiting.append(request)
+
+    def _is_websocket(self, rest: bytes) -> bool:
+        """A WebSocket from here on, where one is wished for, offered, and nothing else waits for its answer."""
+        begin = self.server.websocket
+        if begin is None or self._current is not None or len(self._waiting) != 1:
+            return False
+        request = self._waiting[0]
+        if request.headers.get(b"upgrade", b"").lower() != b"websocket" or not begin(self._transport, request, rest):
+            return False
+        self._last = True
+        self._waiting.clear()
+        self.server.connections.discard(self)
+        return True
 
     def _decline_upgrade(self) -> None:
         """Answer in plain HTTP/1.1 and close: what follows would be another protocol."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlserve.runtime.http import Connection
 from mlserve.runtime.limits import Limits
@@ -43,6 +43,8 @@ class HttpServer:
         self.limits = limits
         self.rpc: Callable[[], Rpc] | None = None
         """Made when the first call comes."""
+        self.websocket: Callable[[Any, Request, bytes], bool] | None = None
+        """Takes a connection over that asks for a WebSocket, with what came behind; false where none is offered."""
         self.connections: set[Client] = set()
         self.room = Room(limits.bodies)
         self.heads: dict[bytes, Head] = {}

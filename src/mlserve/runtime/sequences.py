@@ -76,6 +76,24 @@ class Sequences:
         line.used, line.ending = perf_counter(), sequence.end
         self._lines[line.identity] = line
 
+    def __contains__(self, identity: int | str) -> bool:
+        line = self._lines.get(identity)
+        return line is not None and not line.ending
+
+    def keep(self, identity: int | str) -> None:
+        """Its client is still there: it is not idle, however long it says nothing."""
+        line = self._lines.get(identity)
+        if line is not None:
+            line.used = perf_counter()
+
+    def forget(self, identity: int | str) -> None:
+        """Its client has gone."""
+        line = self._lines.get(identity)
+        if line is not None:
+            line.ending = True
+            if line.current is None:
+                del self._lines[identity]
+
     def tick(self) -> None:
         """Forget what is idle; called now and then."""
         before = perf_counter() - self._idle

@@ -25,6 +25,7 @@ from mlserve.runtime.profile import plan
 from mlserve.runtime.protocols.base import Model
 from mlserve.runtime.queue import Plan
 from mlserve.runtime.report import Report, log
+from mlserve.runtime.request import Request
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.spec import Spec
 from mlserve.runtime.warm_up import warm_up
@@ -52,7 +53,7 @@ class Instance:
         self._http = HttpServer(
             self._app.handle, Limits(body=spec.max_body, bodies=(spec.memory_mb << 20) // _BODIES_SHARE)
         )
-        self._http.rpc = cache(self._rpc)
+        self._http.rpc, self._http.websocket = cache(self._rpc), self._websocket
         self._stop = asyncio.Event()
         self._health = Health.GOOD
 
@@ -98,6 +99,12 @@ class Instance:
         from mlserve.runtime.grpc.service import Service  # takes a moment, and not every instance is asked so
 
         return Service(self._app, self._spec, self._metrics)
+
+    def _websocket(self, transport: Any, request: Request, rest: bytes) -> bool:
+        from mlserve.runtime.conversation import Conversations  # as above
+
+        wished = Conversations(self._http, self._app, self._metrics, self._spec.keepalive_ms / 1000)
+        return wished.begin(transport, request, rest)
 
     def _start(self) -> tuple[Loaded, Model, Plan, Asked] | int:
         """Load and warm up, on a thread, so that liveness answers meanwhile."""
@@ -174,7 +181,8 @@ def _facts(processor: Loaded, planned: Plan, spec: Spec) -> dict[str, Any]:
         "queue": planned.waiting,
     }
     versions = {"python": sys.version.split()[0], **running_versions(spec.saved_versions), **own.pop("versions", {})}
-    return {"threads": threads, "versions": versions, "device": own.pop("device", "cpu"), **own}
+    converted = {"conversion": dict(spec.conversion)} if spec.conversion else {}
+    return {"threads": threads, "versions": versions, "device": own.pop("device", "cpu"), **own, **converted}
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
