@@ -159,9 +159,14 @@ def _requirements(form: Convertible, descriptor: Descriptor, engine: Engine, art
 def served(artifacts: Artifacts, record: Mapping[str, Any] | None) -> Artifacts:
     """What is started: the converted model where there is one, else the user's own."""
     if record is None or record["to"] is None:
-        return replace(artifacts, conversion=record)
+        return replace(artifacts, conversion=shown(record))
     paths = {**artifacts.paths, "/model_path": record["path"]}
-    return replace(artifacts, paths=paths, saved_versions={}, format="onnx", processor="onnx", conversion=record)
+    return replace(artifacts, paths=paths, saved_versions={}, format="onnx", processor="onnx", conversion=shown(record))
+
+
+def shown(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A record without what only the hub needs to know."""
+    return {key: value for key, value in record.items() if key not in ("path", "digest", "name")} if record else None
 
 
 def summary(record: Mapping[str, Any]) -> str:

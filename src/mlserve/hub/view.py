@@ -8,6 +8,7 @@ from typing import Any
 
 from mlserve.backends.base import Capacity, Instance
 from mlserve.descriptor import masked
+from mlserve.hub import conversions
 from mlserve.hub.plan import Seen, status
 from mlserve.hub.prepare import Progress
 from mlserve.hub.records import Service, Version
@@ -76,9 +77,8 @@ def version(wish: Service, one: Version) -> dict[str, Any]:
 
 
 def _conversion(one: Version) -> dict[str, Any] | None:
-    """How the model was converted, or why not, without what only the hub needs to know."""
-    record = one.prepared.conversion if one.prepared else None
-    return {key: value for key, value in record.items() if key not in ("path", "digest", "name")} if record else None
+    """How the model was converted, or why not."""
+    return conversions.shown(one.prepared.conversion if one.prepared else None)
 
 
 def _native(one: Version) -> list[dict[str, Any]]:

@@ -13,9 +13,11 @@ from mlserve.conversion.pmml.document import Document, active, read, target
 from mlserve.conversion.pmml.expressions import derive
 from mlserve.conversion.pmml.models import answer
 from mlserve.conversion.pmml.outputs import emit, named
+from mlserve.conversion.pmml.verification import evidence, signature
 
 REQUIREMENTS: tuple[str, ...] = ("onnx>=1.16", "onnxruntime>=1.17")
 VERSION = "1"
+EVIDENCE = b"<ModelVerification"
 
 
 def convert(source: Source) -> Iterator[Attempt]:
@@ -23,12 +25,14 @@ def convert(source: Source) -> Iterator[Attempt]:
     document = read(source.path)
     columns = _compiled(document)
     said = named(columns, document.model, answer(columns, document.model), target(document.model))
-    metadata = source.native().metadata()
+    told, absent = signature(document, said), _absent(document)
+    proof = evidence(document, told, absent)
+    metadata = told if proof else source.native().metadata()
     for tensor in metadata.outputs:
         if tensor.name not in said:
             raise CannotConvert(f'the output "{tensor.name}" is not written as ONNX yet')
         emit(columns, said[tensor.name], tensor.name, tensor.datatype)
-    yield Attempt(columns.graph.model(), hints(columns, document), absent=_absent(document))
+    yield Attempt(columns.graph.model(), hints(columns, document), metadata, proof, absent)
 
 
 def _absent(document: Document) -> dict[str, Any]:
