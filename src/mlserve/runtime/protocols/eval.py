@@ -23,9 +23,10 @@ from mlserve.runtime.protocols.base import (
     dump_json,
     parse_tensors,
 )
-from mlserve.runtime.protocols.eval_reply import BATCH, ROW, SINGLE, Replies, as_json
+from mlserve.runtime.protocols.eval_reply import Replies, as_json
+from mlserve.runtime.protocols.fitting import BATCH, SINGLE, fit
 from mlserve.runtime.request import Request
-from mlserve.runtime.tensors import Array, bad, fits, type_word
+from mlserve.runtime.tensors import Array, type_word
 
 ACCEPTED = (
     "application/json (tensors by input name), multipart/form-data (a part for each), image/png, image/jpeg, text/csv, "
@@ -134,29 +135,6 @@ class _Written:
 
     def __call__(self, outputs: Mapping[str, Array]) -> Reply:
         return self.writer(outputs)
-
-
-def fit(array: Array, tensor: Tensor) -> tuple[Array, int]:
-    """The array in the rank the model declares, and whether it came as batch, as one row or as a single value."""
-    want = tensor.shape
-    if want is None:
-        return array, BATCH
-    came, rank = array.shape, len(want)
-    if len(came) == rank:
-        form = BATCH if rank else SINGLE
-    elif came == ():
-        array, form = array.reshape((1,) * rank), SINGLE
-    elif len(came) == rank - 1 and want[0] in (-1, 1) and (came == want[1:] or fits((want[0], *came), tensor)):
-        array, form = array[None], ROW
-    elif len(came) == 1 and rank == 2 and want[1] == 1:
-        array, form = array[:, None], BATCH  # a column
-    elif came == (0,) and want[0] == -1:
-        array, form = array.reshape([0, *(max(size, 0) for size in want[1:])]), BATCH  # no rows
-    else:
-        raise bad(tensor, f"shape {list(came)}")
-    if fits(array.shape, tensor):
-        return array, form
-    raise bad(tensor, f"shape {list(came)}")
 
 
 def _described(tensor: Tensor) -> dict[str, Any]:

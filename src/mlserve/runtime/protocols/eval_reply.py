@@ -8,10 +8,9 @@ from typing import Any
 from mlserve.runtime.media.accept import choose
 from mlserve.runtime.media.layout import layout_of
 from mlserve.runtime.protocols.base import JSON, Model, NotAcceptable, Reply, dump_json, jsonable
+from mlserve.runtime.protocols.fitting import BATCH, SINGLE
 from mlserve.runtime.tensors import Array
 
-BATCH, ROW, SINGLE = range(3)
-"""How the inputs came: as a batch, as one row, as a single value each; outputs are written alike."""
 _CSV, _ARROW, _FORM = b"text/csv", b"application/vnd.apache.arrow.stream", b"multipart/form-data"
 _PICTURES = (b"image/png", b"image/jpeg")
 _ANY = frozenset((b"*/*", JSON, b""))

@@ -23,7 +23,7 @@ from mlserve.runtime.protocols.base import (
     parse_json,
     simple_error,
 )
-from mlserve.runtime.protocols.eval import fit
+from mlserve.runtime.protocols.fitting import fit
 from mlserve.runtime.protocols.v2 import v2_bases
 from mlserve.runtime.protocols.wishes import RESERVED, wishes
 from mlserve.runtime.request import Request
