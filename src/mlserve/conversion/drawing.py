@@ -58,6 +58,7 @@ def draw(
         return
     if any(tensor.datatype.startswith("FP") and len(tensor.shape or ()) <= 2 for tensor in tensors):
         yield batch("missing", min(rows, 50), _missing)
+    yield batch("whole numbers", rows, _whole)
     yield batch("far", min(rows, 50), _far)
 
 
@@ -113,6 +114,12 @@ def _missing(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.
     if tensor.datatype.startswith("FP") and hint.whole is None:
         values = np.where(rng.random(shape) < 0.3, np.nan, values)
     return values
+
+
+def _whole(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    """Numbers as they are counted: many rows share the value at which a model divides them."""
+    values = _ordinary(tensor, hint, shape, rng)
+    return np.round(values) if tensor.datatype.startswith("FP") else values
 
 
 def _far(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -65,8 +66,12 @@ def _first_that_agrees(job: Job) -> dict[str, Any]:
                 break
             metadata = attempt.metadata or native().metadata()
             converted = _written(attempt, metadata, Path(job.target))
-        except CannotConvert as exc:
+        except (CannotConvert, StartFailure) as exc:
             problems.append(str(exc))
+            continue
+        except Exception as exc:  # noqa: BLE001 - whatever a converter stumbles over, the model is served as it is
+            traceback.print_exc()
+            problems.append(f"the converter failed ({type(exc).__name__}: {str(exc)[:200]})")
             continue
         parity = _compared(job, attempt, native, converted)
         if parity.holds:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
-from math import isfinite
 from typing import Any
+
+import numpy as np
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.processors.base import Arrays, Metadata, Tensor
@@ -40,8 +41,6 @@ def completed(properties: Mapping[str, str], metadata: Metadata) -> Callable[[Ar
     absent = json.loads(properties.get(PROPERTY, "{}")).get("absent")
     if not absent:
         return None
-    import numpy as np
-
     ends = {
         tensor.name: (absent[tensor.name], DTYPES[tensor.datatype]) for tensor in metadata.inputs if tensor.optional
     }
@@ -64,8 +63,7 @@ def only_finite(properties: Mapping[str, str]) -> frozenset[str]:
 def require_finite(inputs: Arrays, names: Iterable[str]) -> None:
     """Raise InvalidInput where one of these holds a missing or an infinite number."""
     for name in names:
-        array = inputs[name]
-        if not isfinite(array.sum()) and not all(map(isfinite, array.flat)):  # the sum is quick, and may overflow
+        if not np.isfinite(inputs[name]).all():
             raise InvalidInput(
                 f'input "{name}" holds a missing or infinite number, and this model takes none',
                 hint="fill it in before, or put an imputer into the model",

@@ -33,16 +33,19 @@ def convert(source: Source) -> Iterator[Attempt]:
 
 
 def _graph(estimator: Any, tensors: tuple[Tensor, ...], precision: str, *, frame: bool) -> Any:
-    """The whole model; a forest at its end is written by us, the steps before it by skl2onnx."""
+    """The whole model; a forest at its end is written by us, the steps before it by skl2onnx.
+
+    Those compute in double precision, as scikit-learn does: a value that lies where a tree splits goes the same way.
+    """
     steps = getattr(estimator, "steps", None)
     last = steps[-1][1] if steps else estimator
     if precision != "single" or not is_forest(last):
         return _by_skl2onnx(estimator, tensors, precision, frame=frame)
     graph = Graph("model")
     if steps and len(steps) > 1:
-        before = _by_skl2onnx(estimator[:-1], tensors, precision, frame=frame)
+        before = _by_skl2onnx(estimator[:-1], tensors, "double", frame=frame)
         names = [graph.input(one.name, _dtype(one), [None, _width(one)]) for one in tensors]
-        table = graph.take(before, "before/", names)[0]
+        table = graph.cast(graph.take(before, "before/", names)[0], np.float32)
     else:
         names = [graph.input(one.name, np.float32, [None, _width(one)]) for one in tensors]
         table = graph.add("Concat", *names, axis=1) if len(names) > 1 else names[0]
@@ -51,7 +54,7 @@ def _graph(estimator: Any, tensors: tuple[Tensor, ...], precision: str, *, frame
 
 
 def _dtype(tensor: Tensor) -> Any:
-    return np.dtype(np.object_) if tensor.datatype == "BYTES" else np.dtype(np.float32)
+    return np.dtype(np.object_) if tensor.datatype == "BYTES" else np.dtype(np.float64)
 
 
 def _by_skl2onnx(estimator: Any, tensors: tuple[Tensor, ...], precision: str, *, frame: bool) -> Any:
