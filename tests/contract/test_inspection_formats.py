@@ -21,6 +21,7 @@ from tests import heavy
 from mlserve.engines.catalogue import catalogue
 from mlserve.inspection import Finding, inspect
 
+pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]  # the first run builds environments
 MODELS = Path(__file__).parent / "models"
 NEEDS = {"lightgbm": ("scikit-learn", "pandas"), "catboost": ("scikit-learn",)}
 

@@ -19,6 +19,7 @@ from tests.unit.runtime_kit import Running, failed, launch, serving, until
 
 from mlserve.engines.catalogue import catalogue
 
+pytestmark = [pytest.mark.network, pytest.mark.timeout(600)]  # the first run builds environments
 MODELS = Path(__file__).parent / "models"
 SCRIPT_NEEDS = {
     "lightgbm": ("scikit-learn", "pandas"),

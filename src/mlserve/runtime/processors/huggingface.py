@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor
-from mlserve.runtime.safety import refused
+from mlserve.runtime.text_models import TASKS, config_of, length_of, pooling_of, refuse_code, task_of
 
 REQUIREMENTS: tuple[str, ...] = ("torch>=2.1", "transformers>=4.40")
 SUFFIXES: tuple[str, ...] = ()
 MARKERS: tuple[str, ...] = ("config.json",)
 ALIASES: tuple[str, ...] = (r"hugging_?face(_\w+)?", r"transformers", r"hf")
-
-_TASKS = ("text-classification", "embeddings")
-_WEIGHTS = ("pytorch_model*.bin", "*.pt", "*.pth")
 
 
 def create(place: Place) -> HuggingfaceProcessor:
@@ -38,11 +34,11 @@ class HuggingfaceProcessor:
         self._metadata = Metadata()
 
     def load(self, path: Path, config: dict[str, Any]) -> None:
-        own = _config(path)
+        own = config_of(path)
         remote = bool(config.get("trust_remote_code"))
         if self._place.require_safe:
-            _refuse_code(path, own, remote)
-        self._task = _task(str(config.get("task") or ""), own, path)
+            refuse_code(path, own, remote)
+        self._task = task_of(str(config.get("task") or ""), own, path)
         import torch
         import transformers
 
@@ -51,12 +47,12 @@ class HuggingfaceProcessor:
         self._device = _device(torch, self._place)
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
-        kind = transformers.AutoModelForSequenceClassification if self._task == _TASKS[0] else transformers.AutoModel
+        kind = transformers.AutoModelForSequenceClassification if self._task == TASKS[0] else transformers.AutoModel
         options = {"local_files_only": True, "trust_remote_code": remote}
         self._tokenizer, model = _read(transformers, kind, path, options)
         self._model = model.to(self._device).eval()
-        self._length = _length(self._tokenizer, own, config)
-        self._pooling, self._normalize = _pooling(path, config)
+        self._length = length_of(self._tokenizer, own, config)
+        self._pooling, self._normalize = pooling_of(path, config)
         self._describe(own, transformers.__version__, config)
 
     def metadata(self) -> Metadata:
@@ -121,55 +117,6 @@ class HuggingfaceProcessor:
         )
 
 
-def _config(path: Path) -> dict[str, Any]:
-    file = path / "config.json"
-    try:
-        found = json.loads(file.read_bytes())
-    except (FileNotFoundError, NotADirectoryError) as exc:
-        raise StartFailure(
-            "missing-model",
-            f"{path.name} is no folder with a config.json, so that it is no Hugging Face model",
-            "save model and tokenizer into one folder with save_pretrained(folder), and name that as model_path",
-        ) from exc
-    except ValueError as exc:
-        raise StartFailure("corrupt-model", f"{path.name}/config.json is not JSON: {exc}", "download it again") from exc
-    if not isinstance(found, dict):
-        raise StartFailure("corrupt-model", f"{path.name}/config.json is not an object", "download it again")
-    return found
-
-
-def _refuse_code(path: Path, own: dict[str, Any], remote: bool) -> None:
-    if remote or own.get("auto_map"):
-        raise refused(path, "brings Python code of its own (trust_remote_code)", "take a model of transformers' own")
-    if not list(path.glob("*.safetensors")):
-        found = next((file.name for pattern in _WEIGHTS for file in path.glob(pattern)), "no weights")
-        raise refused(
-            path,
-            f"holds its weights as a pickle ({found}), which can run code when it is read",
-            "save it as safetensors: model.save_pretrained(folder)",
-        )
-
-
-def _task(wanted: str, own: dict[str, Any], path: Path) -> str:
-    words = {"sentiment-analysis": _TASKS[0], "feature-extraction": _TASKS[1], "sentence-similarity": _TASKS[1]}
-    wanted = words.get(wanted, wanted)
-    if wanted:
-        if wanted not in _TASKS:
-            raise StartFailure("bad-entry", f'no task "{wanted}" (tasks: {", ".join(_TASKS)})', "change model_config")
-        return wanted
-    classes = [str(name) for name in own.get("architectures") or ()]
-    if any(name.endswith("ForSequenceClassification") for name in classes):
-        return _TASKS[0]
-    if not classes or any(name.endswith(("Model", "ForMaskedLM", "Encoder")) for name in classes):
-        return _TASKS[1]
-    raise StartFailure(
-        "unreadable-model",
-        f"{path.name} is a {classes[0]}; texts are classified or embedded here",
-        'if embeddings are what you want: "model_config": {"task": "embeddings"}; '
-        "else serve it with processor_type python",
-    )
-
-
 def _device(torch: Any, place: Place) -> str:
     if place.gpu and not torch.cuda.is_available():
         raise StartFailure(
@@ -199,22 +146,6 @@ def _read(transformers: Any, kind: Any, path: Path, options: dict[str, Any]) -> 
             f"{path.name} is not a whole Hugging Face model: {type(exc).__name__}: {text}",
             "save model and tokenizer into one folder with save_pretrained(folder), or download it again",
         ) from exc
-
-
-def _length(tokenizer: Any, own: dict[str, Any], config: dict[str, Any]) -> int | None:
-    """How many tokens a text is cut to; None: the model takes any."""
-    known = [config.get("max_tokens"), tokenizer.model_max_length, own.get("max_position_embeddings")]
-    sizes = [int(size) for size in known if size and size < 1 << 30]
-    return min(sizes) if sizes else None
-
-
-def _pooling(path: Path, config: dict[str, Any]) -> tuple[str, bool]:
-    """How sentence-transformers pools, where the folder is one of its own; else the mean."""
-    file = path / "1_Pooling" / "config.json"
-    own = json.loads(file.read_bytes()) if file.is_file() else {}
-    default = "cls" if own.get("pooling_mode_cls_token") else "mean"
-    normalize = any(path.glob("*_Normalize"))
-    return str(config.get("pooling") or default), bool(config.get("normalize", normalize))
 
 
 def _nothing(metadata: Metadata) -> Arrays:

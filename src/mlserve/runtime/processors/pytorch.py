@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,11 @@ from typing import Any
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
 from mlserve.runtime.safety import refused
+from mlserve.runtime.torch_files import EXPORT, broken, has_pickles, kind_of
 
 REQUIREMENTS: tuple[str, ...] = ("torch>=2.1",)
 SUFFIXES: tuple[str, ...] = (".pt", ".pth", ".pt2", ".ts")
 ALIASES: tuple[str, ...] = (r"pytorch(_(cpu|gpu)(_\d+\.\d+)?)?", r"torch(script)?")
-
-_EXPORT = (
-    "export a program: torch.export.save(torch.export.export(model, (example,), "
-    'dynamic_shapes=({0: torch.export.Dim("batch")},)), "model.pt2")'
-)
 
 
 def create(place: Place) -> PytorchProcessor:
@@ -36,9 +31,9 @@ class PytorchProcessor:
         self._metadata = Metadata()
 
     def load(self, path: Path, config: dict[str, Any]) -> None:
-        kind = _kind(path)
-        if kind == "export" and self._place.require_safe and _has_pickles(path):
-            raise refused(path, "holds pickled constants, which can run code when they are read", _EXPORT)
+        kind = kind_of(path)
+        if kind == "export" and self._place.require_safe and has_pickles(path):
+            raise refused(path, "holds pickled constants, which can run code when they are read", EXPORT)
         import torch
 
         self._torch = torch
@@ -89,7 +84,7 @@ class PytorchProcessor:
         try:
             module = self._torch.jit.load(str(path), map_location=self._device).eval()
         except (RuntimeError, ValueError, OSError) as exc:
-            raise _broken(path, exc) from exc
+            raise broken(path, exc) from exc
         self._run = lambda given: module(*given)
         names = [argument.name for argument in module.forward.schema.arguments[1:]]
         return _configured(config, names, path)
@@ -98,7 +93,7 @@ class PytorchProcessor:
         try:
             program = self._torch.export.load(str(path))
         except (RuntimeError, ValueError, OSError, KeyError, AssertionError, TypeError) as exc:
-            raise _broken(path, exc) from exc
+            raise broken(path, exc) from exc
         if self._device != "cpu":
             from torch.export.passes import move_to_device_pass
 
@@ -145,47 +140,6 @@ class PytorchProcessor:
                 f"the model refuses inputs as they are declared ({shapes}): {text}",
                 'correct "inputs" in model_config',
             ) from exc
-
-
-def _kind(path: Path) -> str:
-    """ "script" or "export"; anything else is explained."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = ["/".join(name.split("/")[1:]) for name in archive.namelist()]
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError) as exc:
-        if path.read_bytes()[:1] == b"\x80":
-            raise _no_program(path) from exc
-        raise _broken(path, exc) from exc
-    if "constants.pkl" in names:
-        return "script"
-    if any(name.startswith("models/") or name == "archive_format" for name in names):
-        return "export"
-    if "data.pkl" in names:
-        raise _no_program(path)
-    raise _broken(path, ValueError("a zip archive without a program"))
-
-
-def _no_program(path: Path) -> StartFailure:
-    return StartFailure(
-        "unreadable-model",
-        f"{path.name} was written by torch.save: weights (a state dict) or a pickled class, and no program that runs "
-        "without its Python code",
-        _EXPORT + "; or serve the code and the weights with processor_type python",
-    )
-
-
-def _broken(path: Path, exc: Exception) -> StartFailure:
-    text = " ".join(str(exc).split())[:300]
-    cause = "version-mismatch" if "Unknown builtin op" in text or "version" in text else "corrupt-model"
-    what = "needs another PyTorch" if cause == "version-mismatch" else "is not a whole PyTorch program"
-    return StartFailure(cause, f"{path.name} ({path.stat().st_size} bytes) {what}: {text}", _EXPORT)
-
-
-def _has_pickles(path: Path) -> bool:
-    """Weights and constants that are pickled, beside the example inputs, which are read as weights only."""
-    with zipfile.ZipFile(path) as archive:
-        configs = [name for name in archive.namelist() if name.endswith("_config.json")]
-        return any(b'"use_pickle": true' in archive.read(name) for name in configs)
 
 
 def _configured(config: dict[str, Any], names: list[str], path: Path) -> tuple[Tensor, ...]:
