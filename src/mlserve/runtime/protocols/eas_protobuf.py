@@ -16,22 +16,9 @@ from mlserve.runtime.protocols.base import Call, Model, Reply
 from mlserve.runtime.protocols.v2_reply import no_output
 from mlserve.runtime.tensors import Array
 
-PROTOBUF_KINDS = frozenset(
-    (
-        b"application/x-protobuf",
-        b"application/protobuf",
-        b"application/vnd.google.protobuf",
-        b"application/x-google-protobuf",
-    )
-)
 _KIND = b"application/octet-stream"
 _LARGE = 64 << 10
 """Bytes of a body whose values are read beside the event loop."""
-
-
-def may_be(body: bytes) -> bool:
-    """The bytes begin as a PredictRequest does: with one of its fields."""
-    return body[:1] in (b"\x0a", b"\x10", b"\x12", b"\x1a")
 
 
 class EasProtobuf:
