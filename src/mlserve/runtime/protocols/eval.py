@@ -34,6 +34,9 @@ ACCEPTED = (
 )
 _AS_JSON = frozenset((b"", JSON, b"text/json", b"text/plain", b"application/x-www-form-urlencoded"))
 _BYTES = b"application/octet-stream"
+_PROTOBUF = frozenset((b"application/x-protobuf", b"application/protobuf", b"application/vnd.google.protobuf"))
+_PROTOBUF_BEGINS = frozenset((b"\x0a", b"\x10", b"\x12", b"\x1a"))
+"""The first byte of EAS's PredictRequest, which its clients send as plain bytes."""
 _MARKS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"PAR1", b"ARROW1")
 _OTHERS = frozenset(
     (
@@ -76,6 +79,10 @@ class Eval:
             asked = check_object(parse_tensors(body), "an object of tensors by input name")
             inputs, form = self._inputs(asked)
             return self._call(inputs, form, answer)
+        if kind in _PROTOBUF or (kind == _BYTES and body[:1] in _PROTOBUF_BEGINS):
+            eas = self._eas(body, sure=kind in _PROTOBUF)
+            if eas is not None:
+                return eas
         if kind != _BYTES and kind not in _OTHERS:
             raise UnsupportedMedia(f"{kind.decode('latin-1')} is not taken here; send {ACCEPTED}")
         written = _Written()
@@ -83,6 +90,11 @@ class Eval:
         call.slow = answer != JSON
         call.prepare = partial(self._prepare, call, written, kind, request, answer)
         return call
+
+    def _eas(self, body: bytes, *, sure: bool) -> Call | None:
+        from mlserve.runtime.protocols.eas_protobuf import EasProtobuf  # few send it
+
+        return EasProtobuf(self._model).call(body, sure=sure)
 
     def call(self, values: Mapping[str, Any]) -> Call:
         """Values by input name, checked."""
