@@ -5,12 +5,14 @@ One alone takes options of its own: `python -m benchmarks peers --only triton --
 """
 
 import importlib
+import signal
 import sys
 from itertools import takewhile
 
 ALL = ("cli", "first_answer", "many_services", "peers")
 WITH_OPTIONS = ("peers", "soak", "random_bodies")
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is then ended too
 named = list(takewhile(lambda word: not word.startswith("-"), sys.argv[1:]))
 names, options = named or list(ALL), sys.argv[1 + len(named) :]
 if options and (len(names) != 1 or names[0] not in WITH_OPTIONS):

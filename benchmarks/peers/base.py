@@ -56,8 +56,8 @@ class Peer(Protocol):
         """Of "json", "binary" and "grpc", those it takes."""
 
     @property
-    def freezes(self) -> bool:
-        """It may be stopped (SIGSTOP) while another is measured; one that watches itself may not."""
+    def rests(self) -> bool:
+        """It takes no CPU while it isn't asked, so that it can stand by while another is measured."""
 
     def launch(self, python: Path, model: Model, folder: Path, free_port: Callable[[], int]) -> Launch: ...
 

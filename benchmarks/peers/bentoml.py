@@ -16,7 +16,7 @@ class BentoML:
     setting = "BentoML: defaults, one worker"
     requirements = ("bentoml==1.4.39", ONNXRUNTIME, "numpy")
     formats = ("json",)
-    freezes = True
+    rests = True
 
     def launch(self, python: Path, model: Model, folder: Path, free_port: Callable[[], int]) -> Launch:
         port = free_port()

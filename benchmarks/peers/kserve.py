@@ -16,7 +16,7 @@ class KServe:
     setting = "KServe: SDK, one process, async predict"
     requirements = ("kserve==0.21.0", ONNXRUNTIME)
     formats = ("json",)
-    freezes = True
+    rests = True
 
     def launch(self, python: Path, model: Model, folder: Path, free_port: Callable[[], int]) -> Launch:
         port = free_port()

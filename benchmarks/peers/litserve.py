@@ -16,7 +16,7 @@ class LitServe:
     setting = "LitServe: defaults, one worker"
     requirements = ("litserve==0.2.19", ONNXRUNTIME, "numpy")
     formats = ("json",)
-    freezes = True
+    rests = True
 
     def launch(self, python: Path, model: Model, folder: Path, free_port: Callable[[], int]) -> Launch:
         port = free_port()

@@ -20,7 +20,7 @@ class MLServer:
     setting = "MLServer: no parallel workers, batches of 64 within 2 ms, uvloop 0.21"
     requirements = ("mlserver==1.7.1", "uvloop==0.21.0", ONNXRUNTIME)
     formats = ("json",)
-    freezes = True
+    rests = True
 
     def launch(self, python: Path, model: Model, folder: Path, free_port: Callable[[], int]) -> Launch:
         ports = [free_port() for _ in range(3)]

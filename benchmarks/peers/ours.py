@@ -19,7 +19,7 @@ class Ours:
     setting = "mlserve: defaults; threads, batch size and inline or not as its warm-up chose"
     requirements: tuple[str, ...] = (*BASE_REQUIREMENTS, ONNXRUNTIME)
     formats = ("json", "binary", "grpc")
-    freezes = True
+    rests = True
 
     def launch(self, python: Path, model: Model, folder: Path, free_port: Callable[[], int]) -> Launch:
         port = free_port()

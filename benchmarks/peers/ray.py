@@ -1,6 +1,6 @@
 """Ray Serve, with its defaults.
 
-Its processes watch one another's heartbeats and leave the program's group: they can't be frozen, and are ended by mark.
+Its processes watch one another, which takes CPU all the time, and leave the program's group.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Ray:
     setting = "Ray Serve: defaults, one replica, no dashboard"
     requirements = ("ray[serve]==2.60.0", ONNXRUNTIME, "numpy")
     formats = ("json",)
-    freezes = False
+    rests = False
 
     def launch(self, python: Path, model: Model, folder: Path, free_port: Callable[[], int]) -> Launch:
         port = free_port()

@@ -22,7 +22,7 @@ class Triton:
 
     requirements = ("nvidia-pytriton==0.7.0", ONNXRUNTIME, "grpcio")
     formats = ("json", "binary", "grpc")
-    freezes = True
+    rests = True
 
     def __init__(self, instances: int) -> None:
         self.name = f"Triton ×{instances}"

@@ -65,7 +65,7 @@ def _under_load(options: Options, entries: Sequence[Entry], model: Model, tools:
     if not (options.has("http") or options.has("grpc")):
         return
     large = model.name == "tensor"
-    able = [entry for entry in entries if entry[0].freezes and (not large or entry[0].name in _LARGE)]
+    able = [entry for entry in entries if entry[0].rests and (not large or entry[0].name in _LARGE)]
     with lineup(able, model) as there:
         if options.has("http"):
             loads = options.connections[:2] if large else options.connections
@@ -79,7 +79,7 @@ def _under_load(options: Options, entries: Sequence[Entry], model: Model, tools:
 
 
 def _beside_ray(options: Options, entries: Sequence[Entry], model: Model, results: Results) -> None:
-    """Ray can't be frozen, so it is measured apart from the others, beside ours alone."""
+    """Ray never rests, so it is measured apart from the others, beside ours alone."""
     pair = [entry for entry in entries if entry[0].name in (OURS, "Ray Serve")]
     with lineup(pair, model) as both:
         beside = Results()

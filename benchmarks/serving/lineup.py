@@ -1,4 +1,4 @@
-"""Servers of one model, all started and checked, that take turns: those not measured are frozen."""
+"""Servers of one model, all started and checked, that take turns: those not asked rest."""
 
 from __future__ import annotations
 
@@ -36,15 +36,12 @@ class Contender:
         return self.peer.name
 
     def measured(self, load: Callable[[Contender], Count]) -> Sample:
-        """Its turn: thaw, a few requests to wake it, the load, freeze."""
-        self.server.thaw()
+        """Its turn: a few requests to wake it, then the load."""
         for _ in range(_WARM):
             ask(self.server.launch.port, self.peer.request(self.model, self.peer.formats[0]), self.model)
         before = self.server.cpu_seconds()
         count = load(self)
         spent = self.server.cpu_seconds() - before
-        if self.peer.freezes:
-            self.server.freeze()
         return Sample(count.rps, count.p50, count.p99, spent * 1e6 / max(count.requests, 1), count.errors)
 
     def closed(self, kind: str, connections: int, seconds: int) -> Count:
@@ -83,12 +80,6 @@ def serving(peer: Peer, python: Path, model: Model) -> Iterator[tuple[Contender,
 
 @contextmanager
 def lineup(peers: Sequence[tuple[Peer, Path]], model: Model) -> Iterator[list[Contender]]:
-    """All of them, frozen until their turn."""
+    """All of them at once."""
     with ExitStack() as stack:
-        there = []
-        for peer, python in peers:
-            contender, _ = stack.enter_context(serving(peer, python, model))
-            if peer.freezes:
-                contender.server.freeze()
-            there.append(contender)
-        yield there
+        yield [stack.enter_context(serving(peer, python, model))[0] for peer, python in peers]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -71,15 +70,8 @@ class Server:
                 resident, proportional = resident + told.rss, proportional + told.pss
         return resident / 2**20, proportional / 2**20
 
-    def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
     def stop(self) -> None:
         """End it, at first politely; raises when something is left after all."""
-        self.thaw()
         if not self.ended:
             self._root.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -94,11 +86,6 @@ class Server:
         self._root.wait(_PATIENCE)
         for folder in self.launch.clean:
             shutil.rmtree(folder, ignore_errors=True)
-
-    def _signal(self, number: int) -> None:
-        for process in self._tree:
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:

@@ -33,7 +33,7 @@ class Results:
     limits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Rows a second of ONNX Runtime in process, by model."""
     starts: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    """By server: seconds to the first right answer, resident MB, proportional MB, processes."""
+    """By server: seconds to the first right answer and CPU seconds of it, resident MB, proportional MB, processes."""
     notes: list[str] = field(default_factory=list)
 
     def add(self, cell: Cell, who: str, sample: Sample) -> None:

@@ -87,10 +87,13 @@ def start_ups(peers: Sequence[tuple[Peer, Path]], model: Model, rounds: int, res
     for number in range(rounds):
         for peer, python in rotated(peers, number):
             with serving(peer, python, model) as (contender, seconds):
+                spent = contender.server.cpu_seconds()
                 resident, proportional = contender.server.memory()
                 count = len(contender.server.processes())
-            told = results.starts.setdefault(contender.name, {"seconds": [], "rss": [], "pss": [], "processes": []})
-            for name, value in zip(told, (seconds, resident, proportional, count), strict=True):
+            told = results.starts.setdefault(
+                contender.name, {"seconds": [], "cpu": [], "rss": [], "pss": [], "processes": []}
+            )
+            for name, value in zip(told, (seconds, spent, resident, proportional, count), strict=True):
                 told[name].append(value)
 
 
@@ -106,12 +109,9 @@ def _turns(
 
 def _answers_grpc(one: Contender, python: Path, results: Results) -> int:
     """Size of its right answer's frame; 0 where there is none."""
-    one.server.thaw()
     try:
         answer = grpc_load.asked_once(python, one.server.launch.grpc_port or 0, one.model)
     except Wrong as exc:
         results.notes.append(f"{one.name} on {one.model.name} over gRPC: {exc}")
         return 0
-    finally:
-        one.server.freeze()
     return len(grpc_load.frame(answer))
