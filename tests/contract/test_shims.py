@@ -125,6 +125,8 @@ def test_the_sample_of_eas_runs_unchanged(tmp_path: Path) -> None:
         assert (refused.status, refused.body) == (400, b"False")
         assert instance.get("/describe").json["inputs"] == [{"name": "request", "type": "string", "shape": None}]
         assert 'code="400"' in instance.get("/metrics").body.decode()
+        page = instance.get("/openapi.json").json["paths"]
+        assert page["/eval"]["post"]["requestBody"]["content"] == {"*/*": {}}
 
 
 def test_an_uncaught_exception_of_an_eas_processor_is_a_400_and_its_traceback_is_in_the_log(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ def openapi(model: Model) -> dict[str, Any]:
         v1: get("The versions of the model", "model_status", named("model_version_status")),
         f"{v1}/metadata": get("The model in TensorFlow Serving's words", "tf_metadata", named("metadata")),
     }
+    if model.signature.metadata.raw:
+        paths |= {"/eval": {"post": _raw(model, "eval")}, f"{v1}:predict": {"post": _raw(model, "predict")}}
     if generates(model):
         paths[f"{v2}/generate"] = {"post": _generate(model, "generate", "One answer", "application/json")}
         paths[f"{v2}/generate_stream"] = {
@@ -109,6 +111,13 @@ def _predict(model: Model) -> dict[str, Any]:
     answer = {"application/json": {"schema": {"type": "object"}}}
     content = {"application/json": {"schema": body, **example}}
     return post("Ask the model as TensorFlow Serving is asked", "predict", content, answer)
+
+
+def _raw(model: Model, name: str) -> dict[str, Any]:
+    """A processor that reads bodies itself: any bytes, or JSON of its own form."""
+    anything = "*" in model.signature.metadata.raw
+    content = {"*/*": {}} if anything else {"application/json": {"schema": {"type": "object"}}}
+    return post("Ask the processor, which reads the body itself", name, content, {"*/*": {}})
 
 
 def _generate(model: Model, name: str, summary: str, kind: str) -> dict[str, Any]:
