@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlserve.descriptor.pointers import Place, detail, dotted, join, refusal
+from mlserve.descriptor.pointers import Place, detail, dotted, join, pointer_of, refusal
 from mlserve.errors import Detail
 
 FREE = frozenset(
@@ -53,6 +53,11 @@ def shape(raw: object) -> Shape:
     found.values = _object(raw, (), "", found)
     _settle_name(found)
     return found
+
+
+def told(shaped: Shape, name: str, code: str, message: str, **more: object) -> Detail:
+    """A detail about a field of the top level, where the user wrote it."""
+    return detail(shaped.written.get((name,), pointer_of((name,))), code, message, **more)
 
 
 def _check_plain(raw: object) -> None:
