@@ -205,3 +205,10 @@ def test_several_models_need_an_entry(tmp_path: Path) -> None:
 def test_an_unknown_processor_lists_the_known_ones() -> None:
     with pytest.raises(StartFailure, match="onnx, pmml, python, pytorch, sklearn"):
         load(Spec("s", "caffe"))
+
+
+def test_classes_that_are_words_are_labels(tmp_path: Path) -> None:
+    probabilities = load(spec(CASES["sklearn-joblib"], CASES["sklearn-joblib"].write(tmp_path))).metadata().outputs[1]
+    assert probabilities.labels == ("a", "b", "c")
+    numbers = load(spec(CASES["sklearn-pickle"], CASES["sklearn-pickle"].write(tmp_path))).metadata().outputs[1]
+    assert numbers.labels is None, "0, 1 and 2 say no more than their places"

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def spec(case: Case, **more: Any) -> dict[str, Any]:
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     case = CASES[request.param]
     given = json.loads((folder(case.processor) / case.answer).read_text())
-    with serving(tmp_path_factory.mktemp("instance"), **spec(case, require_safe=case.safe)) as instance:
+    with serving(tmp_path_factory.mktemp("instance"), **spec(case, require_safe=case.safe, cpu=2)) as instance:
         yield Served(case, instance, given["request"], given["expected"])
 
 
@@ -126,6 +127,14 @@ def test_one_row_is_answered_as_in_a_batch(served: Served) -> None:
         found = served.predict({name: values[row : row + 1] for name, values in served.request.items()})
         for name, values in served.expected.items():
             assert same(found[name], values[row : row + 1]), (name, row)
+
+
+def test_many_at_once_get_the_answers_of_one(served: Served) -> None:
+    first = {name: values[:1] for name, values in served.request.items()}
+    alone = served.predict(first)
+    with ThreadPoolExecutor(8) as pool:
+        for answer in pool.map(lambda _: served.predict(first), range(48)):
+            assert all(same(answer[name], values) for name, values in alone.items())
 
 
 def test_it_says_what_it_takes_and_gives(served: Served) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
@@ -24,6 +25,7 @@ class HuggingfaceProcessor:
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self._lock = Lock()
         self._torch: Any = None
         self._tokenizer: Any = None
         self._model: Any = None
@@ -63,9 +65,11 @@ class HuggingfaceProcessor:
         texts = [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in inputs["text"]]
         if not texts:
             return _nothing(self._metadata)
-        tokens = self._tokenizer(
-            texts, padding=True, truncation=self._length is not None, max_length=self._length, return_tensors="pt"
-        ).to(self._device)
+        with self._lock:  # a fast tokenizer may not be used by two threads at once
+            tokens = self._tokenizer(
+                texts, padding=True, truncation=self._length is not None, max_length=self._length, return_tensors="pt"
+            )
+        tokens = tokens.to(self._device)
         with torch.inference_mode():
             answer = self._model(**tokens)
             if self._task == "embeddings":
