@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import queue
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ import tritonclient.grpc as triton
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from mlserve.gateway.envoy import Gateway
 from mlserve.gateway.table import Cluster, Route, Table
@@ -183,5 +186,19 @@ def test_only_grpc_is_routed_by_metadata(tmp_path: Path, iris: Running, count: R
         answer = httpx.get(f"http://{address}/v2", headers=named("count"))
         assert answer.status_code == 404
         assert answer.json()["code"] == "not-found"
+
+    tell(tmp_path, table(iris, count), story)
+
+
+def test_a_websocket_reaches_the_runtime_through_the_gateway(tmp_path: Path, iris: Running, count: Running) -> None:
+    def story(address: str) -> None:
+        url = f"ws://{address}/api/predict/iris/v2/models/iris/stream"
+        listed = [{"name": name, "shape": [1, 1], "datatype": "FP32", "data": [value]} for name, value in ROW.items()]
+        with connect(url, additional_headers={"authorization": TOKEN}, proxy=None) as socket:
+            for _ in range(3):
+                socket.send(json.dumps({"inputs": listed}))
+                assert json.loads(socket.recv(timeout=20))["outputs"][0]["data"] == ["setosa"]
+        with pytest.raises(InvalidStatus):
+            connect(url, proxy=None)
 
     tell(tmp_path, table(iris, count), story)

@@ -28,6 +28,7 @@ from mlserve.runtime.websocket import WebSocket
 if TYPE_CHECKING:
     from mlserve.runtime.app import App
     from mlserve.runtime.listener import HttpServer
+    from mlserve.runtime.observe.exchange import Exchange
 
 _LENGTH = b"inference-header-content-length"
 _PREFIX = 4
@@ -89,12 +90,13 @@ class Conversation:
 
     def __init__(
         self, words: V2Words | EvalWords, model: Model, dispatcher: Dispatcher, metrics: Metrics, deadline: float,
-        path: str, socket: WebSocket,
+        path: str, watch: Callable[[int], Exchange | None] | None, socket: WebSocket,
     ) -> None:  # fmt: skip
         self._words, self._dispatcher, self._metrics, self._socket = words, dispatcher, metrics, socket
         self._streams = model.signature.metadata.streams
         self._sequence = f"websocket-{uuid4().hex}"
         self._turns = Turns(self)
+        self._watch = watch
         self.path, self.deadline = path, deadline
 
     # the connection says these
@@ -120,6 +122,9 @@ class Conversation:
 
     def dispatcher(self) -> Dispatcher:
         return self._dispatcher
+
+    def watch(self, size: int) -> Exchange | None:
+        return self._watch(size) if self._watch is not None else None
 
     def read(self, message: str | bytes) -> _Asked:
         try:
@@ -185,6 +190,8 @@ class Conversations:
         words = paths.get(request.path)
         if words is None:
             return False
-        talk = partial(Conversation, words(model), model, dispatcher, self.metrics, self.deadline, request.path)
+        path, observer, headers = request.path, self.app.observer, request.headers
+        watch = None if observer is None else partial(observer.begin, "websocket", "GET", path, headers)
+        talk = partial(Conversation, words(model), model, dispatcher, self.metrics, self.deadline, path, watch)
         WebSocket(self.server, talk).begin(transport, request.path, request.headers, rest)
         return True

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Protocol
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlserve.runtime.dispatch import Dispatcher, Stream
+from mlserve.runtime.inference import CLIENT_GONE
 from mlserve.runtime.protocols.base import Call
 from mlserve.runtime.trouble import Trouble, trouble
+
+if TYPE_CHECKING:
+    from mlserve.runtime.observe.exchange import Exchange
 
 AT_ONCE = 16
 """Requests in work at the same time."""
@@ -35,6 +40,9 @@ class Speaker(Protocol):
 
     def dispatcher(self) -> Dispatcher:
         """Raises what a request is answered with as long as there is none."""
+
+    def watch(self, size: int) -> Exchange | None:
+        """For those who watch, where anybody does."""
 
     def read(self, message: Any) -> Any:
         """An `Asked`; whatever is raised is the answer."""
@@ -65,15 +73,17 @@ class Speaker(Protocol):
 class _Turn:
     """One request: its answers wait here until those before it are told."""
 
-    __slots__ = ("answers", "asked", "made", "over", "size", "status")
+    __slots__ = ("answers", "asked", "made", "over", "seen", "sent", "size", "status")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, seen: Exchange | None) -> None:
+        self.seen = seen
         self.asked: Asked | None = None
         self.answers: Stream | None = None
         self.made: list[Any] = []
         self.over = False
         self.size = size
         self.status = 200
+        self.sent = 0
 
 
 class Turns:
@@ -106,8 +116,11 @@ class Turns:
         self._left = True
         self._waiting.clear()
         while self._turns:
-            if (answers := self._turns.popleft().answers) is not None:
-                answers.cancel()
+            turn = self._turns.popleft()
+            if turn.answers is not None:
+                turn.answers.cancel()
+            if turn.seen is not None:
+                turn.seen.finish(CLIENT_GONE, turn.sent)
 
     def room(self) -> None:
         """The client has taken most of what it was sent."""
@@ -115,17 +128,23 @@ class Turns:
             answers.resume()
 
     def _begin(self, message: Any, size: int) -> None:
-        turn = _Turn(size)
+        turn = _Turn(size, self._speaker.watch(size))
         self._turns.append(turn)
         try:
             dispatcher = self._speaker.dispatcher()
             asked = turn.asked = self._speaker.read(message)
+            if turn.seen is not None:
+                turn.seen.follow(asked.call)
             end = partial(self._end, turn)
             turn.answers = dispatcher.stream(asked.call, partial(self._part, turn), end, self._speaker.deadline)
+            if turn.seen is not None:
+                turn.seen.job = turn.answers
         except Exception as exc:  # noqa: BLE001 - one odd message must not take the connection, or the server, with it
             self._fail(turn, exc, _UNREADABLE)
 
     def _part(self, turn: _Turn, outputs: Mapping[str, Any]) -> None:
+        if turn.seen is not None:
+            turn.seen.computed, turn.seen.outputs = perf_counter(), outputs
         try:
             message = self._speaker.part(turn.asked, outputs)
         except Exception as exc:  # noqa: BLE001 - a user's output may hold anything
@@ -175,6 +194,7 @@ class Turns:
         """True when it is over, and the next one's turn has come."""
         made, first.made = first.made, []
         for message in made:
+            first.sent += len(message)
             self._speaker.send(message)
         if self._left:
             return False  # sending ended it
@@ -183,6 +203,8 @@ class Turns:
                 first.answers.pause()
             return False
         self._turns.popleft()
+        if first.seen is not None:
+            first.seen.finish(first.status, first.sent)
         self._speaker.done(first.size, first.status)
         if self._turns and (answers := self._turns[0].answers) is not None:
             answers.resume()

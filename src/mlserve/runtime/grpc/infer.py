@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.dispatch import Outcome
+from mlserve.runtime.dispatch import Job, Outcome
 from mlserve.runtime.grpc import status
 from mlserve.runtime.grpc.calls import One
 from mlserve.runtime.grpc.replies import InferWriter
 from mlserve.runtime.grpc.requests import InferReader, InferRequest
 from mlserve.runtime.grpc.status import Refused
+from mlserve.runtime.inference import CLIENT_GONE
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.protocols.base import Call, Reply
 from mlserve.runtime.protocols.v2_reply import ReplyWriter
 
 if TYPE_CHECKING:
     from mlserve.runtime.app import App
-
-UNWRITABLE = "the processor's outputs can't be written"
+    from mlserve.runtime.http2.stream import Stream
+    from mlserve.runtime.observe.exchange import Exchange
 
 
 class Serving:
@@ -57,18 +59,33 @@ class Infer:
         """Seconds for one request."""
         return self._deadline if timeout is None else min(self._deadline, timeout)
 
+    def watch(self, stream: Stream, size: int) -> Exchange | None:
+        """For those who watch, where anybody does."""
+        observer = self._app.observer
+        if observer is None:
+            return None
+        head = stream.head
+        return observer.begin("grpc", head.method, head.path.decode("latin-1"), head.headers, size)
+
     def run(self, call: One, message: bytes | memoryview) -> None:
         """Answer a call, later."""
+        begun, seen = perf_counter(), self.watch(call.stream, len(message))
         try:
             serving = self.serving
             request = self.read(serving, message)
-            done = partial(self._done, serving, call, request)
-            job = serving.dispatcher.submit(to_call(request), done, self.deadline(call.stream.head.timeout))
+            made = to_call(request)
+            self._metrics.input_seconds += perf_counter() - begun
+            if seen is not None:
+                seen.follow(made)
+            done = partial(self._done, serving, call, request, seen)
+            job = serving.dispatcher.submit(made, done, self.deadline(call.stream.head.timeout))
         except Exception as exc:  # noqa: BLE001 - one odd message must not take the connection or the server with it
-            self._metrics.answered(call.explain(exc, "reading the request failed").status, "grpc")
+            self._failed(call, seen, exc, "reading the request failed")
             return
+        if seen is not None:
+            seen.job = job
         if not job.answered:
-            call.on_gone = partial(serving.dispatcher.drop, job)
+            call.on_gone = partial(_gone, serving, job, seen)
 
     def read(self, serving: Serving, message: bytes | memoryview) -> InferRequest:
         """A request; what can't be used is counted."""
@@ -78,19 +95,39 @@ class Infer:
             self._metrics.failure("bad-request" if isinstance(exc, InvalidInput) else "processor")
             raise
 
-    def _done(self, serving: Serving, call: One, request: InferRequest, outcome: Outcome) -> None:
+    def _done(
+        self, serving: Serving, call: One, request: InferRequest, seen: Exchange | None, outcome: Outcome
+    ) -> None:
         call.on_gone = None
         if isinstance(outcome, BaseException):
-            self._metrics.answered(call.explain(outcome).status, "grpc")
+            self._failed(call, seen, outcome, "the processor failed")
             return
+        begun = perf_counter()
+        if seen is not None:
+            seen.computed, seen.outputs = begun, outcome
         try:
             parts, size = serving.writer.write(request, outcome)
         except Exception as exc:  # noqa: BLE001 - a user's output may hold anything
             serving.dispatcher.spoiled(exc)
-            self._metrics.answered(call.explain(exc, UNWRITABLE).status, "grpc")
+            self._failed(call, seen, exc, "the processor's outputs can't be written")
             return
+        self._metrics.output_seconds += perf_counter() - begun
         self._metrics.answered(200, "grpc")
         call.answer(parts, size)
+        if seen is not None:
+            seen.finish(200, size)
+
+    def _failed(self, call: One, seen: Exchange | None, error: BaseException, what: str) -> None:
+        status = call.explain(error, what).status
+        self._metrics.answered(status, "grpc")
+        if seen is not None:
+            seen.finish(status, 0)
+
+
+def _gone(serving: Serving, job: Job, seen: Exchange | None) -> None:
+    serving.dispatcher.drop(job)
+    if seen is not None:
+        seen.finish(CLIENT_GONE, 0)
 
 
 def to_call(request: InferRequest) -> Call:

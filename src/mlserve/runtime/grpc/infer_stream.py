@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlserve.runtime.dispatch import Dispatcher
 from mlserve.runtime.grpc import wire
@@ -13,6 +13,9 @@ from mlserve.runtime.grpc.requests import InferRequest
 from mlserve.runtime.protocols.base import Call
 from mlserve.runtime.trouble import Trouble
 from mlserve.runtime.turns import Turns
+
+if TYPE_CHECKING:
+    from mlserve.runtime.observe.exchange import Exchange
 
 _ERROR, _RESPONSE = 1, 2
 
@@ -47,6 +50,9 @@ class InferStream:
 
     def dispatcher(self) -> Dispatcher:
         return self._infer.serving.dispatcher
+
+    def watch(self, size: int) -> Exchange | None:
+        return self._infer.watch(self._call.stream, size)
 
     def read(self, message: bytes | memoryview) -> _Asked:
         request = self._infer.read(self._infer.serving, message)
