@@ -6,7 +6,9 @@ import json
 import struct
 
 import pytest
+from benchmarks.odd_bodies import odd_bodies
 from benchmarks.peers.base import flat, nested, own_json, v2_binary, v2_json
+from benchmarks.random_bodies import good_bodies
 from benchmarks.serving import grpc_load
 from benchmarks.serving.answers import Wrong, compare
 from benchmarks.serving.bars import bars
@@ -15,6 +17,7 @@ from benchmarks.serving.options import read
 from benchmarks.serving.report import report, table
 from benchmarks.serving.results import OURS, Cell, Results
 from benchmarks.serving.samples import Sample, Spread, number, percentile, ratios, rotated
+from benchmarks.soak import slope
 
 MODEL = Model(
     name="m",
@@ -134,3 +137,17 @@ def test_a_wrong_option_names_the_right_ones(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         read(["--only", "tritn"])
     assert "triton" in capsys.readouterr().err
+
+
+def test_odd_bodies_are_the_same_for_a_seed_and_differ_between_seeds() -> None:
+    first, again, other = (list(odd_bodies("m", good_bodies(MODEL), 200, seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert all("{}" not in odd.path for odd in first)
+
+
+def test_a_slope_leaves_out_the_warming_up() -> None:
+    flat_after_a_rise = [(10.0 * step, min(100.0, 50.0 + 20 * step)) for step in range(12)]
+    assert slope(flat_after_a_rise) == pytest.approx(0.0)
+    assert slope([(60.0 * step, float(step)) for step in range(10)]) == pytest.approx(60.0)
+    assert slope([(10.0, 50.0)]) == 0.0
