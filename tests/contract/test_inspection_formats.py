@@ -47,12 +47,15 @@ def test_a_savedmodel_tells_its_signature() -> None:
         "probabilities": "float32",
         "shout": "string",
     }
-    assert found.facts["signatures"] == ["serving_default", "raw"] or set(found.facts["signatures"]) == {
-        "serving_default",
-        "raw",
-    }
+    assert set(found.facts["signatures"]) == {"serving_default", "raw"}
     assert found.facts["saved_with"].startswith("tensorflow 2.")
     assert dict(found.versions) == {}, "an old one reads in the newest TensorFlow: nothing is pinned"
+
+
+def test_a_savedmodel_that_writes_files_is_named() -> None:
+    found = looked("tensorflow", "writer")
+    assert found.dangerous == ("WriteFile",)
+    assert "WriteFile" in found.runs_code
 
 
 def test_a_savedmodel_without_its_weights_is_named(tmp_path: Path) -> None:

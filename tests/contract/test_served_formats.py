@@ -207,6 +207,7 @@ def test_a_cut_file_is_named_corrupt(name: str, tmp_path: Path) -> None:
         ("pytorch", "model.pt2", {"gpu": 1}, "gpu-unavailable", "sees no GPU"),
         ("tensorflow", "model", {"gpu": 1}, "gpu-unavailable", "sees no GPU"),
         ("tensorflow", "model", {"model_config": {"signature_name": "no"}}, "bad-entry", "serving_default"),
+        ("tensorflow", "writer", {"require_safe": True}, "unreadable-model", "WriteFile"),
         ("lightgbm", "model.txt", {"gpu": 1}, "gpu-unavailable", "computes on the CPU"),
         ("keras", "lambda.keras", {}, "unreadable-model", "Lambda layer"),
         ("keras", "lambda.keras", {"require_safe": True, "model_config": {"safe_mode": False}}, "unreadable-model",

@@ -27,3 +27,14 @@ expected = {"probabilities": answer["probabilities"].numpy().tolist(), "shout": 
 request = {"x": x, "word": words}
 pathlib.Path("answer.json").write_text(json.dumps({"request": request, "expected": expected}))
 pathlib.Path("raw.json").write_text(json.dumps((tf.constant(x) @ model.weights).numpy().tolist()))
+
+
+class Writer(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "word")])
+    def serve(self, word):
+        tf.io.write_file("written", word[0])
+        return {"word": word}
+
+
+writer = Writer()
+tf.saved_model.save(writer, "writer", signatures=writer.serve)

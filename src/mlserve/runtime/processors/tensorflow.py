@@ -8,6 +8,7 @@ from typing import Any
 
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
+from mlserve.runtime.safety import refused
 
 REQUIREMENTS: tuple[str, ...] = (
     'tensorflow-cpu>=2.12; platform_system == "Linux" and platform_machine == "x86_64"',
@@ -43,6 +44,8 @@ class TensorflowProcessor:
     def load(self, path: Path, config: dict[str, Any]) -> None:
         if not (path / "saved_model.pb").is_file():
             raise StartFailure("missing-model", f"{path.name} is not the folder of a SavedModel", _HINT)
+        if self._place.require_safe:
+            _refuse_reaching_out(path)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import tensorflow as tf
 
@@ -99,6 +102,14 @@ class TensorflowProcessor:
                 "signature": name,
             },
         )
+
+
+def _refuse_reaching_out(path: Path) -> None:
+    """A SavedModel is a graph, which runs no Python; some operations of a graph write files all the same."""
+    from mlserve.inspection import inspect
+
+    if why := inspect(path).runs_code:
+        raise refused(path, f"can do more than compute: {why}", "export a model without these operations")
 
 
 def _saved_model(tf: Any, path: Path) -> Any:
