@@ -18,7 +18,10 @@ CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
         "": ("jax>=0.4.30",),
         "jax": ("jax>=0.4.30",),
         "torch": ("torch>=2.2",),
-        "tensorflow": ("tensorflow-cpu>=2.16",),
+        "tensorflow": (
+            'tensorflow-cpu>=2.16; platform_system == "Linux" and platform_machine == "x86_64"',
+            'tensorflow>=2.16; platform_system != "Linux" or platform_machine != "x86_64"',
+        ),
     },
 }
 """What a word of model_config adds to the requirements; ``""``: where it isn't set."""
