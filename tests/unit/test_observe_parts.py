@@ -29,6 +29,17 @@ from mlserve.runtime.observe.table import Table
 from mlserve.runtime.observe.trace_context import Trace
 from mlserve.runtime.observe.user_metrics import UserMetrics
 from mlserve.runtime.processors.base import Metadata, Processor, Tensor
+from mlserve.runtime.spec import read_spec
+
+# what is asked for
+
+
+def test_the_environment_may_ask_too() -> None:
+    told = {"MLSERVE_RUNTIME": '{"service": "s", "processor": "onnx"}'}
+    assert (read_spec(told).access_log, read_spec(told).tracing) == (False, None)
+    asked = read_spec({**told, "MLSERVE_ACCESS_LOG": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"})
+    assert (asked.access_log, asked.tracing) == (True, {})
+
 
 # metrics
 

@@ -11,6 +11,9 @@ from typing import Any
 
 from mlserve.errors import InvalidInput, NotFound
 
+_YES = ("1", "true", "yes", "on")
+_COLLECTOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -86,6 +89,10 @@ def read_spec(environment: Mapping[str, str]) -> Spec:
     told = {key: value for key, value in given.items() if key in known and value is not None}
     told["port"] = int(environment.get("PORT") or environment.get("LISTENING_PORT") or 0)
     told["report"] = environment.get("MLSERVE_REPORT") or None
+    if environment.get("MLSERVE_ACCESS_LOG", "").lower() in _YES:
+        told["access_log"] = True
+    if any(environment.get(name) for name in _COLLECTOR):
+        told.setdefault("tracing", {})  # the library reads the address, and what else has a name of its own
     return Spec(**told)
 
 

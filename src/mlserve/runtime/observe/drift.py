@@ -28,10 +28,10 @@ _SMALL = 0.1
 """Below this distance nobody would act, however sure one is of it: with many rows any difference is certain."""
 _BUDGET = 0.005
 """The share of one core that looking may take; what it costs the event loop comes on top."""
-_ENOUGH = 200
+_ENOUGH = 100
 """Requests a second: a window is full in seconds, and more would only cost."""
 _REFUSED = 400
-_EVERY = 1.0
+_EVERY = 2.0
 _SPARSEST = 1 << 16
 
 
