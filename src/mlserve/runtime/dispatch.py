@@ -83,26 +83,24 @@ class Dispatcher:
     def _take_in(self, job: Job, call: Call) -> None:
         if call.priority:
             job.level = call.priority
-        job.trace = call.trace
+        if call.trace is not None:
+            job.trace = call.trace
         if call.timeout is not None:
             job.start_by = min(job.start_by, job.submitted + call.timeout)
-        try:
-            self._enqueue(job, call)
-        except (QueueFull, InvalidInput) as exc:
-            self._metrics.failure(reason(exc))
-            raise
-        self.in_flight += 1
-
-    def _enqueue(self, job: Job, call: Call) -> None:
         if job.streaming or self._metadata.context:
             job.context = Context(call.parameters, call.identity, call.sequence, {}, job.cancelled)
             job.kin = job  # what came with a request is for it alone, so it shares no call
         elif self._timed and call.parameters.get(timing.PARAMETER) is True:
             job.kin = job  # what its steps take is measured for it alone
-        if job.context is not None and call.sequence is not None:
-            self.sequences.submit(job, job.context, call.sequence)
-        else:
-            self.queue.submit(job)
+        try:
+            if job.context is not None and call.sequence is not None:
+                self.sequences.submit(job, job.context, call.sequence)
+            else:
+                self.queue.submit(job)
+        except (QueueFull, InvalidInput) as exc:
+            self._metrics.failure(reason(exc))
+            raise
+        self.in_flight += 1
 
     def _answered(self, job: Job, outcome: Outcome) -> None:
         self.in_flight -= 1

@@ -7,7 +7,7 @@ import resource
 from mlserve.errors import InvalidInput
 from mlserve.runtime.request import Request
 
-_LOOKED_AT = 256 << 10
+LARGE = 256 << 10
 """Bytes of a body from which it is worth counting."""
 _SHARE = 0.5
 _VALUE, _LIST, _OBJECT = 40, 80, 240
@@ -29,7 +29,7 @@ class Expansion:
 
     def check(self, request: Request) -> None:
         body = request.body
-        if not self._most or len(body) < _LOOKED_AT or b"inference-header-content-length" in request.headers:
+        if not self._most or b"inference-header-content-length" in request.headers:
             return
         if body[:64].lstrip()[:1] not in (b"{", b"["):
             return  # no JSON: what else there is says its own size

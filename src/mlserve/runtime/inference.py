@@ -11,7 +11,7 @@ from mlserve.errors import InvalidInput
 from mlserve.runtime.beside import Beside
 from mlserve.runtime.dispatch import Dispatcher, Job, Outcome, Stream
 from mlserve.runtime.encodings import unpack
-from mlserve.runtime.expansion import Expansion
+from mlserve.runtime.expansion import LARGE, Expansion
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.pipeline import timing
 from mlserve.runtime.protocols.base import Call, RequestFormat, StreamCall, dump_json
@@ -48,7 +48,8 @@ class Inference:
         try:
             if b"content-encoding" in request.headers:
                 request.body = unpack(request.body, request.headers[b"content-encoding"], self._max_body)
-            self._expansion.check(request)
+            if len(request.body) >= LARGE:
+                self._expansion.check(request)
             call = decode(request)
         except Exception as exc:  # noqa: BLE001 - one odd body must not take the connection or the server with it
             self._metrics.failure("bad-request" if isinstance(exc, InvalidInput) else "processor")

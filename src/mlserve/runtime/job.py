@@ -34,56 +34,31 @@ class Expired(Exception):
 class Job:
     """A request's tensors. ``done`` gets outputs or an exception, once, on the event loop."""
 
-    __slots__ = (
-        "after",
-        "answered",
-        "batch",
-        "context",
-        "done",
-        "expires",
-        "inputs",
-        "kin",
-        "level",
-        "queued",
-        "rows",
-        "running",
-        "size",
-        "start_by",
-        "started",
-        "streaming",
-        "submitted",
-        "trace",
-    )
+    # What most requests never change is kept with the class: making one is on the way of every request.
+    started = 0.0
+    """When its call of the model began; 0: not yet."""
+    batch = 0
+    """Rows of that call, its own included."""
+    trace: Trace | None = None
+    level = USUAL
+    context: Context | None = None
+    size = 0
+    """Bytes it holds while it waits, where those are counted."""
+    queued = running = answered = streaming = False
+    after: Callable[[], None] | None = None
+    """Called when it holds nothing any more: neither a place in the queue nor a slot."""
 
     def __init__(
-        self,
-        inputs: dict[str, Array],
-        rows: int,
-        kin: object,
-        done: Callable[[Outcome], None],
-        seconds: float,
+        self, inputs: dict[str, Array], rows: int, kin: object, done: Callable[[Outcome], None], seconds: float
     ) -> None:
-        now = perf_counter()
         self.inputs = inputs
         self.rows = rows
         self.kin = kin
         """Equal for requests that may share a call."""
         self.done = done
-        self.submitted = now
+        self.submitted = now = perf_counter()
         self.expires = self.start_by = now + seconds
         """When it must be answered, and when it must at least have begun."""
-        self.started = 0.0
-        """When its call of the model began; 0: not yet."""
-        self.batch = 0
-        """Rows of that call, its own included."""
-        self.trace: Trace | None = None
-        self.level = USUAL
-        self.context: Context | None = None
-        self.size = 0
-        """Bytes it holds while it waits, where those are counted."""
-        self.queued = self.running = self.answered = self.streaming = False
-        self.after: Callable[[], None] | None = None
-        """Called when it holds nothing any more: neither a place in the queue nor a slot."""
 
     def cancelled(self) -> bool:
         """Nobody waits for the answer any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Thread
 from time import perf_counter, thread_time
 from typing import Any
@@ -49,14 +49,15 @@ def plan(processor: Loaded, signature: Signature, spec: Spec, sample: dict[str, 
     if metadata.concurrent:
         slots = max(slots, _ASYNC_SLOTS)  # they wait more than they compute
     if not metadata.trusted or metadata.context or not sample:
-        return _plan(spec, slots if not metadata.trusted else min(slots, _cores(spec)), _given(spec, metadata.rows), {})
+        free = slots if not metadata.trusted else min(slots, _cores(spec))
+        return _plan(spec, free, _given(spec, metadata.rows))
     shared = metadata.rows and _same_alone(processor, sample)
     form = _best_form(processor, sample, min(slots, _calls_at_once(processor, spec)), _LARGEST if shared else 1)
     rows = _given(spec, metadata.rows) if spec.batching else form.batch_rows
-    return _plan(spec, form.slots, rows, form.costs)
+    return replace(_plan(spec, form.slots, rows), costs=Costs(form.costs, _INLINE_SECONDS), clock=_clock(processor))
 
 
-def _plan(spec: Spec, slots: int, rows: int, costs: dict[int, float]) -> Plan:
+def _plan(spec: Spec, slots: int, rows: int) -> Plan:
     return Plan(
         slots=slots,
         waiting=spec.max_queue_size,
@@ -64,7 +65,6 @@ def _plan(spec: Spec, slots: int, rows: int, costs: dict[int, float]) -> Plan:
         hold_seconds=spec.max_batch_timeout_ms / 1000 if spec.batching and rows > 1 else 0.0,
         wait_seconds=spec.max_queue_wait_ms / 1000 if spec.max_queue_wait_ms else math.inf,
         wait_bytes=int(spec.memory_mb * _WAITING_SHARE) << 20,
-        costs=Costs(costs, _INLINE_SECONDS),
     )
 
 

@@ -16,7 +16,7 @@ from mlserve.runtime.lines import Lines
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.processors.base import Loaded
 from mlserve.runtime.streams import Stream
-from mlserve.runtime.workers import workers
+from mlserve.runtime.workers import Clock, workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Plan:
     """What those that wait may hold together; 0: not counted."""
     costs: Costs = field(default_factory=Costs)
     """Calls that it finds short run in the event loop."""
+    clock: Clock = perf_counter
+    """What costs are measured with."""
 
 
 class Queue:
@@ -55,7 +57,7 @@ class Queue:
         self._scheduled = False
         self._hold: asyncio.TimerHandle | None = None
         self._deadlines = Deadlines(self._loop, self._expire)
-        self._workers = workers(plan.slots, processor, self._loop, self._finished)
+        self._workers = workers(plan.slots, processor, self._loop, self._finished, plan.clock)
 
     @property
     def depth(self) -> int:
@@ -143,7 +145,7 @@ class Queue:
                 return
             batch = lines.take(self.plan.batch_rows)
             rows = self._note_queued(batch)
-            if rows <= self.plan.costs.short_rows and not batch[0].streaming:
+            if self._fits_in_the_loop(rows) and not batch[0].streaming:
                 self._run_inline(batch, rows)
             else:
                 self._free -= 1
@@ -156,17 +158,26 @@ class Queue:
             for job in lines:
                 self._deadlines.watch(job)
 
+    def _fits_in_the_loop(self, rows: int) -> bool:
+        """The call is short, and the only one; where more wait, several cores are quicker, unless it is next to
+        nothing."""
+        costs = self.plan.costs
+        if rows > costs.short_rows:
+            return False
+        return rows <= costs.tiny_rows or self.plan.slots == 1 or not self._lines.count
+
     def _run_inline(self, batch: list[Job], rows: int) -> None:
-        begun = perf_counter()
+        clock = self.plan.clock
+        begun, cost = perf_counter(), clock()
         outcomes = run_batch(self._predict, batch)
-        seconds = perf_counter() - begun
-        self._account(rows, seconds, len(batch))
+        cost = clock() - cost
+        self._account(rows, perf_counter() - begun, cost, len(batch))
         self._answer(batch, outcomes)
 
-    def _finished(self, batch: list[Job], outcomes: list[Outcome], seconds: float) -> None:
+    def _finished(self, batch: list[Job], outcomes: list[Outcome], seconds: float, cost: float) -> None:
         self._free += 1
         del self._running[id(batch)]
-        self._account(sum(job.rows for job in batch), seconds, len(batch))
+        self._account(sum(job.rows for job in batch), seconds, cost, len(batch))
         if self._lines.count:
             self._kick()  # first keep the slot busy, then write replies
         self._answer(batch, outcomes)
@@ -228,9 +239,9 @@ class Queue:
             job.batch = rows
         return rows
 
-    def _account(self, rows: int, seconds: float, requests: int) -> None:
+    def _account(self, rows: int, seconds: float, cost: float, requests: int) -> None:
         self._metrics.ran(rows, seconds, requests)
-        self.plan.costs.seen(rows, seconds)
+        self.plan.costs.seen(rows, cost)
 
     def _retry_after(self) -> int:
         return max(1, math.ceil(self.predicted_wait))

@@ -42,23 +42,19 @@ class Head:
 class Request:
     """What came, and `reply` to answer it: at once or later, from the event loop, once."""
 
-    __slots__ = (
-        "answered",
-        "body",
-        "chunks",
-        "connection",
-        "headers",
-        "held",
-        "keep_alive",
-        "method",
-        "on_drain",
-        "on_gone",
-        "path",
-        "query",
-        "refusal",
-        "seen",
-        "status",
-    )
+    # What most requests never change is kept with the class: making one is on the way of every request.
+    answered = False
+    status = 0
+    held = 0
+    """Bytes of the room for bodies that it has taken."""
+    refusal: tuple[int, str, bytes] | None = None
+    """What came is no request: status, reason and header lines that it is answered with."""
+    on_gone: Callable[[], None] | None = None
+    """Called when the client left before its whole reply."""
+    on_drain: Callable[[], None] | None = None
+    """Called when the client takes more of a reply in parts, after `write` said to wait."""
+    seen: Exchange | None = None
+    """For those who watch, where anybody does."""
 
     def __init__(
         self, connection: Connection | None, method: str, target: bytes, headers: dict[bytes, bytes], body: bytes
@@ -81,18 +77,6 @@ class Request:
         self.keep_alive = head.keep_alive
         self.chunks = head.chunks
         self.body = body
-        self.held = 0
-        """Bytes of the room for bodies that it has taken."""
-        self.answered = False
-        self.status = 0
-        self.refusal: tuple[int, str, bytes] | None = None
-        """What came is no request: status, reason and header lines that it is answered with."""
-        self.on_gone: Callable[[], None] | None = None
-        """Called when the client left before its whole reply."""
-        self.on_drain: Callable[[], None] | None = None
-        """Called when the client takes more of a reply in parts, after `write` said to wait."""
-        self.seen: Exchange | None = None
-        """For those who watch, where anybody does."""
 
     def reply(self, status: int, body: bytes = b"", content_type: bytes = JSON, extra: bytes = b"") -> None:
         """Answer. ``extra``: whole header lines, each ended by CRLF. A client that has gone is no error."""

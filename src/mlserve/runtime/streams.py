@@ -20,8 +20,6 @@ Part = Callable[[Mapping[str, Any]], None]
 class Stream(Job):
     """``part`` gets each answer; ``done`` the end of it: no more outputs, or the exception that broke it off."""
 
-    __slots__ = ("_changed", "_drop", "_paused", "_under_way", "part", "pause_between")
-
     def __init__(
         self,
         inputs: dict[str, Array],

@@ -16,7 +16,9 @@ from mlserve.runtime.job import Job, Outcome
 from mlserve.runtime.processors.base import Loaded
 from mlserve.runtime.streams import Stream
 
-Finished = Callable[[list[Job], list[Outcome], float], None]
+Clock = Callable[[], float]
+Finished = Callable[[list[Job], list[Outcome], float, float], None]
+"""With the seconds that the call took, by the wall and by the clock that costs are measured with."""
 
 
 class Workers(Protocol):
@@ -29,17 +31,22 @@ class Workers(Protocol):
         """Nobody wants the answer of this running job any more."""
 
 
-def workers(count: int, processor: Loaded, loop: asyncio.AbstractEventLoop, finished: Finished) -> Workers:
+def workers(
+    count: int, processor: Loaded, loop: asyncio.AbstractEventLoop, finished: Finished, clock: Clock = perf_counter
+) -> Workers:
     """Threads, or for a processor that is async its own loop."""
     if processor.metadata().concurrent:
         return Tasks(processor, loop, finished)
-    return Threads(count, processor, loop, finished)
+    return Threads(count, processor, loop, finished, clock)
 
 
 class Threads:
     """A fixed number of threads, each with one call at a time."""
 
-    def __init__(self, count: int, processor: Loaded, loop: asyncio.AbstractEventLoop, finished: Finished) -> None:
+    def __init__(
+        self, count: int, processor: Loaded, loop: asyncio.AbstractEventLoop, finished: Finished, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._batches: queue.SimpleQueue[list[Job]] = queue.SimpleQueue()
         self._processor: Any = processor
         self._loop, self._finished = loop, finished
@@ -55,12 +62,13 @@ class Threads:
     def _work(self) -> None:
         while True:
             batch = self._batches.get()
-            begun = perf_counter()
+            begun, cost = perf_counter(), self._clock()
             if isinstance(batch[0], Stream) and batch[0].streaming:
                 outcomes = [run_stream(self._processor, batch[0], self._loop)]
             else:
                 outcomes = run_batch(self._processor.predict, batch)
-            self._loop.call_soon_threadsafe(self._finished, batch, outcomes, perf_counter() - begun)
+            cost = self._clock() - cost
+            self._loop.call_soon_threadsafe(self._finished, batch, outcomes, perf_counter() - begun, cost)
             del batch, outcomes  # or the last request's arrays would live until the next one comes
 
 
@@ -97,7 +105,7 @@ class Tasks:
 
     def _over(self, batch: list[Job], outcomes: list[Outcome], seconds: float) -> None:
         self._alone.pop(batch[0], None)
-        self._finished(batch, outcomes, seconds)
+        self._finished(batch, outcomes, seconds, seconds)
 
 
 def _outcomes(future: Future[list[Outcome]], batch: Sequence[Job]) -> list[Outcome]:

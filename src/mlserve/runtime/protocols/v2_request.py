@@ -17,6 +17,7 @@ from mlserve.runtime.signature import Signature
 from mlserve.runtime.tensors import DTYPES, Array, bad, check_shape, reshaped
 
 _LENGTH = b"inference-header-content-length"
+_WANTED = '"inputs" wants a list of objects with name, shape, datatype and data'
 RAW: dict[str, Any] = {"parameters": {"binary_data_output": True}}
 """What a raw body asks for: it has no header to say it in."""
 
@@ -42,12 +43,14 @@ class RequestReader:
 
     def _inputs(self, asked: dict[str, Any], raw: bytes | memoryview) -> dict[str, Array]:
         listed = asked.get("inputs")
-        if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-            raise InvalidInput('"inputs" wants a list of objects with name, shape, datatype and data')
+        if not isinstance(listed, list):
+            raise InvalidInput(_WANTED)
         inputs: dict[str, Array] = {}
         array: Array | None
         start = 0
         for item in listed:
+            if type(item) is not dict:
+                raise InvalidInput(_WANTED)
             if (array := self._small.read(item)) is not None:
                 name = item["name"]
             else:
