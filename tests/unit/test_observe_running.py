@@ -184,3 +184,24 @@ def test_an_instance_that_was_not_asked_watches_nothing(tmp_path: Path) -> None:
         refused = instance.post("/explain", ROW)
         assert (refused.status, '"explain": true' in refused.json["error"]) == (404, True)
         assert not logged(instance)
+
+
+def test_other_protocols_are_watched_alike(tmp_path: Path) -> None:
+    import tritonclient.grpc as client
+
+    wished = {"percent": 100, "to": str(tmp_path / "captures")}
+    with serving(tmp_path / "home", model_path=str(IRIS), capture=wished, access_log=True) as instance:
+        with client.InferenceServerClient(f"127.0.0.1:{instance.port}") as triton:
+            inputs = []
+            for name, value in ROW.items():
+                one = client.InferInput(name, [1, 1], "FP32")
+                one.set_data_from_numpy(np.array([[value]], dtype=np.float32))
+                inputs.append(one)
+            triton.infer("iris", inputs, request_id="g-1", headers={"traceparent": PARENT})
+        (line,) = eventually(lambda: logged(instance), "a line")
+        (record,) = eventually(lambda: captured(tmp_path), "a record")
+    assert (line["protocol"], line["status"], line["id"], line["batch"]) == ("grpc", 200, "g-1", 1)
+    assert line["path"] == record["path"] == "/inference.GRPCInferenceService/ModelInfer"
+    assert line["trace"] == PARENT.split("-")[1]
+    assert [tensor["name"] for tensor in record["request"]["inputs"]] == list(ROW)
+    assert record["response"]["outputs"]

@@ -149,7 +149,9 @@ class Instance:
             if self._http.busy or self._app.in_flight or self._http.requests != seen:
                 quiet_since = monotonic()
         if self._app.observer is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._app.observer.close)
+            await asyncio.get_running_loop().run_in_executor(
+                None, self._app.observer.close, min(3.0, self._spec.drain_seconds)
+            )
         log("stopped", lost=self._app.in_flight)
 
     async def _tick(self) -> None:

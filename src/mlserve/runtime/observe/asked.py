@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +17,17 @@ if TYPE_CHECKING:
     from mlserve.runtime.tensors import Array
 
 
-@dataclass(frozen=True, slots=True)
 class Asked:
     """Ready before the first request."""
 
-    observer: Observer | None = None
-    explainer: Explainer | None = None
-    watchers: tuple[Watcher, ...] = ()
+    __slots__ = ("explainer", "observer", "watchers")
+
+    def __init__(
+        self, observer: Observer | None = None, explainer: Explainer | None = None, watchers: Sequence[Watcher] = ()
+    ) -> None:
+        self.observer = observer
+        self.explainer = explainer
+        self.watchers = watchers
 
     def state(self) -> dict[str, Any]:
         """For `describe` and for `GET /drift`."""
@@ -53,7 +56,7 @@ def asked(spec: Spec, processor: Loaded, sample: Mapping[str, Array] | None, met
         return Asked(None, explainer)  # a user's code may still want to know the trace it is part of
     from mlserve.runtime.observe.observer import Observer
 
-    return Asked(Observer(watchers, metrics, begins), explainer, tuple(watchers))
+    return Asked(Observer(watchers, metrics, begins), explainer, watchers)
 
 
 def _watchers(spec: Spec, metadata: Metadata, metrics: Metrics) -> list[Watcher]:

@@ -46,6 +46,11 @@ class CatboostProcessor:
     def metadata(self) -> Metadata:
         return self._metadata
 
+    @property
+    def estimator(self) -> Any:
+        """The library's own model."""
+        return self._model
+
     def predict(self, inputs: Arrays) -> Arrays:
         table = self._table(inputs)
         if not len(table):

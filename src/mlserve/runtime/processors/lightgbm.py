@@ -50,6 +50,11 @@ class LightgbmProcessor:
     def metadata(self) -> Metadata:
         return self._metadata
 
+    @property
+    def estimator(self) -> Any:
+        """The library's own model."""
+        return self._booster
+
     def predict(self, inputs: Arrays) -> Arrays:
         import numpy as np
 
