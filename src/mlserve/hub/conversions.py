@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +26,7 @@ from mlserve.hub.convertible import Convertible, convertible, fingerprint, size
 log = logging.getLogger("mlserve.hub")
 
 _SECONDS = 600
+_SCRATCH = ".making-"
 _MEMORY = 4 << 30
 _MEMORY_PER_BYTE = 8
 """What a conversion may use: this much, and so many times the size of the model."""
@@ -57,7 +60,10 @@ class Converter:
         return record
 
     def sweep(self) -> None:
-        """Forget the conversions whose ONNX file is gone."""
+        """Forget the conversions whose ONNX file is gone, and what a hub that was killed has left half-made."""
+        for scratch in self._folder.glob(f"{_SCRATCH}*"):
+            if time.time() - scratch.stat().st_mtime > 2 * _SECONDS:
+                shutil.rmtree(scratch, ignore_errors=True)
         for note in self._folder.glob("*.json"):
             if self._kept(note.stem) is None:
                 note.unlink(missing_ok=True)
@@ -87,7 +93,7 @@ class Converter:
             reason = f"what converts it can't be installed here: {exc.message}"
             return {"from": form.name, "to": None, "reason": reason}
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".making-", dir=self._folder) as name:
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self._folder) as name:
             scratch = Path(name)
             work = self._work(scratch, descriptor, artifacts, environment.python, form)
             if trouble := await apart.run(work):
@@ -144,7 +150,7 @@ def _refused(descriptor: Descriptor) -> str:
     """Why nobody tries."""
     if descriptor.convert == "never":
         return '"convert" is "never"'
-    if descriptor.metadata.gpu and descriptor.convert == "auto":
+    if (descriptor.metadata.gpu or descriptor.metadata.gpu_memory) and descriptor.convert == "auto":
         return "a GPU was asked for, and its own library uses it"
     return ""
 

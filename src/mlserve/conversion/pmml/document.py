@@ -9,7 +9,9 @@ from pathlib import Path
 
 from mlserve.conversion.base import CannotConvert
 
-MODELS = ("RegressionModel", "TreeModel", "MiningModel", "NeuralNetwork")
+MODELS = (
+    "RegressionModel", "TreeModel", "MiningModel", "NeuralNetwork", "Scorecard", "ClusteringModel", "NaiveBayesModel",
+)  # fmt: skip
 _RULES = ("missingValueReplacement", "missingValueTreatment", "missingValueStrategy")
 _DATATYPES = {"double": "FP64", "float": "FP32", "integer": "INT64", "boolean": "BOOL"}
 

@@ -9,6 +9,8 @@ from functools import reduce
 import numpy as np
 
 from mlserve.conversion.base import CannotConvert
+from mlserve.conversion.pmml.bayes import naive_bayes
+from mlserve.conversion.pmml.clustering import clustering
 from mlserve.conversion.pmml.columns import Columns
 from mlserve.conversion.pmml.document import active, found
 from mlserve.conversion.pmml.expressions import derive
@@ -16,6 +18,7 @@ from mlserve.conversion.pmml.neural import network
 from mlserve.conversion.pmml.outputs import declared
 from mlserve.conversion.pmml.regression import regression
 from mlserve.conversion.pmml.results import Result, rescaled
+from mlserve.conversion.pmml.scorecard import scorecard
 from mlserve.conversion.pmml.trees import Answer, classes, plant, tree
 
 _SUMS = ("sum", "average", "weightedAverage")
@@ -119,4 +122,7 @@ def _inside(columns: Columns, member: ET.Element) -> Result:
     return answer(own, member)
 
 
-_WRITERS = {"RegressionModel": regression, "TreeModel": tree, "MiningModel": _mining, "NeuralNetwork": network}
+_WRITERS = {
+    "RegressionModel": regression, "TreeModel": tree, "MiningModel": _mining, "NeuralNetwork": network,
+    "Scorecard": scorecard, "ClusteringModel": clustering, "NaiveBayesModel": naive_bayes,
+}  # fmt: skip

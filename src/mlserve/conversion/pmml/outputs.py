@@ -29,6 +29,8 @@ def named(columns: Columns, model: ET.Element, result: Result, target: str | Non
         columns_of = declared(columns, model, result)
         return {**texts, **{name: Said(column) for name, column in columns_of.items()}}
     graph = columns.graph
+    if result.usual:
+        return {name: Said(column) for name, column in result.usual.items()}
     if not result.classifies:
         return {f"predicted_{target or 'value'}": Said(Column(result.value))}
     found = {f"predicted_{target or 'value'}": Said(_class(graph, result))}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mlserve.conversion.base import CannotConvert
 from mlserve.conversion.graph import Graph
+from mlserve.conversion.pmml.columns import Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Result:
     """The chosen class, where it is not simply the most probable one: its number as double precision, one column."""
     entity: str = ""
     """Text, one column: the leaf."""
+    usual: Mapping[str, Column] = field(default_factory=dict)
+    """The outputs of a kind that has its own, by name."""
 
     @property
     def classifies(self) -> bool:

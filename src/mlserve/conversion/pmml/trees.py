@@ -70,7 +70,7 @@ class TreeWriter:
         root = model.find("Node")
         assert root is not None  # noqa: S101 - looked for above
         # A root whose own predicate is not true has no answer.
-        self.splitter.split(_predicate(root), 0, lambda at: self._node(root, at), self._none, self._none)
+        self.splitter.split(predicate_of(root), 0, lambda at: self._node(root, at), self._none, self._none)
 
     def _node(self, node: ET.Element, at: int) -> None:
         children = node.findall("Node")
@@ -94,7 +94,7 @@ class TreeWriter:
         def into(here: int) -> None:
             self._node(child, here)
 
-        self.splitter.split(_predicate(child), at, into, otherwise, self._unknown(node, child, into, otherwise))
+        self.splitter.split(predicate_of(child), at, into, otherwise, self._unknown(node, child, into, otherwise))
 
     def _unknown(self, node: ET.Element, child: ET.Element, into: Way, otherwise: Way) -> Way:
         if self._strategy == "none":
@@ -111,7 +111,7 @@ class TreeWriter:
 
     def _opposite(self, children: list[ET.Element]) -> bool:
         """The second child is all that the first is not, and a missing value was dealt with before."""
-        first, second = (_predicate(child) for child in children)
+        first, second = (predicate_of(child) for child in children)
         if first.tag != "SimplePredicate" or second.tag != "SimplePredicate":
             return False
         operators = first.get("operator", ""), second.get("operator", "")
@@ -164,15 +164,21 @@ def plant(columns: Columns, models: list[ET.Element], targets: int, leaf: Callab
     writer = TreeWriter(splitter, lambda answer: [*leaf(answer), 0.0], [0.0] * targets + [1.0])
     for model in models:
         writer.add(model)
-    sources = [columns.get(name).source for name in splitter.features] or [next(iter(columns.known.values())).source]
-    table = graph.add("Concat", *sources, axis=1) if len(sources) > 1 else sources[0]
-    total = graph.fresh("totals")
-    graph.put(forest.operator(table, total))
-    planted = Planted(graph.cast(total, np.float64))
+    planted = Planted(total_of(columns, splitter))
     if writer.used_nothing:
         gone = planted.raw(graph, targets)
         planted.nothing = graph.add("Greater", gone, graph.constant(0.0, np.float64))
     return planted
+
+
+def total_of(columns: Columns, splitter: Splitter) -> str:
+    """The operator in the graph, over the fields that were split; its answers in double precision."""
+    graph = columns.graph
+    sources = [columns.get(name).source for name in splitter.features] or [next(iter(columns.known.values())).source]
+    table = graph.add("Concat", *sources, axis=1) if len(sources) > 1 else sources[0]
+    total = graph.fresh("totals")
+    graph.put(splitter.forest.operator(table, total))
+    return graph.cast(total, np.float64)
 
 
 def tree(columns: Columns, model: ET.Element) -> Result:
@@ -219,7 +225,8 @@ def _number(answer: Answer) -> float:
     return float(answer.score or "nan")
 
 
-def _predicate(node: ET.Element) -> ET.Element:
+def predicate_of(node: ET.Element) -> ET.Element:
+    """What has to be true for a node."""
     for child in node:
         if child.tag in _PREDICATES:
             return child
