@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from runtime_kit import ROW
 
+from mlserve.runtime import protobuf
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Metadata, Tensor
+from mlserve.runtime.protocols import eas_protobuf
 from mlserve.runtime.protocols.base import Model
 from mlserve.runtime.recorded import recorded
 from mlserve.runtime.signature import Signature
@@ -122,3 +124,11 @@ def test_a_folder_holds_several_files(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text(f"{json.dumps(ROW)}\n{json.dumps(ROW)}\n")
     (tmp_path / ".hidden").write_text("no")
     assert [one.name for one in recorded(tmp_path)] == ["a.json", "b.txt:1", "b.txt:2"]
+
+
+def test_a_request_of_eas_is_read_from_its_bytes(tmp_path: Path) -> None:
+    request = protobuf.load(Path(eas_protobuf.__file__).with_name("eas.proto")).messages["TensorflowRequest"]()
+    request.inputs["x"].dtype = 1
+    request.inputs["x"].array_shape.dim.extend([1, 2])
+    request.inputs["x"].float_val.extend([1.0, 2.0])
+    assert warmed(tmp_path, "warm_up.bin", request.SerializeToString()) == [X12]
