@@ -14,6 +14,7 @@ from PIL import Image
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.processors.base import Metadata, Tensor
+from mlserve.runtime.protocols import eval_bodies
 from mlserve.runtime.protocols.base import Call, Model, NotAcceptable, UnsupportedMedia
 from mlserve.runtime.protocols.eval import Eval
 from mlserve.runtime.request import Request
@@ -315,12 +316,25 @@ def test_what_is_no_table_is_refused(kind: bytes) -> None:
             ask(served, body, kind)
 
 
-def test_a_table_that_unpacks_to_more_than_may_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlserve.runtime.protocols import eval_bodies
-
-    monkeypatch.setattr(eval_bodies, "_LARGEST_TABLE", 1000)
+@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+def test_a_table_that_unpacks_to_more_than_may_be_is_refused(
+    monkeypatch: pytest.MonkeyPatch, kind: bytes, compression: str | None
+) -> None:
+    table = pa.table({"x": [0] * 100_000, "word": pa.array(["a" * 50] * 100_000).dictionary_encode()})
+    out = io.BytesIO()
+    if kind == PARQUET:
+        pq.write_table(table, out, compression=compression or "none", use_dictionary=False)
+    else:
+        with (pa.ipc.new_stream if kind == ARROW else pa.ipc.new_file)(
+            out, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)
+        ) as writer:
+            writer.write_table(table)
+    served = model(Tensor("x", "INT64", (-1,)), Tensor("word", "BYTES", (-1,)))
+    assert ask(served, out.getvalue(), kind).rows == 1
+    monkeypatch.setattr(eval_bodies, "_LARGEST_TABLE", 10_000)
     with pytest.raises(InvalidInput, match="unpacked") as error:
-        ask(model(Tensor("x", "INT64", (-1,))), parquet_of(pa.table({"x": [0] * 10_000})), PARQUET)
+        ask(served, out.getvalue(), kind)
     assert error.value.status == 413
 
 

@@ -7,6 +7,7 @@ ones end the whole process when a number in there asks for more memory than the 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.encodings import TooLarge
+from mlserve.runtime.media.arrow_sizes import unpacked_size
 from mlserve.runtime.media.columns import Table
 from mlserve.runtime.media.flat import common_rows
 from mlserve.runtime.media.library import library
@@ -29,7 +31,9 @@ TYPES = {
     b"application/x-parquet": "parquet",
     b"application/parquet": "parquet",
 }
+_WRONG = (struct.error, OSError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError)
 _WISH = 'add "arrow": true to model_config'
+_MARK = b"ARROW1\0\0"
 _GROWTH = 16
 """How much larger than the largest body an unpacked table may be."""
 
@@ -38,12 +42,11 @@ def read(body: bytes, kind: bytes, largest: int) -> Table:
     """The table; raises InvalidInput for what is none."""
     arrow = library("pyarrow", "pyarrow", _WISH)
     try:
-        schema, batches = _opened(arrow, body, TYPES[kind])
+        schema, batches = _opened(arrow, body, TYPES[kind], largest * _GROWTH)
         table = arrow.Table.from_batches(_held(batches, largest * _GROWTH), schema)
-        table.validate(full=True)
-    except (arrow.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as exc:
+        return Table(table.column_names, table.columns, table.num_rows, convert)
+    except (arrow.ArrowException, *_WRONG) as exc:
         raise InvalidInput(f"the body is no {TYPES[kind]} that can be read: {str(exc)[:200]}") from None
-    return Table(table.column_names, table.columns, table.num_rows, convert)
 
 
 def write(outputs: Mapping[str, Array]) -> bytes:
@@ -62,23 +65,30 @@ def convert(column: Any, tensor: Tensor) -> Array:
     """A column as values of the tensor's datatype; null is a missing number."""
     try:
         array = _array(column.combine_chunks())
-    except (TypeError, ValueError, ArithmeticError) as exc:
+        values = column.to_pylist() if array is None else None
+    except _WRONG as exc:
         raise bad(tensor, f"a column of {column.type}: {str(exc)[:100]}") from None
     if array is None:
-        return from_json(column.to_pylist(), tensor)
+        return from_json(values, tensor)
     if not tensor.datatype or array.dtype == DTYPES[tensor.datatype]:
         return array
     return _cast(array, tensor, str(column.type))
 
 
-def _opened(arrow: Any, body: bytes, form: str) -> tuple[Any, Iterator[Any]]:
-    source = arrow.BufferReader(body)
+def _opened(arrow: Any, body: bytes, form: str, most: int) -> tuple[Any, Iterator[Any]]:
+    source = arrow.py_buffer(body)
     if form == "parquet":
-        file = library("pyarrow.parquet", "pyarrow").ParquetFile(source)
+        file = library("pyarrow.parquet", "pyarrow").ParquetFile(arrow.BufferReader(source))
+        about = file.metadata
+        if sum(about.row_group(index).total_byte_size for index in range(about.num_row_groups)) > most:
+            raise _too_large(most)
         return file.schema_arrow, file.iter_batches(use_threads=False)
-    if form == "file":
-        reader = arrow.ipc.open_file(source)
-        return reader.schema, (reader.get_batch(index) for index in range(reader.num_record_batches))
+    if form == "file":  # a stream between a mark and a table of contents
+        if not body.startswith(_MARK):
+            raise ValueError("it does not begin as one")
+        source = source[len(_MARK) :]
+    if unpacked_size(iter(arrow.ipc.MessageReader.open_stream(arrow.BufferReader(source)))) > most:
+        raise _too_large(most)
     reader = arrow.ipc.open_stream(source)
     return reader.schema, iter(reader)
 
@@ -86,10 +96,15 @@ def _opened(arrow: Any, body: bytes, form: str) -> tuple[Any, Iterator[Any]]:
 def _held(batches: Iterator[Any], most: int) -> Iterator[Any]:
     size = 0
     for batch in batches:
+        batch.validate(full=True)  # before anything else is asked of it: lengths and offsets are taken on trust
         size += batch.nbytes
         if size > most:
-            raise TooLarge(f"the table is larger than {most} bytes when it is unpacked")
+            raise _too_large(most)
         yield batch
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"the table is larger than {most} bytes when it is unpacked")
 
 
 def _array(column: Any) -> Array | None:
