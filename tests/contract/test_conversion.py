@@ -352,42 +352,52 @@ value="yes" recordCount="40"/><ScoreDistribution value="no" recordCount="3"/></N
 <ScoreDistribution value="no" recordCount="4"/></Node></Node><Node id="5" score="no"><SimpleSetPredicate field="out"
 booleanOperator="isIn"><Array type="string" n="2">"rain" "overcast"</Array></SimpleSetPredicate><ScoreDistribution
 value="yes" recordCount="5"/><ScoreDistribution value="no" recordCount="20"/></Node></Node></TreeModel></PMML>"""
-SCORES = """<?xml version="1.0"?><PMML xmlns="http://www.dmg.org/PMML-4_2" version="4.2"><Header/><DataDictionary><DataField
-name="age" optype="continuous" dataType="double"/><DataField name="job" optype="categorical" dataType="string"><Value
+SCORES = """<?xml version="1.0"?><PMML xmlns="http://www.dmg.org/PMML-4_2"
+version="4.2"><Header/><DataDictionary><DataField name="age" optype="continuous"
+dataType="double"/><DataField name="job" optype="categorical" dataType="string"><Value
 value="a"/><Value value="b"/></DataField><DataField name="s" optype="continuous"
 dataType="double"/></DataDictionary><Scorecard functionName="regression" initialScore="10"
-useReasonCodes="false"><MiningSchema><MiningField name="age" missingValueTreatment="asIs"/><MiningField
-name="job"/><MiningField name="s" usageType="target"/></MiningSchema><Characteristics><Characteristic
-name="c1"><Attribute partialScore="-1"><SimplePredicate field="age" operator="isMissing"/></Attribute><Attribute
-partialScore="5"><SimplePredicate field="age" operator="lessOrEqual" value="30"/></Attribute><Attribute
-partialScore="8"><CompoundPredicate booleanOperator="and"><SimplePredicate field="age" operator="greaterThan"
-value="30"/><SimplePredicate field="age" operator="lessThan" value="50"/></CompoundPredicate></Attribute><Attribute
+useReasonCodes="false"><MiningSchema><MiningField name="age"
+missingValueTreatment="asIs"/><MiningField name="job"/><MiningField name="s"
+usageType="target"/></MiningSchema><Characteristics><Characteristic name="c1"><Attribute
+partialScore="-1"><SimplePredicate field="age" operator="isMissing"/></Attribute><Attribute
+partialScore="5"><SimplePredicate field="age" operator="lessOrEqual"
+value="30"/></Attribute><Attribute partialScore="8"><CompoundPredicate
+booleanOperator="and"><SimplePredicate field="age" operator="greaterThan"
+value="30"/><SimplePredicate field="age" operator="lessThan"
+value="50"/></CompoundPredicate></Attribute><Attribute
 partialScore="9"><True/></Attribute></Characteristic><Characteristic name="c2"><Attribute
 partialScore="3"><SimplePredicate field="job" operator="equal" value="a"/></Attribute><Attribute
 partialScore="7"><SimplePredicate field="job" operator="equal" value="b"/></Attribute><Attribute
 partialScore="0"><True/></Attribute></Characteristic></Characteristics></Scorecard></PMML>"""
-CLUSTERS = """<?xml version="1.0"?><PMML xmlns="http://www.dmg.org/PMML-4_2" version="4.2"><Header/><DataDictionary><DataField
-name="a" optype="continuous" dataType="double"/><DataField name="b" optype="continuous"
-dataType="double"/></DataDictionary><ClusteringModel functionName="clustering" modelClass="centerBased"
-numberOfClusters="3"><MiningSchema><MiningField name="a"/><MiningField name="b"/></MiningSchema><ComparisonMeasure
-kind="distance"><MEASURE/></ComparisonMeasure><ClusteringField field="a" compareFunction="absDiff"/><ClusteringField
-field="b" compareFunction="absDiff"/><Cluster name="one" id="1"><Array n="2" type="real">1 2</Array></Cluster><Cluster
-name="two" id="2"><Array n="2" type="real">-1.5 0.5</Array></Cluster><Cluster name="three" id="3"><Array n="2"
-type="real">0.2 -1</Array></Cluster></ClusteringModel></PMML>"""
-BAYES = """<?xml version="1.0"?><PMML xmlns="http://www.dmg.org/PMML-4_2" version="4.2"><Header/><DataDictionary><DataField
-name="x" optype="continuous" dataType="double"/><DataField name="job" optype="categorical" dataType="string"><Value
-value="a"/><Value value="b"/></DataField><DataField name="y" optype="categorical" dataType="string"><Value
-value="yes"/><Value value="no"/></DataField></DataDictionary><NaiveBayesModel functionName="classification"
-threshold="0.001"><MiningSchema><MiningField name="x"/><MiningField name="job"/><MiningField name="y"
-usageType="target"/></MiningSchema><BayesInputs><BayesInput fieldName="x"><TargetValueStats><TargetValueStat
-value="yes"><GaussianDistribution mean="1" variance="2"/></TargetValueStat><TargetValueStat
-value="no"><GaussianDistribution mean="-1" variance="1"/></TargetValueStat></TargetValueStats></BayesInput><BayesInput
-fieldName="job"><PairCounts value="a"><TargetValueCounts><TargetValueCount value="yes" count="10"/><TargetValueCount
-value="no" count="3"/></TargetValueCounts></PairCounts><PairCounts value="b"><TargetValueCounts><TargetValueCount
-value="yes" count="4"/><TargetValueCount value="no"
+CLUSTERS = """<?xml version="1.0"?><PMML xmlns="http://www.dmg.org/PMML-4_2"
+version="4.2"><Header/><DataDictionary><DataField name="a" optype="continuous"
+dataType="double"/><DataField name="b" optype="continuous"
+dataType="double"/></DataDictionary><ClusteringModel functionName="clustering"
+modelClass="centerBased" numberOfClusters="3"><MiningSchema><MiningField name="a"/><MiningField
+name="b"/></MiningSchema><ComparisonMeasure
+kind="distance"><MEASURE/></ComparisonMeasure><ClusteringField field="a"
+compareFunction="absDiff"/><ClusteringField field="b" compareFunction="absDiff"/><Cluster name="one"
+id="1"><Array n="2" type="real">1 2</Array></Cluster><Cluster name="two" id="2"><Array n="2"
+type="real">-1.5 0.5</Array></Cluster><Cluster name="three" id="3"><Array n="2" type="real">0.2
+-1</Array></Cluster></ClusteringModel></PMML>"""
+BAYES = """<?xml version="1.0"?><PMML xmlns="http://www.dmg.org/PMML-4_2"
+version="4.2"><Header/><DataDictionary><DataField name="x" optype="continuous"
+dataType="double"/><DataField name="job" optype="categorical" dataType="string"><Value
+value="a"/><Value value="b"/></DataField><DataField name="y" optype="categorical"
+dataType="string"><Value value="yes"/><Value
+value="no"/></DataField></DataDictionary><NaiveBayesModel functionName="classification"
+threshold="0.001"><MiningSchema><MiningField name="x"/><MiningField name="job"/><MiningField
+name="y" usageType="target"/></MiningSchema><BayesInputs><BayesInput
+fieldName="x"><TargetValueStats><TargetValueStat value="yes"><GaussianDistribution mean="1"
+variance="2"/></TargetValueStat><TargetValueStat value="no"><GaussianDistribution mean="-1"
+variance="1"/></TargetValueStat></TargetValueStats></BayesInput><BayesInput
+fieldName="job"><PairCounts value="a"><TargetValueCounts><TargetValueCount value="yes"
+count="10"/><TargetValueCount value="no" count="3"/></TargetValueCounts></PairCounts><PairCounts
+value="b"><TargetValueCounts><TargetValueCount value="yes" count="4"/><TargetValueCount value="no"
 count="0"/></TargetValueCounts></PairCounts></BayesInput></BayesInputs><BayesOutput
-fieldName="y"><TargetValueCounts><TargetValueCount value="yes" count="14"/><TargetValueCount value="no"
-count="3"/></TargetValueCounts></BayesOutput></NaiveBayesModel></PMML>"""
+fieldName="y"><TargetValueCounts><TargetValueCount value="yes" count="14"/><TargetValueCount
+value="no" count="3"/></TargetValueCounts></BayesOutput></NaiveBayesModel></PMML>"""
 UNVERIFIED: dict[str, Callable[[], str]] = {
     "rules for missing values, derived fields and outputs": lambda: RULES,
     "tree without a rule": lambda: GOLF.replace("STRATEGY", "none"),
