@@ -186,6 +186,25 @@ def test_an_instance_that_was_not_asked_watches_nothing(tmp_path: Path) -> None:
         assert not logged(instance)
 
 
+STREAM = """
+class Words:
+    def predict(self, inputs):
+        for word in ("one", "two", "three"):
+            yield {"text_output": word}
+"""
+
+
+def test_an_answer_in_parts_is_one_line_with_all_its_bytes(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", **python(tmp_path, STREAM), access_log=True) as instance:
+        told = instance.post("/v2/models/iris/generate_stream", {"text_input": "x"})
+        assert told.status == 200, told.body
+        (line,) = eventually(lambda: logged(instance), "a line")
+        assert (line["status"], line["sent"]) == (200, len(told.body))
+        shown = metrics_of(instance)
+        assert shown['mlserve_first_part_seconds_count{service="iris",version="3"}'] == 1
+        assert shown['nv_inference_first_response_histogram_ms_count{model="iris",version="3"}'] == 1
+
+
 def test_other_protocols_are_watched_alike(tmp_path: Path) -> None:
     import tritonclient.grpc as client
 

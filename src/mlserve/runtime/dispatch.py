@@ -62,8 +62,15 @@ class Dispatcher:
         if not self._metadata.streams:
             stream.done, stream.streaming = partial(_whole, part, end), False
             stream.kin = self._kin(call.inputs)
+        else:
+            stream.part = partial(self._first, stream, part)
         self._take_in(stream, call)
         return stream
+
+    def _first(self, stream: Stream, part: Callable[[Mapping[str, Any]], None], outputs: Mapping[str, Any]) -> None:
+        self._metrics.first_part.observe(perf_counter() - stream.submitted)
+        stream.part = part
+        part(outputs)
 
     def drop(self, job: Job) -> None:
         """The client has gone: what waits is not run, and what runs is not answered."""

@@ -25,6 +25,12 @@ class Histogram:
     def count(self) -> int:
         return sum(self.counts)
 
+    def times(self, factor: float) -> Histogram:
+        """The same values in another unit."""
+        other = Histogram([bound * factor for bound in self.bounds])
+        other.counts, other.total = list(self.counts), self.total * factor
+        return other
+
     def observe(self, value: float) -> None:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value

@@ -81,6 +81,9 @@ def _nv(metrics: Metrics) -> Iterator[Family]:
         "Cumulative time in the model, summed over the requests of each call.",
         metrics.infer_seconds * 1e6,
     )
+    if metrics.first_part.count:
+        words = "Until the first part of an answer that streams."
+        yield one("nv_inference_first_response_histogram_ms", "histogram", words, metrics.first_part.times(1000))
     yield counter("compute_output_duration_us", "Cumulative time of writing answers.", metrics.output_seconds * 1e6)
 
 
