@@ -19,7 +19,7 @@ from benchmarks.serving.samples import Sample
 if TYPE_CHECKING:
     from benchmarks.peers.base import Peer
 
-_WARM = 20
+_WARM = 5
 
 
 @dataclass(frozen=True)
