@@ -379,8 +379,8 @@ name="b"/></MiningSchema><ComparisonMeasure
 kind="distance"><MEASURE/></ComparisonMeasure><ClusteringField field="a"
 compareFunction="absDiff"/><ClusteringField field="b" compareFunction="absDiff"/><Cluster name="one"
 id="1"><Array n="2" type="real">1 2</Array></Cluster><Cluster name="two" id="2"><Array n="2"
-type="real">-1.5 0.5</Array></Cluster><Cluster name="three" id="3"><Array n="2" type="real">0.2
--1</Array></Cluster></ClusteringModel></PMML>"""
+type="real">-1.5 0.5</Array></Cluster><Cluster name="three" id="3"><Array n="2"
+type="real">0.2 -1</Array></Cluster></ClusteringModel></PMML>"""
 BAYES = """<?xml version="1.0"?><PMML xmlns="http://www.dmg.org/PMML-4_2"
 version="4.2"><Header/><DataDictionary><DataField name="x" optype="continuous"
 dataType="double"/><DataField name="job" optype="categorical" dataType="string"><Value
@@ -424,6 +424,53 @@ def test_pmml_answers_as_the_java_library_does(name: str, tmp_path: Path) -> Non
     assert record["parity"]["inputs"][0] == "ordinary"
     assert "left out" in record["parity"]["inputs"]
     assert record["parity"]["max_relative_error"] < 1e-6
+
+
+TABLES = """
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+draw = np.random.default_rng(0)
+people = pd.DataFrame({
+    "age": draw.uniform(1, 80, 400), "fare": draw.exponential(30, 400),
+    "sex": draw.choice(["male", "female"], 400), "port": draw.choice(["S", "C", "Q"], 400)})
+people.loc[draw.random(400) < 0.1, "age"] = np.nan
+lived = ((people.sex == "female") | (people.fare > 60)).astype(int).to_numpy()
+lived = np.where(draw.random(400) < 0.1, 1 - lived, lived)
+
+def save(name, model, answers):
+    columns = ColumnTransformer([
+        ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), ["age", "fare"]),
+        ("words", OneHotEncoder(handle_unknown="ignore"), ["sex", "port"])])
+    joblib.dump(make_pipeline(columns, model).fit(people, answers), name + ".joblib")
+
+save("regression", LogisticRegression(), lived)
+save("forest", RandomForestClassifier(30, random_state=0), np.where(lived, "yes", "no"))
+save("boosting", GradientBoostingClassifier(n_estimators=10), lived)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("name", ["regression", "forest", "boosting"])
+def test_a_pipeline_over_columns_of_numbers_and_words_takes_them_by_name(name: str, tmp_path: Path) -> None:
+    python = heavy.python_with("scikit-learn>=1.4", "pandas>=2", "skops>=0.10", *convertible()["sklearn"].requirements)
+    record = elsewhere(python, "sklearn", heavy.make_model(python, TABLES) / f"{name}.joblib", tmp_path / "work")
+    assert record["to"] == "onnx", record
+    assert {"missing", "far"} <= set(record["parity"]["inputs"]), "unknown words and missing numbers are compared"
+    onnx = load(Spec(service="s", processor="onnx", model_path=str(tmp_path / "work" / "model.onnx")))
+    kinds = {tensor.name: tensor.datatype for tensor in onnx.metadata().inputs}
+    assert kinds == {"age": "FP64", "fare": "FP64", "sex": "BYTES", "port": "BYTES"}
+    person = {"age": 30.0, "fare": 8.0, "sex": "female", "port": "S"}
+    row = {key: np.array([[one]], object if isinstance(one, str) else float) for key, one in person.items()}
+    assert str(onnx.predict(row)["label"][0]) in ("1", "yes")
 
 
 NETWORKS = """

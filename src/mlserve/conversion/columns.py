@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from mlserve.conversion.base import Hint
 
 _MOST = 500
@@ -35,6 +37,27 @@ def merged(model: Any, names: Sequence[str]) -> Any:
     del model.graph.input[:], model.graph.node[:]
     model.graph.input.extend(columns)
     model.graph.node.extend(nodes)
+    return model
+
+
+def filled_by_choice(model: Any) -> Any:
+    """The graph with imputers as a choice between two values: ONNX Runtime has them in single precision only."""
+    from onnx import helper, numpy_helper
+
+    nodes = []
+    for node in model.graph.node:
+        told = {one.name: one for one in node.attribute}
+        if node.op_type != "Imputer" or not np.isnan(told["replaced_value_float"].f):
+            nodes.append(node)
+            continue
+        gone, values = f"{node.output[0]}:gone", f"{node.output[0]}:values"
+        array = np.array(told["imputed_value_floats"].floats, np.float64)
+        model.graph.initializer.append(numpy_helper.from_array(array, values))
+        nodes.append(helper.make_node("IsNaN", [node.input[0]], [gone]))
+        nodes.append(helper.make_node("Where", [gone, values, node.input[0]], [node.output[0]]))
+    kept = list(nodes)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
     return model
 
 

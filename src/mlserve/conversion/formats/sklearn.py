@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from mlserve.conversion.base import Attempt, CannotConvert, Source
-from mlserve.conversion.columns import column_hints, merged
+from mlserve.conversion.columns import column_hints, filled_by_choice, merged
 from mlserve.conversion.forests import append, is_forest
 from mlserve.conversion.graph import Graph
 from mlserve.runtime.processors.base import Tensor
@@ -43,7 +43,7 @@ def _graph(estimator: Any, tensors: tuple[Tensor, ...], precision: str, *, frame
         return _by_skl2onnx(estimator, tensors, precision, frame=frame)
     graph = Graph("model")
     if steps and len(steps) > 1:
-        before = _by_skl2onnx(estimator[:-1], tensors, "double", frame=frame)
+        before = filled_by_choice(_by_skl2onnx(estimator[:-1], tensors, "double", frame=frame))
         names = [graph.input(one.name, _dtype(one), [None, _width(one)]) for one in tensors]
         table = graph.cast(graph.take(before, "before/", names)[0], np.float32)
     else:
