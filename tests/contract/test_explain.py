@@ -119,7 +119,8 @@ def test_a_wrong_body_is_refused_as_by_eval(served: tuple[Case, Running]) -> Non
 
 def test_predictions_do_not_wait_for_explanations(python: Path, models: Path, tmp_path: Path) -> None:
     wished = {"background": str(models / "rows4.csv"), "samples": 30}
-    with serving(tmp_path, python=python, model_path=str(IRIS), explain=wished) as instance:
+    more = {"explain": wished, "access_log": True, "capture": {"percent": 100, "to": str(tmp_path / "captures")}}
+    with serving(tmp_path, python=python, model_path=str(IRIS), **more) as instance:
         many = {name: [[value]] * 60 for name, value in ROW.items()}
         explaining = threading.Thread(target=lambda: instance.post("/explain", many))
         explaining.start()
@@ -132,6 +133,7 @@ def test_predictions_do_not_wait_for_explanations(python: Path, models: Path, tm
         explaining.join()
         assert count > 10
         assert slowest < 0.5
+        assert "watching-failed" not in instance.log
         assert b'mlserve_explain_seconds_count{service="iris",version="3"} 1\n' in instance.get("/metrics").body
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlserve.runtime.metrics import Metrics
     from mlserve.runtime.observe.capture import Place
+    from mlserve.runtime.observe.drift import Drift
     from mlserve.runtime.observe.exchange import Watcher
     from mlserve.runtime.observe.explain import Explainer
     from mlserve.runtime.observe.observer import Observer
@@ -20,17 +21,22 @@ if TYPE_CHECKING:
 class Asked:
     """Ready before the first request."""
 
-    __slots__ = ("explainer", "observer", "watchers")
+    __slots__ = ("drift", "explainer", "observer", "watchers")
 
     def __init__(
-        self, observer: Observer | None = None, explainer: Explainer | None = None, watchers: Sequence[Watcher] = ()
+        self,
+        observer: Observer | None = None,
+        explainer: Explainer | None = None,
+        watchers: Sequence[Watcher] = (),
+        drift: Drift | None = None,
     ) -> None:
         self.observer = observer
         self.explainer = explainer
         self.watchers = watchers
+        self.drift = drift
 
     def state(self) -> dict[str, Any]:
-        """For `describe` and for `GET /drift`."""
+        """For `describe`."""
         found = {name: value for watcher in self.watchers for name, value in watcher.state().items()}
         return found | self.explainer.state() if self.explainer is not None else found
 
@@ -51,15 +57,18 @@ def asked(spec: Spec, processor: Loaded, sample: Mapping[str, Array] | None, met
         tracing = Tracing(spec.tracing, spec.service, spec.version)
         watchers.append(tracing)
         begins = tracing.sample
-    watchers += _watchers(spec, metadata, metrics)
+    watchers += _watchers(spec)
+    drift = _drift(spec, metadata, metrics)
+    if drift is not None:
+        watchers.append(drift)
     if not watchers and metadata.trusted:
         return Asked(None, explainer)  # a user's code may still want to know the trace it is part of
     from mlserve.runtime.observe.observer import Observer
 
-    return Asked(Observer(watchers, metrics, begins), explainer, watchers)
+    return Asked(Observer(watchers, metrics, begins), explainer, watchers, drift)
 
 
-def _watchers(spec: Spec, metadata: Metadata, metrics: Metrics) -> list[Watcher]:
+def _watchers(spec: Spec) -> list[Watcher]:
     found: list[Watcher] = []
     if spec.access_log:
         from mlserve.runtime.observe.access_log import AccessLog
@@ -69,13 +78,18 @@ def _watchers(spec: Spec, metadata: Metadata, metrics: Metrics) -> list[Watcher]
         from mlserve.runtime.observe.capture import Capture
 
         found.append(Capture(spec.capture, _place(spec)))
-    if (spec.monitor or {}).get("drift"):
-        from mlserve.runtime.observe.drift import Drift
-
-        drift = Drift((spec.monitor or {})["drift"], metadata)
-        metrics.families.append(drift.families)
-        found.append(drift)
     return found
+
+
+def _drift(spec: Spec, metadata: Metadata, metrics: Metrics) -> Drift | None:
+    wished = (spec.monitor or {}).get("drift")
+    if not wished:
+        return None
+    from mlserve.runtime.observe.drift import Drift
+
+    drift = Drift(wished, metadata)
+    metrics.families.append(drift.families)
+    return drift
 
 
 def _place(spec: Spec) -> Place:

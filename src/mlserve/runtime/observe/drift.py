@@ -31,6 +31,8 @@ _BUDGET = 0.005
 _ENOUGH = 100
 """Requests a second: a window is full in seconds, and more would only cost."""
 _REFUSED = 400
+_EXPLAINED = "/explain"
+"""What is explained has mostly been predicted, and counted, already."""
 _EVERY = 2.0
 _SPARSEST = 1 << 16
 
@@ -84,7 +86,8 @@ class Drift:
         self._window = int(wished.get("window") or 500)
         found = match(sample, metadata, wished.get("fields"))
         self._watched = [Watched(column, self._window) for column in found]
-        self._limit = float(wished.get("threshold") or 0.01) / len(found)  # many columns are many chances to be wrong
+        self._threshold = float(wished.get("threshold") or 0.01)
+        self._limit = self._threshold / len(found)  # many columns are many chances to be wrong
         self._every = self._count = 1
         self._judged = self._last = self.rows = 0
         self._compared = self._looked = time.monotonic()
@@ -99,7 +102,8 @@ class Drift:
 
     def take(self, exchanges: list[Exchange], clock: float) -> None:
         begun = time.thread_time()
-        rows = [_rows(exchange) for exchange in exchanges if exchange.status < _REFUSED]
+        exchanges = [one for one in exchanges if one.status < _REFUSED and one.path != _EXPLAINED]
+        rows = [_rows(exchange) for exchange in exchanges]
         for watched in self._watched:
             column = watched.column
             parts = [side[column.output][column.tensor] for side in rows if column.tensor in side[column.output]]
@@ -122,6 +126,10 @@ class Drift:
         """Nothing is kept."""
 
     def state(self) -> dict[str, Any]:
+        names = [watched.column.name for watched in self._watched]
+        return {"drift": {"columns": names, "window": self._window, "threshold": self._threshold}}
+
+    def report(self) -> dict[str, Any]:
         """What `GET /drift` answers."""
         columns = {
             watched.column.name: {
@@ -134,7 +142,7 @@ class Drift:
         }
         detected = [name for name, found in columns.items() if found["detected"]]
         told = {"detected": bool(detected), "columns": columns, "window": self._window, "rows": self.rows}
-        return {"drift": {**told, "sampled": f"1 of {self._every} requests"}}
+        return {**told, "sampled": f"1 of {self._every} requests"}
 
     def families(self) -> list[Family]:
         def by_input(read: str) -> Mapping[Labels, float]:

@@ -34,16 +34,14 @@ class Observed:
         return {}
 
     def read(self) -> Mapping[str, Callable[[], Any]]:
-        return {PING: lambda: {"ok": True}} | ({DRIFT: self._drift} if "drift" in self._asked.state() else {})
+        found: dict[str, Callable[[], Any]] = {PING: lambda: {"ok": True}}
+        return found if self._asked.drift is None else found | {DRIFT: self._asked.drift.report}
 
     def act(self) -> Mapping[str, Callable[[Request], Any]]:
         return {REALTIME: self._told} | ({EXPLAIN: _refused} if self._asked.explainer is None else {})
 
     def error(self, error: InvalidInput) -> bytes:
         return simple_error(error)
-
-    def _drift(self) -> Any:
-        return self._asked.state()["drift"]
 
     def _told(self, request: Request) -> Any:
         if any(name in request.headers for name in _THROUGH_THE_GATEWAY):

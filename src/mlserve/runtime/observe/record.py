@@ -38,7 +38,11 @@ def _side(word: str, arrays: Arrays | None, clear: frozenset[str] | None) -> dic
     if arrays is None:
         return None
     return {
-        word: [tensor(name, array, hidden=clear is not None and name not in clear) for name, array in arrays.items()]
+        word: [
+            tensor(name, array, hidden=clear is not None and name not in clear)
+            for name, array in arrays.items()
+            if hasattr(array, "dtype")
+        ]
     }
 
 
