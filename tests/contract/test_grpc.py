@@ -367,6 +367,17 @@ def test_a_stream_answers_each_request_in_order(echo: Running) -> None:
     ask.stop_stream()
 
 
+def test_no_rows_are_answered_with_none_alone_and_in_a_stream(iris: Running) -> None:
+    ask = client(iris)
+    assert ask.infer("iris", rows(0)).as_numpy("probability").shape == (0, 3)
+    heard = Heard(ask)
+    ask.async_stream_infer("iris", rows(0))
+    ask.async_stream_infer("iris", rows(2))
+    assert heard.result().as_numpy("probability").shape == (0, 3)
+    assert heard.result().as_numpy("probability").shape == (2, 3)
+    ask.stop_stream()
+
+
 def test_an_error_in_a_stream_belongs_to_its_request_alone(echo: Running) -> None:
     ask = client(echo)
     heard = Heard(ask)

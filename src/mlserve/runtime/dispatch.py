@@ -62,6 +62,10 @@ class Dispatcher:
         if not self._metadata.streams:
             stream.done, stream.streaming = partial(_whole, part, end), False
             stream.kin = self._kin(call.inputs)
+            if not call.rows and self._nothing is not None:
+                self.in_flight += 1
+                asyncio.get_running_loop().call_soon(self._say_nothing, stream, self._nothing)
+                return stream
         else:
             stream.part = partial(self._first, stream, part)
         self._take_in(stream, call)
