@@ -250,3 +250,48 @@ def test_the_server_is_well_after_all_that(iris: Running) -> None:
     assert iris.post("/eval", ROW).json["species"] == "setosa"
     assert iris.get("/v2/health/ready").status == 200
     assert "Traceback" not in iris.log
+
+
+SAME = b"POST /eval HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s"
+
+
+def test_a_head_that_came_before_means_the_same_and_its_id_is_each_request_s_own(iris: Running) -> None:
+    with iris.connect() as client:
+        for id_ in (b"one", b"two", b"", b"two", b"t w o", b"x" * 200, b"three"):
+            line = b"x-request-id: %s\r\n" % id_ if id_ else b""
+            client.sendall(SAME % (line, len(BODY), BODY))
+            answer = client.recv(4096)
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert (line in answer) if id_ else (b"x-request-id" not in answer)
+
+
+def test_a_known_head_changes_nothing_about_what_is_no_request(iris: Running) -> None:
+    good = SAME % (b"x-request-id: a\r\n", len(BODY), BODY)
+    for odd in (
+        good.replace(b": a\r\n", b": a\x00\r\n"),
+        good.replace(b"POST", b"PO ST"),
+        good.replace(b"Content-Length: ", b"Content-Length: +"),
+        good.replace(b"x-request-id", b"Content-Length: 1\r\nx-request-id"),
+        b"\r\n\r\n" + b"\x01" + good,
+    ):
+        with iris.connect() as client:
+            for _ in range(2):
+                client.sendall(good)
+                assert client.recv(4096).startswith(b"HTTP/1.1 200")
+            client.sendall(odd)
+            assert client.recv(4096).startswith(b"HTTP/1.1 400")
+
+
+def test_a_body_in_pieces_and_two_requests_at_once_are_read_although_the_head_is_known(iris: Running) -> None:
+    good = SAME % (b"", len(BODY), BODY)
+    with iris.connect() as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for cut in (len(good), 10, len(good) - 5, len(good) - len(BODY), 19):
+            client.sendall(good[:cut])
+            time.sleep(0.02)
+            client.sendall(good[cut:])
+            assert client.recv(4096).startswith(b"HTTP/1.1 200")
+        client.sendall(good + good + b"\r\n\r\n" + good)
+        seen = b""
+        while seen.count(b"HTTP/1.1 200") < 3:
+            seen += client.recv(4096)

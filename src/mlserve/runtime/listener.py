@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mlserve.runtime.heads import Heads
 from mlserve.runtime.http import Connection
 from mlserve.runtime.limits import Limits
-from mlserve.runtime.request import Head, Request
+from mlserve.runtime.request import Request
 from mlserve.runtime.room import Room
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ class HttpServer:
         """Takes a connection over that asks for a WebSocket, with what came behind; false where none is offered."""
         self.connections: set[Client] = set()
         self.room = Room(limits.bodies)
-        self.heads: dict[bytes, Head] = {}
-        """Heads of requests by their bytes: clients say the same over and over."""
+        self.heads = Heads()
         self.draining = False
         self.now = 0.0
         """Seconds, as coarse as a tick: cheap to read for every request."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
+from mlserve.runtime.heads import LONGEST
 from mlserve.runtime.request import Head, Request
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ IDLE, HEAD, BODY = range(3)
 _MANY_PIECES = 1024
 _COUNTED = 64 << 10
 """Bodies above this count for the memory that they hold."""
-_KNOWN_HEADS, _KNOWN_BYTES = 256, 1 << 10
 
 
 class Refused(Exception):
@@ -48,12 +48,12 @@ class Reader:
         """Read on; whole requests go to the connection. Raises Refused, and HttpParserUpgrade."""
         if self.state == IDLE:
             end = data.find(b"\r\n\r\n") + 4
-            raw = data[:end] if 3 < end <= _KNOWN_BYTES and b"A" <= data[:1] <= b"Z" else None
+            raw = data[:end] if 3 < end <= LONGEST and b"A" <= data[:1] <= b"Z" else None
             if raw is not None:
-                known = self._server.heads.get(raw)
-                if known is not None and len(data) == end + known.length:
+                known = self._server.heads.find(raw)
+                if known is not None and len(data) == end + known[0].length:
                     self.since = self._server.now
-                    self._connection.take(Request.of(self._connection, known, data[end:]))
+                    self._connection.take(Request.of(self._connection, known[0], data[end:], known[1]))
                     return
             self._raw = raw
         self._fed += len(data)
@@ -132,8 +132,8 @@ class Reader:
         request.held, self.held = self.held, 0
         self._chunks, self._raw = [], None
         self.state, self._fed, self.since = IDLE, 0, self._server.now
-        if raw is not None and len(self._server.heads) < _KNOWN_HEADS and head.plain:
-            self._server.heads[raw] = head
+        if raw is not None:
+            self._server.heads.keep(raw, head)
         self._connection.take(request)
 
     def _hold(self, size: int) -> None:

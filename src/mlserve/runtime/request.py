@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mlserve.runtime.observe.exchange import Exchange
 
 JSON = b"application/json"
-_DIFFERENT = frozenset((b"transfer-encoding", b"upgrade", b"expect", b"x-request-id", b"traceparent"))
+_DIFFERENT = frozenset((b"transfer-encoding", b"upgrade", b"expect", b"traceparent"))
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
@@ -62,10 +62,12 @@ class Request:
         self._set(connection, Head(method, target, headers, keep_alive=True, chunks=True), body)
 
     @classmethod
-    def of(cls, connection: Connection, head: Head, body: bytes) -> Request:
-        """A request whose head is read already."""
+    def of(cls, connection: Connection, head: Head, body: bytes, headers: dict[bytes, bytes] | None = None) -> Request:
+        """A request whose head is read already; ``headers``: in the place of the head's own."""
         request = cls.__new__(cls)
         request._set(connection, head, body)
+        if headers is not None:
+            request.headers = headers
         return request
 
     def _set(self, connection: Connection | None, head: Head, body: bytes) -> None:
