@@ -110,9 +110,16 @@ class Place:
 class Processor:
     """The base of a processor. `load` is called once, before the instance is ready; `predict` on a worker thread.
 
-    `predict` may also take a second argument, the request's `Context`; be a coroutine function, of which many run at
-    once on an event loop of their own; or be a generator, each of whose values is one answer. A processor that answers
-    both ways has ``predict`` for the whole and a generator ``stream`` for the parts.
+    `predict` may also
+
+    - take a second argument, the request's `Context`;
+    - be a coroutine function: 64 run at once on an event loop of their own, or ``rpc.worker_threads`` if that is more,
+      and one whose client has gone is cancelled;
+    - be a generator (plain or async): each of its values is one answer, and a client that wants one answer gets the
+      outputs of all, one after the other along their first axis. A processor that answers both ways in its own words
+      has ``predict`` for the whole and a generator ``stream`` for the parts.
+
+    Requests share a call where ``metadata`` declares rows (first size -1 everywhere) and ``rpc.batching`` is on.
     """
 
     @cached_property
