@@ -45,10 +45,3 @@ def broken(path: Path, exc: Exception) -> StartFailure:
     cause = "version-mismatch" if "Unknown builtin op" in text or "version" in text else "corrupt-model"
     what = "needs another PyTorch" if cause == "version-mismatch" else "is not a whole PyTorch program"
     return StartFailure(cause, f"{path.name} ({path.stat().st_size} bytes) {what}: {text}", EXPORT)
-
-
-def has_pickles(path: Path) -> bool:
-    """Weights and constants that are pickled, beside the example inputs, which are read as weights only."""
-    with zipfile.ZipFile(path) as archive:
-        configs = [name for name in archive.namelist() if name.endswith("_config.json")]
-        return any(b'"use_pickle": true' in archive.read(name) for name in configs)

@@ -20,7 +20,14 @@ class Two(torch.nn.Module):
         return {"sum": a + b, "product": a * b}
 
 
+class Writer(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.save(x, "written")
+        return x
+
+
 torch.manual_seed(0)
+torch.jit.script(Writer()).save("writer.pt")
 net = Net().eval()
 torch.jit.script(net).save("scripted.pt")
 torch.jit.trace(net, torch.zeros(2, 4)).save("traced.pth")

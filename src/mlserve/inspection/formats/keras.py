@@ -92,17 +92,15 @@ def _finding(config: Any, version: str, problems: tuple[str, ...]) -> Finding:
     layers = list(_objects(config))
     lambdas = any(layer.get("class_name") == "Lambda" for layer in layers)
     own = sorted({name for layer in layers if (name := _own(layer))})
-    major = version.partition(".")[0]
     return Finding(
         format="keras",
         framework="keras",
-        # What Keras 2 saved is read by 3; nothing older than 3 is installed for it.
-        versions={"keras": version} if major.isdigit() and int(major) >= 3 else {},
         inputs=tuple(_inputs(layers, config)),
         dangerous=("a Lambda layer",) if lambdas else (),
         runs_code="a Lambda layer is Python code that runs when it is read" if lambdas else "",
         problems=problems,
         notes=(f"it needs classes of your own: {', '.join(own[:5])}",) if own else (),
+        # Not among the versions to install: a newer Keras reads older files, and guards better against what is in them.
         facts={"class": str(config.get("class_name")) if isinstance(config, dict) else "", "saved_with": version},
     )
 

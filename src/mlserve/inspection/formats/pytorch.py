@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,11 @@ _MAX_TEXT = 64 << 20
 _MAX_PICKLE = 256 << 20
 _TYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
           12: "bool", 13: "bfloat16"}  # fmt: skip
+_FILES = re.compile(rb"\b(?:torch|ops(?:\.\w+)+)\.(save|load|from_file|read_file|write_file|system)\(")
+"""Calls of a TorchScript program that reach files; it has no way to Python."""
+_EVALUATED = (
+    "a torch.export file can run code when it is read: PyTorch evaluates expressions in it and unpickles example inputs"
+)
 _WEIGHTS = "written by torch.save: weights or a pickled class, and no program. Export it with torch.export.save"
 
 
@@ -48,35 +54,43 @@ def read(path: Path) -> Finding:
 def _read(archive: zipfile.ZipFile) -> Finding:
     names = {name.partition("/")[2]: name for name in archive.namelist()}
     if "constants.pkl" in names:
+        calls = sorted(_calls(archive))
         return Finding(
             format="pytorch",
             framework="torch",
             facts={"kind": "TorchScript"},
+            dangerous=tuple(calls),
+            runs_code=f"its program has operations that reach files ({', '.join(calls)})" if calls else "",
             notes=("TorchScript: its inputs' types and shapes go into model_config.inputs",),
         )
     models = sorted(name for name in names if name.startswith("models/") and name.endswith(".json"))
     if models:
-        return _exported(archive, names, names[models[0]])
+        return _exported(archive, names[models[0]])
     if "data.pkl" in names:
         return _pickled(archive, names["data.pkl"])
     return Finding(notes=("a zip archive without a PyTorch program",))
 
 
-def _exported(archive: zipfile.ZipFile, names: dict[str, str], model: str) -> Finding:
+def _calls(archive: zipfile.ZipFile) -> set[str]:
+    """What a TorchScript program calls that reaches files; a text too large to be searched counts as one."""
+    code = [item for item in archive.infolist() if "/code/" in item.filename and item.filename.endswith(".py")]
+    if sum(item.file_size for item in code) > _MAX_TEXT:
+        return {"too much code to be looked into"}
+    return {match.decode() for item in code for match in _FILES.findall(archive.read(item))}
+
+
+def _exported(archive: zipfile.ZipFile, model: str) -> Finding:
     if archive.getinfo(model).file_size > _MAX_TEXT:
-        return Finding(format="pytorch", framework="torch", facts={"kind": "torch.export"})
+        return Finding(format="pytorch", framework="torch", runs_code=_EVALUATED, facts={"kind": "torch.export"})
     try:
         graph = json.loads(archive.read(model))
     except RecursionError as exc:
         raise ValueError("nested too deep") from exc
-    configs = [full for name, full in names.items() if name.endswith("_config.json")]
-    small = [name for name in configs if archive.getinfo(name).file_size <= _MAX_TEXT]
-    pickled = any(b'"use_pickle": true' in archive.read(name) for name in small)
     return Finding(
         format="pytorch",
         framework="torch",
         inputs=tuple(_inputs(graph)),
-        runs_code="it holds pickled constants, which can run code when they are read" if pickled else "",
+        runs_code=_EVALUATED,
         facts={"kind": "torch.export", "saved_with": f"torch {_at(graph, 'torch_version') or ''}".strip()},
     )
 

@@ -12,7 +12,8 @@ from mlserve.runtime.keras_backends import compiled, device_of, padded
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
 from mlserve.runtime.safety import refused
 
-REQUIREMENTS: tuple[str, ...] = ("keras>=3.3", "h5py>=3")
+REQUIREMENTS: tuple[str, ...] = ("keras>=3.11.3", "h5py>=3")
+"""Before 3.11.3 a file could run code in spite of safe_mode."""
 CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "backend": {
         "": ("jax>=0.4.30",),

@@ -9,7 +9,7 @@ from typing import Any
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
 from mlserve.runtime.safety import refused
-from mlserve.runtime.torch_files import EXPORT, broken, has_pickles, kind_of
+from mlserve.runtime.torch_files import broken, kind_of
 
 REQUIREMENTS: tuple[str, ...] = ("torch>=2.1",)
 SUFFIXES: tuple[str, ...] = (".pt", ".pth", ".pt2", ".ts")
@@ -32,8 +32,8 @@ class PytorchProcessor:
 
     def load(self, path: Path, config: dict[str, Any]) -> None:
         kind = kind_of(path)
-        if kind == "export" and self._place.require_safe and has_pickles(path):
-            raise refused(path, "holds pickled constants, which can run code when they are read", EXPORT)
+        if self._place.require_safe:
+            _refuse_code(path)
         import torch
 
         self._torch = torch
@@ -140,6 +140,14 @@ class PytorchProcessor:
                 f"the model refuses inputs as they are declared ({shapes}): {text}",
                 'correct "inputs" in model_config',
             ) from exc
+
+
+def _refuse_code(path: Path) -> None:
+    """TorchScript runs in an interpreter that has no way to Python; torch.export's reader has several."""
+    from mlserve.inspection import inspect
+
+    if why := inspect(path).runs_code:
+        raise refused(path, f"is not safe: {why}", "save it as TorchScript (torch.jit.script(model).save), or as ONNX")
 
 
 def _configured(config: dict[str, Any], names: list[str], path: Path) -> tuple[Tensor, ...]:
