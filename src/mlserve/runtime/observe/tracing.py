@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -50,7 +51,8 @@ class Tracing:
         self._provider.shutdown()
 
     def state(self) -> dict[str, Any]:
-        return {"tracing": {"endpoint": self._endpoint, "percent": self._share * 100}}
+        shown = re.sub(r"//[^/@]*@", "//***@", self._endpoint)
+        return {"tracing": {"endpoint": shown, "percent": self._share * 100}}
 
     def _send(self, exchange: Exchange, trace: Trace, clock: float) -> None:
         from opentelemetry.trace import SpanKind, set_span_in_context
