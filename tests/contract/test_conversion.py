@@ -28,6 +28,7 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -125,6 +126,17 @@ def test_a_scikit_learn_model_becomes_onnx_that_callers_can_not_tell_from_it(nam
             assert relative_error(values, came[key]) <= TOLERANCE
         else:
             assert (values.astype(str) == came[key].astype(str)).all()
+
+
+def test_several_labels_at_once_are_the_same_ones(tmp_path: Path) -> None:
+    model = MultiOutputClassifier(LogisticRegression(max_iter=500)).fit(IRIS, np.stack([KIND, KIND > 0], axis=1))
+    path = tmp_path / "model.joblib"
+    joblib.dump(model, path)
+    record, target = converted("sklearn", path)
+    assert record["to"] == "onnx", record
+    _native, onnx = both("sklearn", path, target)
+    assert onnx.metadata().outputs[0].shape == (-1, 2)
+    assert (onnx.predict({"input": IRIS})["label"] == model.predict(IRIS)).all()
 
 
 def test_a_forest_votes_as_scikit_learn_does_where_two_classes_have_as_many_trees(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.loading import find_model, load
 from mlserve.runtime.processors.base import Loaded, Metadata, Place
 from mlserve.runtime.spec import Spec
+from mlserve.runtime.tensors import datatype_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def _first_that_agrees(job: Job) -> dict[str, Any]:
             attempt = next(attempts, None)
             if attempt is None:
                 break
-            metadata = attempt.metadata or native().metadata()
+            metadata = attempt.metadata or _answered(native(), attempt)
             converted = _written(attempt, metadata, Path(job.target))
         except (CannotConvert, StartFailure) as exc:
             problems.append(str(exc))
@@ -81,6 +82,24 @@ def _first_that_agrees(job: Job) -> dict[str, Any]:
             return {**facts, "notes": _notes(attempt, parity, job)}
         problems.append(f"the converted model does not agree: {parity.problem or 'nothing could be compared'}")
     raise CannotConvert(problems[0] if problems else "there is no way to write it as ONNX")
+
+
+def _answered(native: Loaded, attempt: Attempt) -> Metadata:
+    """What the native processor says of itself; an output of which it can't is seen best by asking it."""
+    metadata = native.metadata()
+    if all(tensor.datatype for tensor in metadata.outputs):
+        return metadata
+    try:
+        answers = native.predict(next(iter(draw(metadata, attempt.hints))).inputs)
+    except Exception as exc:
+        raise CannotConvert(f"the native library refused made-up inputs ({type(exc).__name__}: {exc})") from exc
+    outputs = tuple(
+        tensor
+        if tensor.datatype
+        else replace(tensor, datatype=datatype_of(answers[tensor.name]), shape=(-1, *answers[tensor.name].shape[1:]))
+        for tensor in metadata.outputs
+    )
+    return replace(metadata, outputs=outputs)
 
 
 def _found(job: Job) -> Path:
