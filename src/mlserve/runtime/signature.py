@@ -29,8 +29,6 @@ class Signature:
         self.inputs = {tensor.name: tensor for tensor in metadata.inputs}
         self.required = [tensor for tensor in metadata.inputs if not tensor.optional]
         self.rows = metadata.rows
-        self.fixed_rows = all(-1 not in (tensor.shape or (-1, -1))[1:] for tensor in metadata.inputs)
-        """Every row has one size, so that all requests may share a batch."""
         self.singles = {tensor.name: single for tensor in metadata.inputs if (single := _single(tensor))}
         """Inputs for which the quickest way from JSON is open."""
         self._names = self.inputs.keys()
@@ -82,12 +80,6 @@ class Signature:
                     name=name, wanted=f"{count} rows", came=f"{here} rows",
                 )  # fmt: skip
         return count if count >= 0 else 1
-
-    def kin(self, inputs: Mapping[str, Array]) -> object:
-        """Equal for requests that may share a batch."""
-        if self.fixed_rows:
-            return None
-        return tuple((name, inputs[name].shape[1:]) for name in sorted(inputs))
 
 
 def no_rows(metadata: Metadata) -> dict[str, Array] | None:
