@@ -38,7 +38,7 @@ def _loads(results: Results, model: str) -> str:
             parts.append(_one_kind(results, model, kind, loads))
     if limit := results.limits.get(model):
         reached = max(results.saturation(model, kind, OURS) for kind in _KINDS) / Spread(limit).median
-        parts.append(f"ONNX Runtime alone, in process: {Spread(limit)} rows/s; we reach {reached:.0%} of it.")
+        parts.append(f"ONNX Runtime alone, in process: {Spread(limit)} rows/s; we reach {number(100 * reached)} % of it.")
     return "\n\n".join(parts)
 
 
