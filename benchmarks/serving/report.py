@@ -37,8 +37,8 @@ def _loads(results: Results, model: str) -> str:
         if loads:
             parts.append(_one_kind(results, model, kind, loads))
     if limit := results.limits.get(model):
-        reached = max(results.saturation(model, kind, OURS) for kind in _KINDS) / Spread(limit).median
-        parts.append(f"ONNX Runtime alone, in process: {Spread(limit)} rows/s; we reach {number(100 * reached)} % of it.")
+        reached = 100 * max(results.saturation(model, kind, OURS) for kind in _KINDS) / Spread(limit).median
+        parts.append(f"ONNX Runtime alone, in process: {Spread(limit)} rows/s; we reach {number(reached)} % of it.")
     return "\n\n".join(parts)
 
 
