@@ -224,6 +224,7 @@ def test_streams_and_websockets_outlive_the_deadline(tmp_path: Path, two: list[I
 def test_http2_without_tls_is_spoken(tmp_path: Path, two: list[Instance]) -> None:
     async def story(made: Gateway, _: httpx.AsyncClient) -> None:
         async with client(made, http1=False, http2=True) as ask:
+            await ask.get("/iris")  # the client stumbles over itself where it opens many streams before it is greeted
             answers = await asyncio.gather(*(ask.post("/iris", content=b"x") for _ in range(20)))
         assert {(answer.http_version, answer.status_code) for answer in answers} == {("HTTP/2", 200)}
 
