@@ -12,9 +12,9 @@ import pytest
 from runtime_kit import IRIS
 
 from mlserve.runtime.loading import load
+from mlserve.runtime.plan import Plan
 from mlserve.runtime.processors.base import Metadata, Tensor
 from mlserve.runtime.profile import plan
-from mlserve.runtime.queue import Plan
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.spec import Spec
 

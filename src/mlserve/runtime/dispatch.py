@@ -12,9 +12,10 @@ from mlserve.errors import InvalidInput
 from mlserve.runtime.job import USUAL, Expired, Job, Outcome, QueueFull
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.pipeline import timing
+from mlserve.runtime.plan import Plan
 from mlserve.runtime.processors.base import Context, Loaded, Metadata
 from mlserve.runtime.protocols.base import Call
-from mlserve.runtime.queue import Plan, Queue
+from mlserve.runtime.queue import Queue
 from mlserve.runtime.sequences import Sequences
 from mlserve.runtime.signature import no_rows
 from mlserve.runtime.streams import Stream

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from mlserve.runtime.costs import Costs
+from mlserve.runtime.plan import Plan
 from mlserve.runtime.processors.base import Loaded
-from mlserve.runtime.queue import Plan
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.spec import Spec
 from mlserve.runtime.tensors import Array

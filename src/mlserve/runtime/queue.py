@@ -5,39 +5,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from time import perf_counter
 
 from mlserve.runtime.calls import run_batch
-from mlserve.runtime.costs import Costs
 from mlserve.runtime.deadlines import Deadlines
 from mlserve.runtime.job import Expired, Job, Outcome, QueueFull
 from mlserve.runtime.lines import Lines
 from mlserve.runtime.metrics import Metrics
+from mlserve.runtime.plan import Plan
 from mlserve.runtime.processors.base import Loaded
 from mlserve.runtime.streams import Stream
-from mlserve.runtime.workers import Clock, workers
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How calls are made, as the descriptor says and warm-up measured."""
-
-    slots: int
-    waiting: int
-    """Requests that may wait."""
-    batch_rows: int = 1
-    """Rows one call may have; 1: requests never share a call."""
-    hold_seconds: float = 0.0
-    """How long a batch that is not full waits for more."""
-    wait_seconds: float = math.inf
-    """A request that would have to wait longer is refused; so is one whose own deadline comes sooner."""
-    wait_bytes: int = 0
-    """What those that wait may hold together; 0: not counted."""
-    costs: Costs = field(default_factory=Costs)
-    """Calls that it finds short run in the event loop."""
-    clock: Clock = perf_counter
-    """What costs are measured with."""
+from mlserve.runtime.workers import workers
 
 
 class Queue:

@@ -20,10 +20,10 @@ from mlserve.runtime.listener import HttpServer, Rpc
 from mlserve.runtime.loading import load
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.observe.asked import Asked, asked
+from mlserve.runtime.plan import Plan
 from mlserve.runtime.processors.base import Loaded
 from mlserve.runtime.profile import plan
 from mlserve.runtime.protocols.base import Model
-from mlserve.runtime.queue import Plan
 from mlserve.runtime.report import Report, log
 from mlserve.runtime.request import Request
 from mlserve.runtime.signature import Signature

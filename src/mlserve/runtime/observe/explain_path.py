@@ -10,9 +10,9 @@ from mlserve.runtime.dispatch import Dispatcher
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.observe.explain import Explainer
 from mlserve.runtime.observe.exposition import one, per
+from mlserve.runtime.plan import Plan
 from mlserve.runtime.protocols.base import Call, Model, Reply, dump_json
 from mlserve.runtime.protocols.eval import Eval
-from mlserve.runtime.queue import Plan
 from mlserve.runtime.request import JSON, Request
 
 _WAITING = 8
