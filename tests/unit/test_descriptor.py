@@ -186,7 +186,11 @@ def test_a_wrong_value_is_refused_at_its_own_place(raw: dict[str, Any], pointer:
         ),
         ({"name": "a", "processor_type": "java", "processor_path": "."}, "/processor_type", "unsupported"),
         ({"name": "a", "processor_type": "cpp", "processor_path": "."}, "/processor_entry", "missing"),
-        ({"name": "a", "processor_type": "cpp", "processor_path": ".", "processor_entry": "a.c"}, "/processor_entry", "invalid"),
+        (
+            {"name": "a", "processor_type": "cpp", "processor_path": ".", "processor_entry": "a.c"},
+            "/processor_entry",
+            "invalid",
+        ),
         ({"name": "a", "processor_type": "perl", "processor_path": "."}, "/processor_type", "invalid"),
         ({"name": "a", "command": "python app.py"}, "/port", "missing"),
         (with_(port=80), "/port", "invalid"),
