@@ -35,12 +35,14 @@ class SoakingServer(Ours):
 def main(words: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks soak")
     parser.add_argument("--minutes", type=float, default=60)
-    minutes = parser.parse_args(list(words)).minutes
+    parser.add_argument("--share", type=float, default=1.0, help="of the time that each kind of load sends")
+    asked = parser.parse_args(list(words))
+    minutes = asked.minutes
     peer, ledger = SoakingServer(), Ledger()
     model = make(work_folder() / "models", environment("models", REQUIREMENTS))["cnn"]
     with serving(peer, environment("soak", peer.requirements), model) as (one, _):
         end = time.monotonic() + 60 * minutes
-        threads = mixed_load.start(one, end, ledger)
+        threads = mixed_load.start(one, end, ledger, asked.share)
         seen = _watch(one, end, ledger)
         for thread in threads:
             thread.join()

@@ -36,8 +36,8 @@ class Ledger:
             self.failed[kind] += errors
 
 
-def start(one: Contender, end: float, ledger: Ledger) -> list[threading.Thread]:
-    """A thread for each kind, until that moment of the monotonic clock."""
+def start(one: Contender, end: float, ledger: Ledger, share: float = 1.0) -> list[threading.Thread]:
+    """A thread for each kind, until that moment of the monotonic clock; ``share``: how much of the time each sends."""
     size = _grpc_size(one)
     loads: list[Callable[[], None]] = [
         lambda: _closed(one, "json", 2, ledger),
@@ -47,7 +47,7 @@ def start(one: Contender, end: float, ledger: Ledger) -> list[threading.Thread]:
         lambda: _odd(one, ledger),
         lambda: _leavers(one, ledger),
     ]
-    threads = [threading.Thread(target=_until, args=(end, load, ledger)) for load in loads]
+    threads = [threading.Thread(target=_until, args=(end, load, ledger, share)) for load in loads]
     for thread in threads:
         thread.start()
     return threads
@@ -64,10 +64,11 @@ def picture(pixels: Callable[[int], bytes], side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def _until(end: float, load: Callable[[], None], ledger: Ledger) -> None:
-    while time.monotonic() < end:
+def _until(end: float, load: Callable[[], None], ledger: Ledger, share: float) -> None:
+    while (begun := time.monotonic()) < end:
         try:
             load()
+            time.sleep((time.monotonic() - begun) * (1 / share - 1))
         except Exception as exc:  # noqa: BLE001 - counted and printed; the other loads go on
             ledger.failed[f"{type(exc).__name__}: {exc}"[:200]] += 1
             time.sleep(1)
