@@ -13,6 +13,7 @@ from mlserve.engines.base import Artifacts, Launch
 
 _FOLDER = Path(__file__).parent.parent / "runtime" / "observe"
 _S3 = "s3://"
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 def requirements(descriptor: Descriptor) -> tuple[str, ...]:
@@ -39,7 +40,7 @@ def observed(descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> di
 
 def _asked(descriptor: Descriptor) -> Iterator[str]:
     """The files of the runtime that do what is asked."""
-    if descriptor.tracing or any(env.name == "OTEL_EXPORTER_OTLP_ENDPOINT" for env in descriptor.processor_envs):
+    if descriptor.tracing or any(env.name in _ENDPOINTS for env in descriptor.processor_envs):
         yield "tracing"
     if descriptor.monitor and descriptor.monitor.drift:
         yield "drift"
