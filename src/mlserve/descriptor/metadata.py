@@ -52,7 +52,7 @@ class Metadata(Words):
     resource: str = Field(default="", max_length=256)
     """The resource group to run in; "" is the default one."""
     enable_grpc: bool = False
-    """The server of ``command`` speaks gRPC (HTTP/2 without TLS) beside HTTP/1.1 on its port; the runtime always does."""
+    """The server of ``command`` speaks gRPC (HTTP/2 without TLS) beside HTTP/1.1; the runtime always does."""
     rpc: Rpc = Rpc()
     eas: Eas = Eas()
 
