@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.observe.offering import offer_metrics
-from mlserve.runtime.own import Own
+from mlserve.runtime.own_code.finding import foreign_processor
+from mlserve.runtime.own_code.plain import PlainProcessor
+from mlserve.runtime.own_code.stand_ins import offer
 from mlserve.runtime.processors.base import Arrays, Context, Loaded, Metadata, Place, Processor, Tensor, declared
-from mlserve.runtime.shims.finding import shim_for
-from mlserve.runtime.shims.stand_ins import offer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -36,7 +36,7 @@ class PythonProcessor:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._own: Own | None = None
+        self._plain: PlainProcessor | None = None
         self._foreign: Loaded | None = None
         self._metadata = Metadata(open=True, trusted=False)
 
@@ -46,15 +46,15 @@ class PythonProcessor:
         offer()  # `import allspark` and `import kserve` work
         module = import_file(folder / file)
         offer_metrics(module, self._place.metrics)
-        self._foreign = shim_for(module, name, self._place.service, _named)
+        self._foreign = foreign_processor(module, name, self._place.service, _named)
         if self._foreign is not None:
             self._foreign.load(path, config)
             self._metadata = self._foreign.metadata()
             return
         cls = _class(module, file, name)
-        self._own = Own(cls(), _named)
-        self._own.load(path, config)
-        self._metadata = self._own.describe(_metadata(self._own.told(), f"{file}:{cls.__name__}"))
+        self._plain = PlainProcessor(cls(), _named)
+        self._plain.load(path, config)
+        self._metadata = self._plain.describe(_metadata(self._plain.told(), f"{file}:{cls.__name__}"))
 
     def metadata(self) -> Metadata:
         return self._metadata
@@ -78,7 +78,7 @@ class PythonProcessor:
 
     @property
     def _one(self) -> Any:
-        return self._foreign if self._foreign is not None else self._own
+        return self._foreign if self._foreign is not None else self._plain
 
 
 def import_file(file: Path) -> ModuleType:

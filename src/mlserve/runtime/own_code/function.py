@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlserve.runtime.own_code.asynchronous import settled
 from mlserve.runtime.processors.base import Arrays, Metadata, Tensor
-from mlserve.runtime.shims.asynchronous import settled
 
 
 class FunctionProcessor:

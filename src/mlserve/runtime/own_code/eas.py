@@ -9,9 +9,9 @@ from typing import Any
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.bodies import RAW, answered, each
+from mlserve.runtime.own_code.places import elsewhere
 from mlserve.runtime.processors.base import Arrays, Metadata
 from mlserve.runtime.report import log
-from mlserve.runtime.shims.places import elsewhere
 
 _THERE = ("/eas/workspace/model", "../../model")
 

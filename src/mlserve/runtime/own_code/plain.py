@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlserve.runtime.coroutines import Coroutines
+from mlserve.runtime.own_code.coroutines import Coroutines
 from mlserve.runtime.processors.base import Arrays, Context, Metadata, Processor
 
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-class Own:
+class PlainProcessor:
     """Calls it as it is written, and gives arrays by name.
 
     Answers that come in parts are, for a client who wants one answer, put one after the other along their first axis.

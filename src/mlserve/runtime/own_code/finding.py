@@ -8,12 +8,12 @@ from types import ModuleType
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.own_code.eas import EasProcessor
+from mlserve.runtime.own_code.function import FunctionProcessor
 from mlserve.runtime.processors.base import Arrays, Loaded, Processor
-from mlserve.runtime.shims.eas import EasProcessor
-from mlserve.runtime.shims.function import FunctionProcessor
 
 
-def shim_for(module: ModuleType, name: str, service: str, named: Callable[[Any], Arrays]) -> Loaded | None:
+def foreign_processor(module: ModuleType, name: str, service: str, named: Callable[[Any], Arrays]) -> Loaded | None:
     """What runs the class or function of this name (``""``: the only one of its kind); None: it is written for us."""
     target = getattr(module, name, None) if name else None
     if inspect.isfunction(target):
@@ -27,13 +27,13 @@ def shim_for(module: ModuleType, name: str, service: str, named: Callable[[Any],
         names = ", ".join(cls.__name__ for cls in foreign)
         wish = f'"processor_entry": "{module.__name__}.py:{foreign[0].__name__}"'
         raise StartFailure("bad-entry", f"the file has {len(foreign)} classes that could be meant ({names})", wish)
-    return _shim(foreign[0], service)
+    return _processor(foreign[0], service)
 
 
-def _shim(cls: Any, service: str) -> Loaded:
+def _processor(cls: Any, service: str) -> Loaded:
     if _is_eas(cls):
         return EasProcessor(cls)
-    from mlserve.runtime.shims.kserve import KServeProcessor
+    from mlserve.runtime.own_code.kserve import KServeProcessor
 
     processor: Any = KServeProcessor(cls, service)  # its predict takes a context, as its metadata says
     loaded: Loaded = processor
@@ -60,7 +60,7 @@ def _is_kserve(cls: Any) -> bool:
 
 def _comes_from(cls: Any, package: str) -> bool:
     """One of its bases is of that package, or of our stand-in for it."""
-    ours = f"mlserve.runtime.shims.{package}_module"
+    ours = f"mlserve.runtime.own_code.{package}_module"
     return any(base.__module__ == ours or base.__module__.split(".")[0] == package for base in cls.__mro__)
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from functools import cache
 from typing import Any
 
-from mlserve.runtime.coroutines import Coroutines
+from mlserve.runtime.own_code.coroutines import Coroutines
 
 Work = Generator[Any, Any, Any]
 """Yields values or coroutines, gets back what they come to, and returns its result."""

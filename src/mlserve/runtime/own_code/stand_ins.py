@@ -9,9 +9,9 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-_KSERVE = "mlserve.runtime.shims.kserve_module"
+_KSERVE = "mlserve.runtime.own_code.kserve_module"
 MODULES = {
-    "allspark": "mlserve.runtime.shims.allspark_module",
+    "allspark": "mlserve.runtime.own_code.allspark_module",
     "kserve": _KSERVE,
     "kserve.errors": _KSERVE,
     "kserve.logging": _KSERVE,

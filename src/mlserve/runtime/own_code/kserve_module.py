@@ -10,7 +10,7 @@ from logging import getLogger
 from pathlib import Path
 from typing import Any
 
-from mlserve.runtime.shims.kserve_types import InferInput, InferOutput, InferRequest, InferResponse
+from mlserve.runtime.own_code.kserve_types import InferInput, InferOutput, InferRequest, InferResponse
 from mlserve.runtime.spec import get_model_path
 
 _MOUNTED = "/mnt/models"

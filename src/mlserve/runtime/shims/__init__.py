@@ -1,1 +1,0 @@
-"""Processors written for other servers (EAS's allspark, KServe), and plain functions, run here as they are."""
