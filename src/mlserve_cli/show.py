@@ -8,6 +8,7 @@ from typing import Any
 from mlserve.client import Service
 from mlserve.client.sample import sample, size
 from mlserve.client.tables import text_table
+from mlserve_cli.in_force import cautions, in_force
 from mlserve_cli.render import properties
 
 _INSTANCE = ("id", "version", "state", "address", "restarts", "reason")
@@ -20,6 +21,7 @@ def described(service: Service) -> str:
     data = service.to_dict()
     parts = [properties(_facts(data)), text_table(_INSTANCE, _rows(data))]
     parts += [f"warning: {warning.get('message')}" for warning in data.get("warnings") or []]
+    parts += [f"warning: {words}" for words in cautions(data.get("instances") or [])]
     if failure := data.get("failure"):
         parts.append(
             f"version {failure.get('version')} failed in {failure.get('phase')}: {failure.get('reason')}\n"
@@ -53,6 +55,7 @@ def _facts(data: dict[str, Any]) -> dict[str, Any]:
         "token": data.get("token") or "none (public)",
         "backend": data.get("backend"),
         "model": _conversion(data.get("conversion")),
+        **in_force(data.get("instances") or []),
         "wished": f"{wished['instances']} instances" if "instances" in wished else None,
         "created": data.get("created_at"),
         "updated": data.get("updated_at"),

@@ -46,6 +46,8 @@ class Instance:
     phases: tuple[Mapping[str, Any], ...] = ()
     """``{"phase", "state": "running"|"done"|"failed", "at", "seconds"}`` as the program reported
     them (load, warm-up) and the backend saw them (probe)."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the program says is really in force: device, threads, versions."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     """What is known of the last death: see `mlserve.backends.evidence`."""
 

@@ -174,7 +174,7 @@ class LocalBackend:
             id=record.id, service=record.service, version=record.version, state=record.state, address=record.address,
             restarts=record.restarts, reason=record.reason, revision=record.revision,
             pid=program.pid if program else None, started_at=record.started_at, ready_at=record.ready_at,
-            ended_at=record.ended_at, final=record.final, evidence=record.evidence,
+            ended_at=record.ended_at, final=record.final, facts=told.facts, evidence=record.evidence,
             phases=report.phases(
                 told, record.started_at, record.ready_at, record.ended_at, tells=record.health_path is not None
             ),

@@ -103,6 +103,6 @@ def _number(value: Any) -> float:
 
 def _parse(line: str) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(line, parse_constant=lambda _: None)  # NaN is no JSON, and a hub answers JSON
     except ValueError:
         return None

@@ -56,6 +56,7 @@ def instance(one: Instance) -> dict[str, Any]:
         "restarts": one.restarts,
         "reason": one.reason,
         **where,
+        "facts": dict(one.facts),
         "phases": [dict(phase) for phase in one.phases],
         "started_at": moment(one.started_at),
         "ready_at": moment(one.ready_at) if one.ready_at else None,

@@ -1,4 +1,4 @@
-"""Show all of one service: endpoint, token, instances, warnings."""
+"""Show all of one service: endpoint, token, what really serves, drift, instances, warnings."""
 
 from mlserve import connect
 from mlserve_cli.options import Name, Output

@@ -24,7 +24,10 @@ class Phase(Answer):
 
 
 class InstanceAnswer(Answer):
-    """One running copy; ``pid`` on local groups, ``container`` on Docker groups."""
+    """One running copy; ``pid`` on local groups, ``container`` on Docker groups.
+
+    ``facts``: the device, threads and versions that really serve; ``drift``: what it finds, where it watches for it.
+    """
 
     id: str
     version: int
@@ -34,6 +37,8 @@ class InstanceAnswer(Answer):
     reason: str
     pid: int | None = None
     container: str | None = None
+    facts: dict[str, Any]
+    drift: dict[str, Any] | None = None
     phases: list[Phase]
     started_at: str
     ready_at: str | None

@@ -18,6 +18,7 @@ from mlserve.hub.api.answers import (
     VersionsAnswer,
 )
 from mlserve.hub.api.bodies import CreateBody, ScaleBody, UpdateBody
+from mlserve.hub.findings import with_findings
 from mlserve.hub.hub import Hub
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
@@ -44,7 +45,7 @@ async def create_service(request: Request, body: CreateBody) -> dict[str, Any]:
 @router.get("/{name}", responses={200: {"model": ServiceAnswer}})
 async def describe_service(request: Request, name: str) -> dict[str, Any]:
     """One service."""
-    return hub_of(request).describe(name)
+    return await with_findings(hub_of(request).describe(name))
 
 
 @router.delete("/{name}", status_code=202, responses={202: {"model": ServiceAnswer}})
@@ -86,7 +87,7 @@ async def restart_service(request: Request, name: str) -> dict[str, Any]:
 @router.get("/{name}/instances", responses={200: {"model": InstancesAnswer}})
 async def list_instances(request: Request, name: str) -> dict[str, Any]:
     """The instances of a service."""
-    return {"instances": hub_of(request).describe(name)["instances"]}
+    return {"instances": (await with_findings(hub_of(request).describe(name)))["instances"]}
 
 
 @router.get("/{name}/versions", responses={200: {"model": VersionsAnswer}})
