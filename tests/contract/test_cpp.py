@@ -14,10 +14,10 @@ import pytest
 from tests.unit.runtime_kit import failed, serving, until
 
 from mlserve.client import Client
-from mlserve.runtime.bodies import boxed
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.loading import load
 from mlserve.runtime.processors.base import Loaded
+from mlserve.runtime.raw_bodies import boxed
 from mlserve.runtime.spec import Spec
 
 ECHO = r"""

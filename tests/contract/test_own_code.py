@@ -13,10 +13,10 @@ import pytest
 from tests.unit.runtime_kit import failed, processor, serving
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.bodies import boxed
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.loading import load
 from mlserve.runtime.processors.base import Context, Loaded
+from mlserve.runtime.raw_bodies import boxed
 from mlserve.runtime.spec import Spec
 
 EAS = """

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.bodies import RAW, answered, each
 from mlserve.runtime.own_code.places import elsewhere
 from mlserve.runtime.processors.base import Arrays, Metadata
+from mlserve.runtime.raw_bodies import RAW, answered, each
 from mlserve.runtime.report import log
 
 _THERE = ("/eas/workspace/model", "../../model")

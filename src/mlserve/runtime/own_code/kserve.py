@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.bodies import REPLY, REQUEST, STATUS, as_bytes, boxed
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.own_code.asynchronous import Work, awaited_all, settled, settled_all, start
 from mlserve.runtime.own_code.calling import accepting
@@ -22,6 +21,7 @@ from mlserve.runtime.own_code.kserve_messages import arrays, is_v2, read, reques
 from mlserve.runtime.own_code.places import elsewhere
 from mlserve.runtime.processors.base import Arrays, Context, Metadata
 from mlserve.runtime.protocols.base import check_object, parse_json
+from mlserve.runtime.raw_bodies import REPLY, REQUEST, STATUS, as_bytes, boxed
 
 _PATHS = ("/", "/eval", "/v1/models/{name}:predict", "/v1/models/{name}:explain")
 _STATUSES = {"InvalidInput": 400, "ModelNotFound": 404, "ModelNotReady": 503, "ServerNotReady": 503}

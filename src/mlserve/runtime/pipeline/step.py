@@ -47,7 +47,7 @@ class Step:
         return self.loaded.predict(inputs)
 
     def _require_success(self, outputs: Arrays) -> None:
-        from mlserve.runtime.bodies import STATUS, require_success  # of processors that answer with a status
+        from mlserve.runtime.raw_bodies import STATUS, require_success  # of processors that answer with a status
 
         if STATUS in outputs:
             require_success(outputs)

@@ -84,7 +84,7 @@ class Metadata:
     concurrent: bool = False
     """``predict`` is a coroutine function: the processor is `Concurrent`, and many requests are in flight."""
     raw: tuple[str, ...] = ()
-    """Paths on which POST bodies reach it as they are (`mlserve.runtime.bodies`); ``"*"``: any."""
+    """Paths on which POST bodies reach it as they are (`mlserve.runtime.raw_bodies`); ``"*"``: any."""
     facts: Mapping[str, Any] | None = None
     """Threads, versions, device and warnings to report."""
 
@@ -166,6 +166,13 @@ class Resizable(Loaded, Protocol):
 
     def resize(self, threads: int) -> None:
         """Compute each call on so many threads from now on."""
+
+
+class Widening(Resizable, Protocol):
+    """One that also can decide it call by call."""
+
+    def widen(self, threads: int) -> None:
+        """Compute a call that has the cores for itself on so many threads; the others as before."""
 
 
 class Concurrent(Loaded, Protocol):

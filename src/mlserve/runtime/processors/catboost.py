@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.frameworks.safety import PICKLES, refuse_pickle
+from mlserve.runtime.frameworks.tabular import class_words, label, matrix, zeros
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor
-from mlserve.runtime.safety import PICKLES, refuse_pickle
-from mlserve.runtime.tables import class_words, label, matrix, zeros
 
 REQUIREMENTS: tuple[str, ...] = ("catboost>=1.1",)
 SUFFIXES: tuple[str, ...] = (".cbm", ".json", ".pkl", ".pickle", ".joblib")
@@ -123,7 +123,7 @@ def _read(catboost: Any, path: Path) -> Any:
 
 
 def _unpickled(path: Path) -> Any:
-    from mlserve.runtime.pickles import read_pickle
+    from mlserve.runtime.frameworks.pickles import read_pickle
 
     model = read_pickle(path)
     if not hasattr(model, "get_cat_feature_indices"):

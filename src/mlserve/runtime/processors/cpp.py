@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mlserve.runtime.bodies import RAW, each, http_status
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata, Place
+from mlserve.runtime.raw_bodies import RAW, each, http_status
 
 REQUIREMENTS: tuple[str, ...] = ()
 SUFFIXES: tuple[str, ...] = ()

@@ -7,8 +7,8 @@ from threading import Lock
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.frameworks.huggingface_folders import TASKS, config_of, length_of, pooling_of, refuse_code, task_of
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor
-from mlserve.runtime.text_models import TASKS, config_of, length_of, pooling_of, refuse_code, task_of
 
 REQUIREMENTS: tuple[str, ...] = ("torch>=2.1", "transformers>=4.40")
 SUFFIXES: tuple[str, ...] = ()
@@ -153,6 +153,6 @@ def _read(transformers: Any, kind: Any, path: Path, options: dict[str, Any]) -> 
 
 
 def _nothing(metadata: Metadata) -> Arrays:
-    from mlserve.runtime.tables import zeros
+    from mlserve.runtime.frameworks.tabular import zeros
 
     return {tensor.name: zeros(tensor, 0).reshape((0, *(tensor.shape or ())[1:])) for tensor in metadata.outputs}

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
-from mlserve.runtime.keras_backends import compiled, device_of, padded
+from mlserve.runtime.frameworks.keras_backends import compiled, device_of, padded
+from mlserve.runtime.frameworks.safety import refused
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
-from mlserve.runtime.safety import refused
 
 REQUIREMENTS: tuple[str, ...] = ("keras>=3.11.3", "h5py>=3")
 """Before 3.11.3 a file could run code in spite of safe_mode."""

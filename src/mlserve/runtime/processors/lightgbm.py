@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.frameworks.safety import PICKLES, refuse_pickle
+from mlserve.runtime.frameworks.tabular import category_type, class_words, coded, label, matrix, zeros
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor
-from mlserve.runtime.safety import PICKLES, refuse_pickle
-from mlserve.runtime.tables import category_type, class_words, coded, label, matrix, zeros
 
 REQUIREMENTS: tuple[str, ...] = ("lightgbm>=3.3", "scikit-learn>=1.0")
 SUFFIXES: tuple[str, ...] = (".txt", ".lgb", ".model", ".pkl", ".pickle", ".joblib")
@@ -117,7 +117,7 @@ def _booster(lightgbm: Any, path: Path) -> Any:
 
 
 def _unpickled(path: Path) -> Any:
-    from mlserve.runtime.pickles import read_pickle
+    from mlserve.runtime.frameworks.pickles import read_pickle
 
     model = read_pickle(path)
     if not hasattr(getattr(model, "booster_", model), "num_model_per_iteration"):

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.frameworks.pytorch_files import broken, kind_of
+from mlserve.runtime.frameworks.safety import refused
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
-from mlserve.runtime.safety import refused
-from mlserve.runtime.torch_files import broken, kind_of
 
 REQUIREMENTS: tuple[str, ...] = ("torch>=2.1",)
 SUFFIXES: tuple[str, ...] = (".pt", ".pth", ".pt2", ".ts")

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
-from mlserve.runtime.pickles import read_pickle
+from mlserve.runtime.frameworks.pickles import read_pickle
+from mlserve.runtime.frameworks.safety import PICKLE, refused
+from mlserve.runtime.frameworks.tabular import class_words
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor
-from mlserve.runtime.safety import PICKLE, refused
-from mlserve.runtime.tables import class_words
 
 REQUIREMENTS: tuple[str, ...] = ("scikit-learn>=1.0", "joblib>=1.1", "skops>=0.8")
 SUFFIXES: tuple[str, ...] = (".pkl", ".pickle", ".joblib", ".skops")

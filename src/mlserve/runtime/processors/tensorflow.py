@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.frameworks.safety import refused
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
-from mlserve.runtime.safety import refused
 
 REQUIREMENTS: tuple[str, ...] = (
     'tensorflow-cpu>=2.12; platform_system == "Linux" and platform_machine == "x86_64"',

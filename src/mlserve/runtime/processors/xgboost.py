@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.frameworks.safety import PICKLES, refuse_pickle
+from mlserve.runtime.frameworks.tabular import category_type, coded, matrix
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor
-from mlserve.runtime.safety import PICKLES, refuse_pickle
-from mlserve.runtime.tables import category_type, coded, matrix
 
 REQUIREMENTS: tuple[str, ...] = ("xgboost>=1.6", "scikit-learn>=1.0")
 SUFFIXES: tuple[str, ...] = (".json", ".ubj", ".model", ".bst", ".deprecated", ".pkl", ".pickle", ".joblib")
@@ -132,7 +132,7 @@ def _booster(xgboost: Any, path: Path) -> Any:
 
 
 def _unpickled(path: Path) -> Any:
-    from mlserve.runtime.pickles import read_pickle
+    from mlserve.runtime.frameworks.pickles import read_pickle
 
     model = read_pickle(path)
     booster = model.get_booster() if hasattr(model, "get_booster") else model

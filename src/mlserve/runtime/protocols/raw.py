@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.bodies import REPLY, STATUS, boxed, kind_of
 from mlserve.runtime.protocols.base import Call, Model, Reply, dump_json
+from mlserve.runtime.raw_bodies import REPLY, STATUS, boxed, kind_of
 from mlserve.runtime.request import Request
 from mlserve.runtime.tensors import Array
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
-from mlserve.runtime.safety import refused
+from mlserve.runtime.frameworks.safety import refused
 
 TASKS = ("text-classification", "embeddings")
 _WEIGHTS = ("pytorch_model*.bin", "*.pt", "*.pth")
