@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from mlserve.runtime.converted import completed, only_finite, require_finite, restored
@@ -22,6 +23,8 @@ _DATATYPES = {
     "tensor(int64)": "INT64", "tensor(float16)": "FP16", "tensor(float)": "FP32", "tensor(double)": "FP64",
     "tensor(string)": "BYTES",
 }  # fmt: skip
+_TWICE = 64 << 20
+"""Bytes of a model that may be in memory twice."""
 _ZEROS = {"O": "", "U": "", "S": b""}
 _TABLES = {"seq(map(int64,tensor(float)))": "FP32", "seq(map(string,tensor(float)))": "FP32"}
 """What converters of scikit-learn models give for probabilities by default (ZipMap)."""
@@ -41,6 +44,10 @@ class OnnxProcessor:
         self._gpu = place.gpu
         self._open: Callable[[int], Any] | None = None
         self._session: Any = None
+        self._wide: Any = None
+        self._busy = 0
+        self._light = False
+        self._counting = Lock()
         self._metadata = Metadata()
         self._outputs: list[str] = []
         self._maps: frozenset[str] = frozenset()
@@ -67,6 +74,7 @@ class OnnxProcessor:
         except Exception as exc:
             raise _failure(path, exc) from exc
         self._open = session if asked is None else None
+        self._light = path.stat().st_size <= _TWICE
         self._describe(ort.__version__, threads)
 
     def resize(self, threads: int) -> None:
@@ -75,6 +83,15 @@ class OnnxProcessor:
             self._session = self._open(threads)
             facts = {**(self._metadata.facts or {}), "threads": {"onnxruntime": threads}}
             self._metadata = replace(self._metadata, facts=facts)
+
+    def widen(self, threads: int) -> None:
+        """Compute a call that has the cores for itself on so many threads; the others as before."""
+        if self._open is not None and self._light:
+            self._wide = self._open(threads)
+            facts = self._metadata.facts or {}
+            self._metadata = replace(
+                self._metadata, facts={**facts, "threads": {**facts["threads"], "onnxruntime_alone": threads}}
+            )
 
     def metadata(self) -> Metadata:
         return self._metadata
@@ -86,10 +103,22 @@ class OnnxProcessor:
             require_finite(inputs, self._finite)
         if self._metadata.rows and not len(next(iter(inputs.values()))):
             return self._nothing(inputs)
-        outputs = dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        outputs = dict(zip(self._outputs, self._run(inputs), strict=True))
         for name in self._maps:
             outputs[name] = _table(outputs[name])
         return outputs
+
+    def _run(self, inputs: Arrays) -> Any:
+        if self._wide is None:
+            return self._session.run(self._outputs, inputs)
+        with self._counting:
+            session = self._session if self._busy else self._wide
+            self._busy += 1
+        try:
+            return session.run(self._outputs, inputs)
+        finally:
+            with self._counting:
+                self._busy -= 1
 
     def _providers(self, ort: Any, config: dict[str, Any]) -> list[str]:
         have = ort.get_available_providers()
