@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import re
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mlserve.engines.constants import constants
 from mlserve.engines.eas import foreign
 from mlserve.errors import InvalidDescriptor
 
@@ -89,11 +89,7 @@ def _foreign(word: str, what: str, instead: str) -> InvalidDescriptor:
 
 
 def _read(name: str, path: Path) -> ProcessorEntry | None:
-    values: dict[str, Any] = {}
-    for node in ast.parse(path.read_text()).body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(target, ast.Name) and target.id in _CONSTANTS and isinstance(node, ast.Assign | ast.AnnAssign):
-            values[target.id] = ast.literal_eval(node.value) if node.value else ()
+    values = constants(path, _CONSTANTS)
     if "REQUIREMENTS" not in values:
         return None
     return ProcessorEntry(

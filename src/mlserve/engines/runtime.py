@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 
 from mlserve.descriptor import Descriptor
 from mlserve.engines import own_code
+from mlserve.engines.arrow import requirements as of_arrow
 from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.engines.catalogue import find, resolve
-from mlserve.engines.options import observed
-from mlserve.engines.options import requirements as of_options
-from mlserve.engines.steps import PIPELINE, entries, steps_of
-from mlserve.engines.tables import requirements as of_tables
+from mlserve.engines.observation import observed
+from mlserve.engines.observation import requirements as of_observation
+from mlserve.engines.pipeline import PIPELINE, entries, steps_of
 from mlserve.workload import Workload
 
 BASE_REQUIREMENTS = (
@@ -43,7 +43,7 @@ class RuntimeEngine:
         named = {_name(requirement) for requirement in (*BASE_REQUIREMENTS, *needed)}
         # A pickle may hold objects of more libraries than its processor's own: a pipeline that ends in XGBoost, say.
         more = [f"{name}=={number}" for name, number in saved.items() if name not in named]
-        options = (*of_options(descriptor), *of_tables(descriptor))
+        options = (*of_observation(descriptor), *of_arrow(descriptor))
         return (*BASE_REQUIREMENTS, *libraries, *more, *options, *own_code.requirements(artifacts))
 
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from mlserve.descriptor import Descriptor
+from mlserve.engines.constants import constants
 
 _CONSTANTS = ("REQUIREMENTS", "VERSION", "EVIDENCE")
 
@@ -64,9 +63,5 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _read(path: Path) -> Convertible:
-    values: dict[str, Any] = {}
-    for node in ast.parse(path.read_text()).body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(target, ast.Name) and target.id in _CONSTANTS and isinstance(node, ast.Assign | ast.AnnAssign):
-            values[target.id] = ast.literal_eval(node.value) if node.value else None
+    values = constants(path, _CONSTANTS)
     return Convertible(path.stem, tuple(values["REQUIREMENTS"]), values["VERSION"], values.get("EVIDENCE") or b"")

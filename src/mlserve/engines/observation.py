@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from mlserve.descriptor import Descriptor
 from mlserve.engines.base import Artifacts, Launch
+from mlserve.engines.constants import constants
 
 _FOLDER = Path(__file__).parent.parent / "runtime" / "observe"
 _S3 = "s3://"
@@ -53,12 +53,4 @@ def _asked(descriptor: Descriptor) -> Iterator[str]:
 @cache
 def declared(name: str) -> tuple[str, ...]:
     """The constant REQUIREMENTS of one of those files."""
-    for node in ast.parse((_FOLDER / f"{name}.py").read_text()).body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if (
-            isinstance(target, ast.Name)
-            and target.id == "REQUIREMENTS"
-            and isinstance(node, ast.Assign | ast.AnnAssign)
-        ):
-            return tuple(ast.literal_eval(node.value)) if node.value else ()
-    return ()
+    return tuple(constants(_FOLDER / f"{name}.py", ("REQUIREMENTS",)).get("REQUIREMENTS", ()))
