@@ -20,7 +20,7 @@ from mlserve.descriptor import Descriptor, parse
 from mlserve.engines.base import Artifacts
 from mlserve.engines.runtime import create
 from mlserve.errors import MlserveError
-from mlserve.hub import apart
+from mlserve.hub import confined
 from mlserve.hub.conversions import Converter, form_of, served, shown
 from mlserve.hub.convertible import Convertible, convertible, fingerprint
 
@@ -100,8 +100,8 @@ def test_another_configuration_or_another_model_is_another_conversion(tmp_path: 
 
 def run(folder: Path, code: str, **limits: Any) -> str:
     (folder / "work.py").write_text(code)
-    work = apart.Work(Path(sys.executable), "work", (), folder, folder, folder, seconds=20, memory=1 << 30)
-    return asyncio.run(apart.run(replace(work, **limits)))
+    work = confined.Work(Path(sys.executable), "work", (), folder, folder, folder, seconds=20, memory=1 << 30)
+    return asyncio.run(confined.run(replace(work, **limits)))
 
 
 def test_work_apart_has_none_of_the_hubs_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

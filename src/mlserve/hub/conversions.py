@@ -19,7 +19,7 @@ from mlserve.engines import own_code
 from mlserve.engines.base import Artifacts, Engine
 from mlserve.engines.catalogue import find
 from mlserve.errors import EnvironmentFailed, FetchFailed, MlserveError, NotFound
-from mlserve.hub import apart
+from mlserve.hub import confined
 from mlserve.hub.aside import aside
 from mlserve.hub.convertible import Convertible, convertible, fingerprint, size
 
@@ -96,14 +96,14 @@ class Converter:
         with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self._folder) as name:
             scratch = Path(name)
             work = self._work(scratch, descriptor, artifacts, environment.python, form)
-            if trouble := await apart.run(work):
+            if trouble := await confined.run(work):
                 log.warning("event=conversion-failed processor=%s reason=%r", form.name, trouble)
                 return {"from": form.name, "to": None, "reason": f"the conversion failed: {trouble}"}
             return await aside(partial(self._keep, key, scratch, Path(artifacts.paths["/model_path"]).stem))
 
     def _work(
         self, scratch: Path, descriptor: Descriptor, artifacts: Artifacts, python: Path, form: Convertible
-    ) -> apart.Work:
+    ) -> confined.Work:
         job = {
             "processor": form.name,
             "model_path": artifacts.paths["/model_path"],
@@ -115,7 +115,7 @@ class Converter:
             "seconds": _SECONDS,
         }
         (scratch / "job.json").write_text(json.dumps(job))
-        return apart.Work(
+        return confined.Work(
             python=python,
             module="mlserve.conversion",
             arguments=(str(scratch / "job.json"), str(scratch / "result.json")),

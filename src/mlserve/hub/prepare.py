@@ -17,7 +17,7 @@ from mlserve.engines.base import Artifacts, Engine
 from mlserve.errors import InvalidInput, MlserveError
 from mlserve.hub.aside import aside
 from mlserve.hub.conversions import Converter, form_of, served, summary
-from mlserve.hub.fitting import require_fit
+from mlserve.hub.model_format import require_fit
 from mlserve.hub.pipelines import examine_steps
 from mlserve.hub.records import Prepared, Version
 from mlserve.inspection import Finding, inspect

@@ -101,7 +101,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """The Prometheus text format."""
-        from mlserve.runtime.observe.tables import render  # not before somebody asks
+        from mlserve.runtime.observe.instance_metrics import render  # not before somebody asks
 
         return render(self).encode()
 

@@ -6,7 +6,7 @@ import pytest
 
 from mlserve.descriptor import parse
 from mlserve.errors import InvalidInput
-from mlserve.hub.fitting import require_fit
+from mlserve.hub.model_format import require_fit
 from mlserve.inspection import Finding
 
 
