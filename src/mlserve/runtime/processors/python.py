@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mlserve.runtime.failures import StartFailure
-from mlserve.runtime.observe.offering import offer_metrics
 from mlserve.runtime.own_code.finding import foreign_processor
+from mlserve.runtime.own_code.metrics import offer_metrics
 from mlserve.runtime.own_code.plain import PlainProcessor
 from mlserve.runtime.own_code.stand_ins import offer
 from mlserve.runtime.processors.base import Arrays, Context, Loaded, Metadata, Place, Processor, Tensor, declared

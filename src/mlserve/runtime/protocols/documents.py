@@ -31,11 +31,11 @@ class Documents:
         return simple_error(error)
 
     def openapi(self) -> Any:
-        from mlserve.runtime.protocols.openapi import openapi
+        from mlserve.runtime.documents.openapi import openapi
 
         return openapi(self._model)
 
     def page(self) -> Page:
-        from mlserve.runtime.protocols.docs_page import docs_page
+        from mlserve.runtime.documents.page import docs_page
 
         return Page(docs_page(self._model), _HTML)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlserve.runtime.metrics import Metrics
+from mlserve.runtime.protocols.abilities import generates
 from mlserve.runtime.protocols.base import Model, RequestFormat
 from mlserve.runtime.protocols.documents import Documents
 from mlserve.runtime.protocols.v2_control import V2Control
@@ -18,12 +19,6 @@ def more_formats(model: Model, metrics: Metrics, ready: Callable[[], bool]) -> l
 
         more.append(Generate(model))
     return more
-
-
-def generates(model: Model) -> bool:
-    """Whether generate and generate_stream mean something for a model."""
-    metadata = model.signature.metadata
-    return metadata.streams or "text_input" in model.signature.inputs or (metadata.open and not metadata.inputs)
 
 
 def no_such_model(path: str, model: Model) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlserve.runtime.documents import tensors
+from mlserve.runtime.documents.operations import get, named, post, refusal
 from mlserve.runtime.media.layout import layout_of
-from mlserve.runtime.protocols import openapi_tensors as tensors
+from mlserve.runtime.protocols.abilities import generates
 from mlserve.runtime.protocols.base import Model
-from mlserve.runtime.protocols.offered import generates
-from mlserve.runtime.protocols.openapi_parts import get, named, post, refusal
 
 _TABLES = ("text/csv", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet")
 _PICTURES = ("image/jpeg", "image/png")

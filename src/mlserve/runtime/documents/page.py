@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
+from mlserve.runtime.documents import tensors
+from mlserve.runtime.documents.openapi import takes_pictures
 from mlserve.runtime.processors.base import Tensor
-from mlserve.runtime.protocols import openapi_tensors as tensors
 from mlserve.runtime.protocols.base import Model, dump_json
-from mlserve.runtime.protocols.openapi import takes_pictures
 
 _STYLE = """
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
