@@ -109,7 +109,8 @@ def test_a_skops_file_tells_its_versions(forest: Any, tmp_path: Path) -> None:
     skops.io.dump(forest, tmp_path / "m.skops")
     found = inspect(tmp_path / "m.skops")
     assert (found.format, found.problems, found.dangerous) == ("sklearn", (), ())
-    assert found.versions == {"scikit-learn": sklearn.__version__, "skops": skops.__version__}
+    assert found.versions == {"scikit-learn": sklearn.__version__}
+    assert found.facts["saved_with"] == f"skops {skops.__version__}"
     assert inspect(tmp_path / "m.skops").facts["class"] == "sklearn.pipeline.Pipeline"
 
 
@@ -135,6 +136,7 @@ def test_what_would_run_is_named_and_not_run(
     monkeypatch.chdir(tmp_path)
     found = look(tmp_path / "m.pkl", pickle.dumps({"model": evil}))
     assert found.dangerous == (name,)
+    assert f"a pickle can run code when it is read, and this one asks for {name}" in found.summary()
     assert not (tmp_path / "ran").exists()
 
 

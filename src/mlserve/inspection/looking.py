@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from mlserve.inspection.finding import Finding, damaged
 
 _HEAD = 4096
 _MAX_FILES = 2000
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,30}")
 
 
 class Format(Protocol):
@@ -48,11 +50,17 @@ def inspect(path: Path) -> Finding:
     """What the model at ``path`` says of itself: a file, or a folder with one. Never raises, runs nothing."""
     try:
         path = Path(path)
-        return _folder(path) if path.is_dir() else _file(path)
+        return _installable(_folder(path) if path.is_dir() else _file(path))
     except OSError as exc:
         return damaged(None, f"it can't be read: {exc.strerror or exc}")
     except ValueError as exc:
         return damaged(None, f"it can't be read: {exc}")
+
+
+def _installable(found: Finding) -> Finding:
+    """Only versions that are ones: they become lines for the installer, which a file must not write itself."""
+    told = {name: number for name, number in found.versions.items() if _VERSION.fullmatch(number)}
+    return found if len(told) == len(found.versions) else replace(found, versions=told)
 
 
 def _file(path: Path) -> Finding:

@@ -23,8 +23,11 @@ _MAX_TEXT = 64 << 20
 _MAX_PICKLE = 256 << 20
 _TYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
           12: "bool", 13: "bfloat16"}  # fmt: skip
-_FILES = re.compile(rb"\b(?:torch|ops(?:\.\w+)+)\.(save|load|from_file|read_file|write_file|system)\(")
-"""Calls of a TorchScript program that reach files; it has no way to Python."""
+_GAP = rb"(?:\s|\\|#[^\n]*)*"
+_FILES = re.compile(rb"\." + _GAP + rb"(save|load|from_file|read_file|write_file|system)\b")
+"""Names by which a TorchScript program reaches files, however its text is spaced; it has no way to Python."""
+_BY_TEXT = re.compile(rb"\bgetattr\b" + _GAP + rb"(?:\(([^,()]*),\s*\"([\w.]*)\"\))?")
+"""A name given as text, as PyTorch itself writes the members of a Sequential: ``getattr(self, "0")``."""
 _EVALUATED = (
     "a torch.export file can run code when it is read: PyTorch evaluates expressions in it and unpickles example inputs"
 )
@@ -72,11 +75,21 @@ def _read(archive: zipfile.ZipFile) -> Finding:
 
 
 def _calls(archive: zipfile.ZipFile) -> set[str]:
-    """What a TorchScript program calls that reaches files; a text too large to be searched counts as one."""
-    code = [item for item in archive.infolist() if "/code/" in item.filename and item.filename.endswith(".py")]
+    """What a TorchScript program calls that reaches files; a text too large to be searched counts as one.
+
+    PyTorch finds the files of an archive whatever their names' case.
+    """
+    code = [item for item in archive.infolist() if item.filename.lower().endswith(".py")]
     if sum(item.file_size for item in code) > _MAX_TEXT:
         return {"too much code to be looked into"}
-    return {match.decode() for item in code for match in _FILES.findall(archive.read(item))}
+    return {name for item in code for name in _named_in(archive.read(item))}
+
+
+def _named_in(text: bytes) -> Iterator[str]:
+    yield from (match.decode() for match in _FILES.findall(text))
+    for match in _BY_TEXT.finditer(text):
+        if match[2] is None or _FILES.fullmatch(b"." + match[2]):
+            yield "getattr"
 
 
 def _exported(archive: zipfile.ZipFile, model: str) -> Finding:

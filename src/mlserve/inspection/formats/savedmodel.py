@@ -22,7 +22,17 @@ _TYPES = {
     10: "bool", 14: "bfloat16", 17: "uint16", 18: "complex128", 19: "float16", 22: "uint32", 23: "uint64",
 }  # fmt: skip
 _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
-_FILES = {"ReadFile", "WriteFile", "PyFunc", "PyFuncStateless", "EagerPyFunc"}
+_FILES = {
+    "ReadFile", "WriteFile", "PyFunc", "PyFuncStateless", "EagerPyFunc", "PrintV2", "Save", "SaveSlices", "SaveDataset",
+    "SaveDatasetV2", "LoadDataset", "SnapshotDataset", "SnapshotDatasetV2", "DistributedSave", "MatchingFiles",
+    "CreateSummaryFileWriter", "CreateSummaryDbWriter", "DebugIdentity", "DebugIdentityV2", "DebugIdentityV3",
+    "DebugNanCount", "DebugNumericSummary", "DebugNumericSummaryV2", "ImmutableConst", "WholeFileReader",
+    "WholeFileReaderV2", "TextLineReader", "TextLineReaderV2", "TFRecordReader", "TFRecordReaderV2",
+    "FixedLengthRecordReader", "FixedLengthRecordReaderV2", "TextLineDataset", "TFRecordDataset", "TFRecordDatasetV2",
+    "FixedLengthRecordDataset", "FixedLengthRecordDatasetV2", "CSVDataset", "CSVDatasetV2", "SqlDataset",
+    "DataServiceDataset", "DataServiceDatasetV2", "DataServiceDatasetV3", "DataServiceDatasetV4",
+    "RegisterDataset", "RegisterDatasetV2", "RpcCall", "RpcServerStart", "RpcClient",
+}  # fmt: skip
 _DEFAULT = "serving_default"
 
 
@@ -101,6 +111,8 @@ def _graph(data: memoryview, message: Field) -> _Graph:
     for entry in fields(data, message.start, message.end):
         if entry.number == 1 and entry.is_bytes:
             _read_info(data, entry, graph)
+        elif entry.number == 2 and entry.is_bytes:
+            _read_operations(data, entry, graph)
         elif entry.number == 5 and entry.is_bytes:
             _read_signature(data, entry, graph)
     return graph
@@ -108,13 +120,25 @@ def _graph(data: memoryview, message: Field) -> _Graph:
 
 def _read_info(data: memoryview, message: Field, graph: _Graph) -> None:
     for entry in fields(data, message.start, message.end):
-        if entry.number == 2 and entry.is_bytes:
-            for operation in fields(data, entry.start, entry.end):
-                graph.operations.update(text(data, e) for e in _members(data, operation) if e.number == 1)
-        elif entry.number == 4:
+        if entry.number == 4:
             graph.tags.append(text(data, entry))
         elif entry.number == 5:
             graph.version = text(data, entry)[:40]
+
+
+def _read_operations(data: memoryview, message: Field, graph: _Graph) -> None:
+    """Of the nodes themselves and of those in functions: the file's own list of operations need not be true."""
+    for entry in fields(data, message.start, message.end):
+        if entry.number == 1:
+            graph.operations.update(_operation(data, entry))
+        elif entry.number == 2:
+            for function in _members(data, entry):
+                for node in _members(data, function) if function.number == 1 else ():
+                    graph.operations.update(_operation(data, node) if node.number == 3 else ())
+
+
+def _operation(data: memoryview, node: Field) -> Iterator[str]:
+    return (text(data, entry) for entry in _members(data, node) if entry.number == 2)
 
 
 def _read_signature(data: memoryview, message: Field, graph: _Graph) -> None:

@@ -55,16 +55,21 @@ def _read(archive: zipfile.ZipFile, certain: bool) -> Finding:
     except RecursionError as exc:
         raise ValueError("its schema.json is nested too deep") from exc
     imports, versions = _walk(schema)
-    if isinstance(schema, dict) and isinstance(schema.get("_skops_version"), str):
-        versions["skops"] = schema["_skops_version"]
     return Finding(
         format="sklearn",
         framework="sklearn",
         versions=versions,
         modules=tuple(sorted({module for module, _ in imports})),
         dangerous=dangerous(imports),
-        facts={"class": f"{schema.get('__module__')}.{schema.get('__class__')}"} if isinstance(schema, dict) else {},
+        facts=_facts(schema) if isinstance(schema, dict) else {},
     )
+
+
+def _facts(schema: dict[str, Any]) -> dict[str, str]:
+    """skops is not among the versions to install: a newer one reads older files, and guards better against them."""
+    saved = schema.get("_skops_version")
+    told = {"saved_with": f"skops {saved[:30]}"} if isinstance(saved, str) else {}
+    return {"class": f"{schema.get('__module__')}.{schema.get('__class__')}", **told}
 
 
 def _walk(schema: Any) -> tuple[set[tuple[str, str]], dict[str, str]]:
