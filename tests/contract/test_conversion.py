@@ -38,8 +38,8 @@ from sklearn.tree import DecisionTreeClassifier
 from tests import heavy
 from tests.contract import pmml_writer as pmml
 
+from mlserve.conversion.job import Job, convert
 from mlserve.conversion.parity import TOLERANCE, relative_error
-from mlserve.conversion.trial import Job, convert
 from mlserve.errors import InvalidInput
 from mlserve.hub.convertible import convertible
 from mlserve.runtime.loading import load

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from mlserve.conversion.trial import Job, convert
+from mlserve.conversion.job import Job, convert
 
 _PR_SET_PDEATHSIG = 1
 

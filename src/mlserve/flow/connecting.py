@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mlserve.flow.fitting import mismatch
 from mlserve.flow.nodes import REQUEST, Flow, Mistake, Node, Port, Ports, Source, Wire
-from mlserve.flow.written import written
+from mlserve.flow.sources import written
 
 
 def connect(nodes: Sequence[Node]) -> Flow:

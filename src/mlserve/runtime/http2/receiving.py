@@ -8,7 +8,7 @@ from mlserve.runtime.http2 import frames
 from mlserve.runtime.http2.frames import Violation
 from mlserve.runtime.http2.head import Head, Malformed
 from mlserve.runtime.http2.hpack import Decoder
-from mlserve.runtime.http2.rest import Exchange
+from mlserve.runtime.http2.rest import RestCall
 from mlserve.runtime.http2.stream import Stream
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Receiving:
         if rpc is not None and head.rpc:
             rpc().accept(stream)
         else:
-            stream.receiver = Exchange(stream)
+            stream.receiver = RestCall(stream)
         if ends and not stream.closed:
             self._end(stream)
 

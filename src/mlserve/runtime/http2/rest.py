@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LATER = b"retry-after: 1\r\nx-mlserve-overloaded: 1\r\n"
 
 
-class Exchange:
+class RestCall:
     """One request and its reply: to the request, what an HTTP/1.1 connection is."""
 
     def __init__(self, stream: Stream) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlserve.runtime.metrics import Metrics
-    from mlserve.runtime.observe.capture import Place
+    from mlserve.runtime.observe.capture import Destination
     from mlserve.runtime.observe.drift import Drift
     from mlserve.runtime.observe.exchange import Watcher
     from mlserve.runtime.observe.explain import Explainer
@@ -77,7 +77,7 @@ def _watchers(spec: Spec) -> list[Watcher]:
     if spec.capture:
         from mlserve.runtime.observe.capture import Capture
 
-        found.append(Capture(spec.capture, _place(spec)))
+        found.append(Capture(spec.capture, _destination(spec)))
     return found
 
 
@@ -92,7 +92,7 @@ def _drift(spec: Spec, metadata: Metadata, metrics: Metrics) -> Drift | None:
     return drift
 
 
-def _place(spec: Spec) -> Place:
+def _destination(spec: Spec) -> Destination:
     to = str((spec.capture or {}).get("to") or "captures")
     if to.startswith("s3://"):
         from mlserve.runtime.observe.capture_s3 import CaptureS3

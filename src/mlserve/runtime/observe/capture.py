@@ -16,7 +16,7 @@ from mlserve.runtime.observe.trace_context import Trace
 _PARTS = 1_000_000
 
 
-class Place(Protocol):
+class Destination(Protocol):
     """Where lines are kept."""
 
     def write(self, lines: bytes) -> None:
@@ -38,11 +38,11 @@ class Capture:
 
     tensors: ClassVar[bool] = True
 
-    def __init__(self, wished: Mapping[str, Any], place: Place) -> None:
+    def __init__(self, wished: Mapping[str, Any], to: Destination) -> None:
         self._share = float(wished.get("percent") or 0) / 100
         fields = wished.get("fields")
         self._clear = None if fields is None else frozenset(fields)
-        self._place = place
+        self._to = to
         self._kept = 0
 
     def wants(self, headers: Mapping[bytes, bytes], trace: Trace | None) -> bool:
@@ -55,14 +55,14 @@ class Capture:
 
     def take(self, exchanges: list[Exchange], clock: float) -> None:
         for exchange in exchanges:
-            self._place.write(orjson.dumps(record(exchange, clock, self._clear)) + b"\n")
+            self._to.write(orjson.dumps(record(exchange, clock, self._clear)) + b"\n")
         self._kept += len(exchanges)
 
     def tick(self) -> None:
-        self._place.tick()
+        self._to.tick()
 
     def close(self) -> None:
-        self._place.close()
+        self._to.close()
 
     def state(self) -> dict[str, Any]:
-        return {"capture": {"percent": self._share * 100, "to": self._place.where, "kept": self._kept}}
+        return {"capture": {"percent": self._share * 100, "to": self._to.where, "kept": self._kept}}
