@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,18 @@ def read_pickle(path: Path) -> Any:
             f"{path.name} ({size} bytes) is not a whole pickle: {type(exc).__name__}: {exc}",
             "save or copy the model again",
         ) from exc
+
+
+def read_pickle_of(library: str, path: Path, holds: Callable[[Any], bool]) -> Any:
+    """The same where it is a model of that library (a word for people): ``holds`` knows one."""
+    model = read_pickle(path)
+    if holds(model):
+        return model
+    raise StartFailure(
+        "unreadable-model",
+        f"{path.name} holds a {type(model).__name__}, no {library} model",
+        "check processor and model_path",
+    )
 
 
 def _plain(path: Path) -> Any:

@@ -123,16 +123,9 @@ def _read(catboost: Any, path: Path) -> Any:
 
 
 def _unpickled(path: Path) -> Any:
-    from mlserve.runtime.frameworks.pickles import read_pickle
+    from mlserve.runtime.frameworks.pickles import read_pickle_of
 
-    model = read_pickle(path)
-    if not hasattr(model, "get_cat_feature_indices"):
-        raise StartFailure(
-            "unreadable-model",
-            f"{path.name} holds a {type(model).__name__}, no CatBoost model",
-            "check processor and model_path",
-        )
-    return model
+    return read_pickle_of("CatBoost", path, lambda model: hasattr(model, "get_cat_feature_indices"))
 
 
 def _words(column: Any) -> Any:

@@ -117,16 +117,11 @@ def _booster(lightgbm: Any, path: Path) -> Any:
 
 
 def _unpickled(path: Path) -> Any:
-    from mlserve.runtime.frameworks.pickles import read_pickle
+    from mlserve.runtime.frameworks.pickles import read_pickle_of
 
-    model = read_pickle(path)
-    if not hasattr(getattr(model, "booster_", model), "num_model_per_iteration"):
-        raise StartFailure(
-            "unreadable-model",
-            f"{path.name} holds a {type(model).__name__}, no LightGBM model",
-            "check processor and model_path",
-        )
-    return model
+    return read_pickle_of(
+        "LightGBM", path, lambda model: hasattr(getattr(model, "booster_", model), "num_model_per_iteration")
+    )
 
 
 def _objective(booster: Any) -> str:

@@ -132,14 +132,11 @@ def _booster(xgboost: Any, path: Path) -> Any:
 
 
 def _unpickled(path: Path) -> Any:
-    from mlserve.runtime.frameworks.pickles import read_pickle
+    from mlserve.runtime.frameworks.pickles import read_pickle_of
 
-    model = read_pickle(path)
-    booster = model.get_booster() if hasattr(model, "get_booster") else model
-    if not hasattr(booster, "inplace_predict"):
-        raise StartFailure(
-            "unreadable-model",
-            f"{path.name} holds a {type(model).__name__}, no XGBoost model",
-            "check processor and model_path",
-        )
-    return booster
+    model = read_pickle_of("XGBoost", path, _is_model)
+    return model.get_booster() if hasattr(model, "get_booster") else model
+
+
+def _is_model(model: Any) -> bool:
+    return hasattr(model, "get_booster") or hasattr(model, "inplace_predict")
