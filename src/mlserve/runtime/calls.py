@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlserve.runtime.job import Job, Outcome
+from mlserve.runtime.shares import Share, Whole
 from mlserve.runtime.streams import Stream
 from mlserve.runtime.tensors import Array
 
@@ -97,10 +98,11 @@ def _split(outputs: Mapping[str, Array], batch: Sequence[Job]) -> list[Outcome]:
     total = sum(job.rows for job in batch)
     if any(len(array) != total for array in outputs.values()):
         raise ValueError("outputs do not have a row for each row of the inputs")
+    whole = Whole(outputs, total)
     parts: list[Outcome] = []
     start = 0
     for job in batch:
         end = start + job.rows
-        parts.append({name: array[start:end] for name, array in outputs.items()})
+        parts.append(Share(whole, start, end))
         start = end
     return parts

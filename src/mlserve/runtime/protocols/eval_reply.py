@@ -8,7 +8,9 @@ from typing import Any
 from mlserve.runtime.media.accept import choose
 from mlserve.runtime.media.layout import layout_of
 from mlserve.runtime.protocols.base import JSON, Model, NotAcceptable, Reply, dump_json, jsonable
+from mlserve.runtime.protocols.by_row import frame, is_small, numbers
 from mlserve.runtime.protocols.fitting import BATCH, SINGLE
+from mlserve.runtime.shares import Whole
 from mlserve.runtime.tensors import Array
 
 _CSV, _ARROW, _FORM = b"text/csv", b"application/vnd.apache.arrow.stream", b"multipart/form-data"
@@ -57,6 +59,22 @@ class Replies:
 def as_json(form: int, outputs: Mapping[str, Array]) -> Reply:
     """An object by output name."""
     return dump_json({name: jsonable(array) for name, array in _shaped(outputs, form).items()}), JSON, b""
+
+
+def json_rows(form: int, whole: Whole) -> list[Reply]:
+    """The answers of a call's requests of one row each, all alike but for their numbers; none: they are not so."""
+    frames, columns = [], []
+    for name, array in whole.outputs.items():
+        batch, flat = form == BATCH, array.ndim == 1
+        if array.ndim not in (1, 2) or not is_small(array, whole.rows) or form == SINGLE:
+            return []
+        if flat and not batch and array.dtype.kind == "f":
+            return []  # one number alone is written with all its digits
+        depth = batch + (not flat)
+        frames.append(frame(dump_json(name) + b":" + b"[" * depth, b"]" * depth))
+        columns.append(numbers(array, whole.rows))
+    text = b"{" + b",".join(frames) + b"}"
+    return [(text % values, JSON, b"") for values in zip(*columns, strict=True)]
 
 
 def _shaped(outputs: Mapping[str, Array], form: int) -> Mapping[str, Array]:

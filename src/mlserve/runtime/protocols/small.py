@@ -25,6 +25,12 @@ def _packers(code: str) -> list[struct.Struct]:
     return [struct.Struct(f"={count}{code}") for count in range(_MOST + 1)]
 
 
+def packer(datatype: str, count: int) -> struct.Struct | None:
+    """Packs so many numbers; ``None``: too many, or of another kind."""
+    code = _CODES.get(datatype)
+    return _packers(code)[count] if code is not None and count <= _MOST else None
+
+
 class SmallTensors:
     """Reads them for the inputs that have one datatype."""
 

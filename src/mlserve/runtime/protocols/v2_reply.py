@@ -10,7 +10,9 @@ from mlserve.runtime.pipeline import timing
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols import binary
 from mlserve.runtime.protocols.base import JSON, Model, Reply, dump_json, texts
+from mlserve.runtime.protocols.by_row import frame, is_small, numbers, verbatim
 from mlserve.runtime.protocols.classification import class_count, classified
+from mlserve.runtime.shares import Whole
 from mlserve.runtime.tensors import Array, BadTensor, datatype_of
 
 
@@ -31,6 +33,7 @@ class Wishes(NamedTuple):
     """Milliseconds by step of a pipeline are wanted, too."""
 
 
+BINARY = b"application/octet-stream"
 _AS_JSON, _AS_BINARY = Wanted(False), Wanted(True)
 
 
@@ -79,7 +82,37 @@ class ReplyWriter:
         if not blobs:
             return text, JSON, b""
         length = b"inference-header-content-length: %d\r\n" % len(text)
-        return b"".join((text, *blobs)), b"application/octet-stream", length
+        return b"".join((text, *blobs)), BINARY, length
+
+    def rows(self, wishes: Wishes, whole: Whole) -> list[Reply]:
+        """The answers of a call's requests of one row each, all alike but for their numbers; none: they are not so."""
+        outputs = whole.outputs
+        chosen = wishes.chosen or dict.fromkeys(outputs, wishes.everything)
+        if any(w.classes or n not in outputs or not is_small(outputs[n], whole.rows) for n, w in chosen.items()):
+            return []
+        start = dump_json({**self._about, "outputs": []})[:-2]
+        if all(wanted.binary for wanted in chosen.values()):
+            return self._binary_rows(start, {name: outputs[name] for name in chosen}, whole.rows)
+        if any(wanted.binary for wanted in chosen.values()):
+            return []
+        frames = [frame(_entry(name, outputs[name])[:-1] + b',"data":[', b"]}") for name in chosen]
+        text = verbatim(start) + b",".join(frames) + b"]}"
+        columns = [numbers(outputs[name], whole.rows) for name in chosen]
+        return [(text % values, JSON, b"") for values in zip(*columns, strict=True)]
+
+    def _binary_rows(self, start: bytes, outputs: Mapping[str, Array], rows: int) -> list[Reply]:
+        sizes = [array.nbytes // rows for array in outputs.values()]
+        entries = [
+            _entry(name, array, parameters={"binary_data_size": size})
+            for (name, array), size in zip(outputs.items(), sizes, strict=True)
+        ]
+        text = start + b",".join(entries) + b"]}"
+        length = b"inference-header-content-length: %d\r\n" % len(text)
+        columns = [
+            [blob[at : at + size] for at in range(0, len(blob), size)]
+            for blob, size in zip(map(binary.write, outputs.values()), sizes, strict=True)
+        ]
+        return [(text + b"".join(blobs), BINARY, length) for blobs in zip(*columns, strict=True)]
 
     def _wanted(self, output: Any, everything: Wanted) -> tuple[str, Wanted]:
         name = output.get("name") if isinstance(output, dict) else None
@@ -96,6 +129,11 @@ class ReplyWriter:
             raise InvalidInput(f'output "{name}": shared memory is not offered here; take the answer from the reply')
         classes = class_count(name, more["classification"]) if more.get("classification") else 0
         return name, Wanted(bool(more.get("binary_data", everything.binary)), classes)
+
+
+def _entry(name: str, array: Array, **more: Any) -> bytes:
+    """How an output of one row is described."""
+    return dump_json({"name": name, "datatype": datatype_of(array), "shape": [1, *array.shape[1:]], **more})
 
 
 def no_output(name: str, known: Iterable[str]) -> BadTensor:

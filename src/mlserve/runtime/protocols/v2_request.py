@@ -16,7 +16,7 @@ from mlserve.runtime.request import Request
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.tensors import DTYPES, Array, bad, check_shape, reshaped
 
-_LENGTH = b"inference-header-content-length"
+LENGTH = b"inference-header-content-length"
 _WANTED = '"inputs" wants a list of objects with name, shape, datatype and data'
 RAW: dict[str, Any] = {"parameters": {"binary_data_output": True}}
 """What a raw body asks for: it has no header to say it in."""
@@ -31,7 +31,7 @@ class RequestReader:
 
     def read(self, request: Request) -> tuple[dict[str, Any], dict[str, Array]]:
         """The JSON header and the inputs, checked."""
-        length = request.headers.get(_LENGTH)
+        length = request.headers.get(LENGTH)
         if length is None:
             asked = check_object(parse_tensors(request.body), "an object with a list of inputs")
             return asked, self._inputs(asked, b"")
