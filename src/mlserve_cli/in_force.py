@@ -59,7 +59,9 @@ def _drift(instance: Instance) -> str:
     if not found:
         return f"watched in {len(watched.get('columns') or ())} columns; {instance.get('id')} said nothing now"
     drifted = [
-        f"{name} ({column.get('score')})" for name, column in found.get("columns", {}).items() if column.get("detected")
+        f"{name} ({column.get('score'):.2g})"
+        for name, column in found.get("columns", {}).items()
+        if column.get("detected")
     ]
     verdict = f"in {', '.join(drifted)}" if drifted else "none"
     return f"{verdict} (distance from the reference in {found.get('rows')} rows, {found.get('sampled')})"

@@ -34,6 +34,7 @@ def created(service: Service) -> str:
     """Endpoint, token and a line to paste."""
     data = service.to_dict()
     facts: dict[str, Any] = {"endpoint": data.get("endpoint"), "token": data.get("token") or "none (public)"}
+    facts["code"] = _code(data.get("runs_code"))
     if data.get("status") == "Running":
         facts["try"] = _curl(service)
     return f"{changed(service)}\n{properties(facts)}"
@@ -55,11 +56,17 @@ def _facts(data: dict[str, Any]) -> dict[str, Any]:
         "token": data.get("token") or "none (public)",
         "backend": data.get("backend"),
         "model": _conversion(data.get("conversion")),
+        "code": _code(data.get("runs_code")),
         **in_force(data.get("instances") or []),
         "wished": f"{wished['instances']} instances" if "instances" in wished else None,
         "created": data.get("created_at"),
         "updated": data.get("updated_at"),
     }
+
+
+def _code(reason: str | None) -> str | None:
+    """That the model's file is code, for whoever did not know."""
+    return f"{reason}: serve only files that you trust (--require-safe refuses this one)" if reason else None
 
 
 def _conversion(record: Mapping[str, Any] | None) -> str | None:

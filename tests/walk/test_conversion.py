@@ -46,6 +46,7 @@ def test_a_forest_is_served_as_onnx_and_describe_says_so(client: Client, tmp_pat
     assert "path" not in data["conversion"]
     assert not data["warnings"]
     assert "sklearn as ONNX, by skl2onnx" in described(service)
+    assert "a pickle can run code when it is read: serve only files that you trust" in described(service)
     assert [phase["phase"] for phase in data["phases"]] == ["fetch", "verify", "convert", "environment"]
     assert answers(service) == [str(one) for one in FOREST.predict(ROWS)]
     with service.predictor() as predictor:

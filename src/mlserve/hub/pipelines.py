@@ -41,7 +41,13 @@ def examine_steps(descriptor: Descriptor, paths: Mapping[str, str], examine: Exa
         )
     shown = " → ".join(step.name for step in descriptor.pipeline)
     versions, notes = _versions(findings)
-    return Finding(format="pipeline", versions=versions, notes=(f"{len(nodes)} steps ({shown})", *notes))
+    code = [
+        f'step "{step.name}": {finding.runs_code}'
+        for step, finding in zip(descriptor.pipeline, findings, strict=True)
+        if finding and finding.runs_code
+    ]
+    notes = [f"{len(nodes)} steps ({shown})", *notes]
+    return Finding(format="pipeline", versions=versions, runs_code="; ".join(code), notes=tuple(notes))
 
 
 def _of_step(index: int, descriptor: Descriptor, paths: Mapping[str, str], examine: Examine) -> Finding | None:

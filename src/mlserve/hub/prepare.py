@@ -88,7 +88,14 @@ class Preparer:
                 requirements, home=self.home, offline=self.offline, gpu=bool(descriptor.metadata.gpu)
             )
             entry["detail"] = ", ".join(("reused" if environment.reused else "built", *environment.local))
-        return Prepared(str(environment.python), tuple(requirements), found, read.saved_versions, conversion=conversion)
+        return Prepared(
+            str(environment.python),
+            tuple(requirements),
+            found,
+            read.saved_versions,
+            conversion=conversion,
+            runs_code=finding.runs_code if finding else "",
+        )
 
     @property
     def _converter(self) -> Converter:

@@ -62,6 +62,8 @@ class Prepared:
     """Library → the version that the model was saved with."""
     conversion: Mapping[str, Any] | None = None
     """How the model became the ONNX file at ``path``, or the ``reason`` why it did not; None: nothing to convert."""
+    runs_code: str = ""
+    """Why reading the model's file can run code that it brings; empty: it can't, or that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

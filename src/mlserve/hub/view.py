@@ -38,6 +38,7 @@ def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -
         "descriptor": masked(dict(shown.descriptor)),
         "warnings": [*newest.warnings, *_native(newest)],
         "conversion": _conversion(shown),
+        "runs_code": (shown.prepared.runs_code if shown.prepared else "") or None,
         "wished": {"instances": wish.count, "version": wish.target, "stopped": wish.stopped},
         "phases": progress.phases if progress else [],
         "failure": _failure(wish, seen.versions),

@@ -49,7 +49,7 @@ class Finding:
         if self.inputs:
             shown = [f"{tensor['name']} ({tensor['type']} {tensor['shape']})" for tensor in self.inputs[:4]]
             parts.append("inputs " + ", ".join(shown) + (", …" if len(self.inputs) > 4 else ""))
-        return ", ".join([*parts, *self.notes])
+        return ", ".join([*parts, *self.notes, *([self.runs_code] if self.runs_code else [])])
 
 
 def damaged(kind: str | None, reason: str) -> Finding:

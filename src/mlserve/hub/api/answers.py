@@ -100,6 +100,7 @@ class ServiceAnswer(Answer):
     descriptor: dict[str, Any]
     warnings: list[dict[str, Any]]
     conversion: dict[str, Any] | None
+    runs_code: str | None
     wished: Wished
     phases: list[Phase]
     failure: FailureRecord | None

@@ -17,6 +17,7 @@ _SECONDS = 4.0
 _REST = 1 << 24
 _FAMILY = ("sklearn", "xgboost", "lightgbm", "catboost", "imblearn")
 _PACKAGES = {"sklearn": "scikit-learn"}
+_RUNS = "a pickle can run code when it is read"
 
 
 def matches(head: bytes, suffix: str) -> bool:
@@ -64,13 +65,14 @@ def _finding(trace: Trace, notes: list[str], problems: list[str]) -> Finding:
         )
     framework = _framework(trace, modules)
     found = dangerous(trace.imports)
+    found = (*found, "a name that it computes") if trace.hidden else found
     return Finding(
         format="sklearn" if framework in _FAMILY else None,
         framework=framework,
         versions=_versions(trace),
         modules=tuple(modules),
-        dangerous=(*found, "a name that it computes") if trace.hidden else found,
-        runs_code="a pickle can run code when it is read",
+        dangerous=found,
+        runs_code=_RUNS + (f", and this one asks for {', '.join(found[:5])}, which few models need" if found else ""),
         problems=tuple(problems),
         notes=tuple(notes),
         facts={"class": f"{trace.root.module}.{trace.root.name}"} if isinstance(trace.root, Made) else {},
