@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlserve.runtime.diagnosis import diagnosis
+from mlserve.runtime.failures.diagnosis import diagnosis
 from mlserve.runtime.spec import Spec
 
 SPEC = Spec(service="s", processor="pytorch")

@@ -35,7 +35,7 @@ def _step(told: Mapping[str, Any], spec: Spec, load: Callable[[Spec], Loaded]) -
     except StartFailure as exc:
         raise StartFailure(exc.cause, f'step "{name}": {exc.reason}', exc.hint) from exc.__cause__
     except Exception as exc:
-        from mlserve.runtime.diagnosis import diagnosis  # only when something has failed
+        from mlserve.runtime.failures.diagnosis import diagnosis  # only when something has failed
 
         cause, reason, hint = diagnosis(exc, alone, "load")
         raise StartFailure(cause, f'step "{name}": {reason}', hint) from exc

@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-_HERE = str(Path(__file__).parent)
+_RUNTIME = str(Path(__file__).parents[1])
 
 
 def frames(error: BaseException, root: str | None) -> list[dict[str, Any]]:
@@ -24,7 +24,7 @@ def frames(error: BaseException, root: str | None) -> list[dict[str, Any]]:
 def while_importing(error: BaseException) -> bool:
     """It was raised by the user's file while that was read, not by what it defines."""
     return any(
-        f.name == "import_file" and f.filename.startswith(_HERE) for f in traceback.extract_tb(error.__traceback__)
+        f.name == "import_file" and f.filename.startswith(_RUNTIME) for f in traceback.extract_tb(error.__traceback__)
     )
 
 
@@ -35,7 +35,7 @@ def _frame(file: str, line: int | None, function: str, code: str | None, root: s
 
 
 def _ours(file: str) -> bool:
-    return file.startswith((_HERE, "<frozen"))
+    return file.startswith((_RUNTIME, "<frozen"))
 
 
 def _foreign(file: str) -> bool:

@@ -20,8 +20,8 @@ class StartFailure(Exception):
 
 def explain(error: BaseException, spec: Spec, phase: str) -> dict[str, Any]:
     """The failure record's part that only this process knows."""
-    from mlserve.runtime.diagnosis import diagnosis  # only when something has failed
-    from mlserve.runtime.frames import frames
+    from mlserve.runtime.failures.diagnosis import diagnosis  # only when something has failed
+    from mlserve.runtime.failures.frames import frames
 
     root = error.__cause__ if isinstance(error, StartFailure) and error.__cause__ is not None else error
     if isinstance(error, StartFailure):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mlserve.runtime.frames import while_importing
+from mlserve.runtime.failures.frames import while_importing
 from mlserve.runtime.spec import Spec
 
 Diagnosis = tuple[str, str, str]
