@@ -7,7 +7,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.observe.libraries import needed
 
 REQUIREMENTS: tuple[str, ...] = ("boto3>=1.34",)
 
@@ -20,12 +20,8 @@ class CaptureS3:
     """An object for every 4 MB or 30 s. What can't be sent is tried again; beyond 32 MB, new lines are lost."""
 
     def __init__(self, to: str, service: str, version: int, *, age: float = _AGE) -> None:
-        try:
+        with needed(f"capture to {to}", REQUIREMENTS):
             import boto3
-        except ImportError as exc:
-            raise StartFailure(
-                "missing-library", f"capture to {to} needs the library boto3", "add the line boto3 to requirements.txt"
-            ) from exc
         parts = urlsplit(to)
         self._bucket, prefix = parts.netloc, parts.path.strip("/")
         self._prefix = "/".join(part for part in (prefix, service, f"v{version}") if part)

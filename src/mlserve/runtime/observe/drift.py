@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.observe.columns import match
 from mlserve.runtime.observe.exchange import Exchange
 from mlserve.runtime.observe.exposition import Family, Labels, one
+from mlserve.runtime.observe.libraries import needed
 from mlserve.runtime.observe.samples import read_sample
 from mlserve.runtime.observe.trace_context import Trace
 from mlserve.runtime.observe.window import Watched
@@ -164,9 +164,5 @@ def _text(value: Any) -> str:
 
 
 def _load_scipy() -> None:
-    try:
+    with needed("monitor.drift", REQUIREMENTS):
         from scipy import special  # noqa: F401 - before the first request, which must not wait for it
-    except ImportError as exc:
-        raise StartFailure(
-            "missing-library", f"monitor.drift needs {REQUIREMENTS[0]}: {exc}", "add scipy to requirements.txt"
-        ) from exc

@@ -12,6 +12,7 @@ import numpy as np
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.observe.columns import assembled
 from mlserve.runtime.observe.explainers import choose
+from mlserve.runtime.observe.libraries import needed
 from mlserve.runtime.observe.samples import read_sample
 from mlserve.runtime.observe.table import Table
 from mlserve.runtime.processors.base import Context, Loaded, Metadata
@@ -103,10 +104,6 @@ def _explained(metadata: Metadata, outputs: Mapping[str, Array]) -> str:
 
 
 def _load_shap() -> Any:
-    try:
+    with needed("explain", REQUIREMENTS):
         import shap
-    except ImportError as exc:
-        raise StartFailure(
-            "missing-library", f"explain needs {REQUIREMENTS[0]}: {exc}", "add shap to requirements.txt"
-        ) from exc
     return shap

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.observe.access_log import name_of
 from mlserve.runtime.observe.exchange import Exchange
+from mlserve.runtime.observe.libraries import needed
 from mlserve.runtime.observe.trace_context import Trace
 
 REQUIREMENTS: tuple[str, ...] = ("opentelemetry-sdk>=1.25", "opentelemetry-exporter-otlp-proto-http>=1.25")
@@ -128,16 +128,12 @@ def _caller(trace: Trace) -> Any:
 
 
 def _provider(endpoint: str, service: str, version: int, ids: Any) -> Any:
-    try:
+    with needed("tracing", REQUIREMENTS):
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-    except ImportError as exc:
-        raise StartFailure(
-            "missing-library", f"tracing needs {' and '.join(REQUIREMENTS)}: {exc}", "add them to requirements.txt"
-        ) from exc
     exporter: Callable[..., Any] = OTLPSpanExporter
     provider = TracerProvider(
         sampler=ALWAYS_ON,  # what is not wanted never comes so far
