@@ -12,14 +12,15 @@ _LARGEST = 4_000_000
 def sample(description: Mapping[str, Any]) -> dict[str, Any] | None:
     """One row of zeros for each input; None where the inputs aren't declared."""
     inputs = description.get("inputs") or []
-    if not inputs or any("shape" not in entry or _size(entry["shape"]) > _LARGEST for entry in inputs):
-        return None
+    shapes = [entry.get("shape") for entry in inputs]
+    if not inputs or any(shape is None or _size(shape) > _LARGEST for shape in shapes):
+        return None  # an input of any shape, such as the bytes that a processor of EAS reads itself
     return {str(entry["name"]): _zeros(_value(str(entry.get("type", ""))), _shape(entry["shape"])) for entry in inputs}
 
 
 def size(description: Mapping[str, Any]) -> int:
     """How many values a sample has."""
-    return sum(_size(entry.get("shape", ())) for entry in description.get("inputs") or [])
+    return sum(_size(entry.get("shape") or ()) for entry in description.get("inputs") or [])
 
 
 def _shape(shape: Sequence[Any]) -> list[int]:
