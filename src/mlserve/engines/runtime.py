@@ -78,13 +78,7 @@ def processor_name(descriptor: Descriptor) -> str:
     """The catalogue's name of the processor that a descriptor asks for."""
     if descriptor.pipeline:
         return PIPELINE
-    return resolve(_asked(descriptor)).name
-
-
-def _asked(descriptor: Descriptor) -> str:
-    if descriptor.pipeline:
-        return PIPELINE
-    return descriptor.processor or descriptor.processor_type or "python"
+    return resolve(descriptor.processor or descriptor.processor_type or "python").name
 
 
 def _shared_libraries(descriptor: Descriptor, artifacts: Artifacts) -> dict[str, str]:
@@ -108,7 +102,6 @@ def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch)
         "service": launch.service,
         "version": launch.version,
         "processor": artifacts.processor or processor_name(descriptor),
-        "asked_processor": _asked(descriptor),
         "model_path": artifacts.paths.get("/model_path"),
         "model_entry": None if artifacts.processor else descriptor.model_entry,
         "model_config": descriptor.config,

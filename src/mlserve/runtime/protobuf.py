@@ -34,7 +34,7 @@ class Method:
     request: Any
     response: Any
     takes_many: bool
-    gives_many: bool
+    """The client sends any number of messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,6 @@ def load(path: Path) -> Package:
             messages[rpc.input_type.rpartition(".")[2]],
             messages[rpc.output_type.rpartition(".")[2]],
             rpc.client_streaming,
-            rpc.server_streaming,
         )
         for service in file.proto.service
         for rpc in service.method

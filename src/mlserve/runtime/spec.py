@@ -45,8 +45,6 @@ class Spec:
     """0: any free one; it is then in the log."""
     drain_seconds: float = 30.0
     require_safe: bool = False
-    asked_processor: str = ""
-    """The word in the descriptor, where it is not the processor's own name."""
     pipeline: Sequence[Mapping[str, Any]] = ()
     """Steps with absolute paths, where ``processor`` is "pipeline"."""
     memory_mb: int = 0

@@ -29,7 +29,7 @@ def load_pipeline(spec: Spec, load: Callable[[Spec], Loaded]) -> Pipeline:
 def _step(told: Mapping[str, Any], spec: Spec, load: Callable[[Spec], Loaded]) -> Step:
     name = str(told["name"])
     own: dict[str, Any] = {key: told.get(key) for key in _OF_STEP}
-    alone = replace(spec, **own, pipeline=(), asked_processor="", conversion=None)
+    alone = replace(spec, **own, pipeline=(), conversion=None)
     try:
         loaded = load(alone)
     except StartFailure as exc:
