@@ -47,7 +47,7 @@ ROWS = (
 
 
 def user(desk: Desk) -> Any:
-    return desk.dispatcher.queue._predict.__self__._own._processor  # type: ignore[attr-defined]
+    return desk.dispatcher.queue._predict.__self__._plain._processor  # type: ignore[attr-defined]
 
 
 async def block(desk: Desk) -> asyncio.Future[Any]:

@@ -12,7 +12,7 @@ from mlserve.runtime.inference import Inference
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.observe.asked import Asked
 from mlserve.runtime.observe.paths import Observed
-from mlserve.runtime.protocols.base import Call, Model, Page, RequestFormat, dump_json
+from mlserve.runtime.protocols.base import Model, Page, RequestFormat, dump_json
 from mlserve.runtime.protocols.eval import Eval
 from mlserve.runtime.protocols.offered import more_formats, no_such_model
 from mlserve.runtime.protocols.raw import Raw
@@ -27,20 +27,18 @@ if TYPE_CHECKING:
 
 
 class Route:
-    """What one path does: an inference protocol's decode, something else to POST, a plain read."""
+    """What one path does: begin an inference, something else to POST, a plain read."""
 
-    __slots__ = ("act", "decode", "format", "inference", "read")
+    __slots__ = ("act", "begin", "read")
 
     def __init__(self) -> None:
-        self.inference: Inference | None = None
-        self.decode: Callable[[Request], Call] | None = None
-        self.format: RequestFormat | None = None
+        self.begin: Callable[[Request], None] | None = None
         self.read: Callable[[Request], None] | None = None
         self.act: Callable[[Request], None] | None = None
 
     @property
     def methods(self) -> str:
-        posted = ["POST"] if self.decode or self.act else []
+        posted = ["POST"] if self.begin or self.act else []
         return ", ".join((["GET", "HEAD"] if self.read else []) + posted + ["OPTIONS"])
 
 
@@ -95,7 +93,7 @@ class App:
         for form in formats:
             for path, decode in form.infer().items():
                 route = self._routes.setdefault(path, Route())
-                route.decode, route.format, route.inference = decode, form, inference
+                route.begin = partial(inference.begin, form, decode)
             for path, read in form.read().items():
                 self._read(path, partial(_reply_json, read))
             for path, act in form.act().items():
@@ -103,15 +101,17 @@ class App:
 
     def handle(self, request: Request) -> None:
         """Answer at once, or later from the queue. Never raises."""
-        route = self._routes.get(request.path) or self._routes.get(request.path.rstrip("/"))
         method = request.method
-        if (route is None or route.decode is None) and method == "POST" and self._elsewhere is not None:
+        route = self._routes.get(request.path) or self._routes.get(request.path.rstrip("/"))
+        if route is not None and route.begin is not None and method == "POST":
+            route.begin(request)
+            return
+        if (route is None or route.begin is None) and method == "POST" and self._elsewhere is not None:
             route = self._elsewhere
         if route is None:
             self._unknown(request)
-        elif method == "POST" and route.decode is not None:
-            if route.inference is not None and route.format is not None:
-                route.inference.begin(request, route.format, route.decode)
+        elif method == "POST" and route.begin is not None:
+            route.begin(request)
             return
         elif method == "POST" and route.act is not None:
             route.act(request)

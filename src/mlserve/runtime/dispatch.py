@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -36,19 +36,28 @@ class Dispatcher:
         self.queue = Queue(processor, plan, metrics, self._answered)
         self.sequences = Sequences(self.queue.submit, self.queue.watch, self._refuse, waiting=plan.waiting)
         self._metrics, self._metadata = metrics, metadata
-        self._kin = _kin(metadata)
+        self._alike = _alike(metadata)
         self._nothing = no_rows(metadata)
         self._timed = metadata.platform == "pipeline"
+        self._wishful = self._timed or metadata.context
         self._gauges()
 
     def submit(self, call: Call, done: Callable[[Outcome], None], deadline: float) -> Job:
         """Have a call answered within ``deadline`` seconds. Raises QueueFull; InvalidInput for a broken sequence."""
-        job = Job(call.inputs, call.rows, self._kin(call.inputs), done, deadline)
+        job = Job(call.inputs, call.rows, None if self._alike else _form(call.inputs), done, deadline)
         if not call.rows and self._nothing is not None:
             self.in_flight += 1
             asyncio.get_running_loop().call_soon(self._say_nothing, job, self._nothing)
             return job
-        self._take_in(job, call)
+        if self._wishful or call.trace is not None or call.priority or call.timeout is not None:
+            self._take_in(job, call)
+            return job
+        try:
+            self.queue.submit(job)
+        except QueueFull as exc:
+            self._metrics.failure(reason(exc))
+            raise
+        self.in_flight += 1
         return job
 
     def stream(
@@ -62,7 +71,7 @@ class Dispatcher:
         stream = Stream(call.inputs, call.rows, part, partial(_ended, end), deadline, self._drop)
         if not self._metadata.streams:
             stream.done, stream.streaming = partial(_whole, part, end), False
-            stream.kin = self._kin(call.inputs)
+            stream.kin = None if self._alike else _form(call.inputs)
             if not call.rows and self._nothing is not None:
                 self.in_flight += 1
                 asyncio.get_running_loop().call_soon(self._say_nothing, stream, self._nothing)
@@ -114,30 +123,38 @@ class Dispatcher:
             raise
         self.in_flight += 1
 
-    def _answered(self, job: Job, outcome: Outcome) -> None:
-        self.in_flight -= 1
-        metrics = self._metrics
-        if isinstance(outcome, BaseException):
-            if isinstance(outcome, Expired) and not outcome.args:
-                outcome = _too_late(job)
-            metrics.failure(reason(outcome), perf_counter() - job.submitted)
-        else:
-            metrics.succeeded += 1
-            metrics.total.observe(perf_counter() - job.submitted)
-        try:
-            job.done(outcome)
-        except Exception as exc:  # noqa: BLE001 - one reply that goes wrong must not take the others of its batch
-            trouble(exc, what="writing the answer failed")
+    def _answered(self, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
+        """Tell each job that has no answer yet."""
+        ages: list[float] = []
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if job.answered:
+                continue
+            job.answered = True
+            self.in_flight -= 1
+            if isinstance(outcome, BaseException):
+                outcome = self._failed(job, outcome)
+            else:
+                ages.append(perf_counter() - job.submitted)
+            try:
+                job.done(outcome)
+            except Exception as exc:  # noqa: BLE001 - one reply that goes wrong must not take the others of its batch
+                trouble(exc, what="writing the answer failed")
+        if ages:
+            self._metrics.succeeded += len(ages)
+            self._metrics.total.observe_all(ages)
+
+    def _failed(self, job: Job, error: BaseException) -> BaseException:
+        if isinstance(error, Expired) and not error.args:
+            error = _too_late(job)
+        self._metrics.failure(reason(error), perf_counter() - job.submitted)
+        return error
 
     def _say_nothing(self, job: Job, outputs: Mapping[str, Array]) -> None:
         """No rows in, no rows out: most models were never asked that, and some fail."""
-        if not job.answered:
-            job.answered = True
-            self._answered(job, outputs)
+        self._answered((job,), (outputs,))
 
     def _refuse(self, job: Job, full: QueueFull) -> None:
-        job.answered = True
-        self._answered(job, full)
+        self._answered((job,), (full,))
 
     def _gauges(self) -> None:
         queue, gauges = self.queue, self._metrics.gauges
@@ -166,22 +183,17 @@ def _too_late(job: Job) -> Expired:
     return Expired(f"no answer within {seconds:.6g} s" if job.running else f"not begun within {seconds:.6g} s")
 
 
-def _kin(metadata: Metadata) -> Callable[[Mapping[str, Array]], object]:
-    """Gives what is equal for requests that may share a call."""
+def _alike(metadata: Metadata) -> bool:
+    """Any two requests may share a call, or none may: their inputs need not be looked at."""
     plain = all(
         tensor.datatype and not tensor.optional and tensor.shape is not None and -1 not in tensor.shape[1:]
         for tensor in metadata.inputs
     )
-    if not metadata.rows or (plain and not metadata.open):
-        return _alike
-    return _form
-
-
-def _alike(_inputs: Mapping[str, Array]) -> object:
-    return None
+    return not metadata.rows or (plain and not metadata.open)
 
 
 def _form(inputs: Mapping[str, Array]) -> object:
+    """What is equal for requests that may share a call."""
     return tuple(sorted((name, array.dtype.str, array.shape[1:]) for name, array in inputs.items()))
 
 

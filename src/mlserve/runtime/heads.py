@@ -16,26 +16,27 @@ class Heads:
     """What is known of one listener's requests."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Head] = {}
+        self.known: dict[bytes, Head] = {}
+        """Those that came just so."""
 
     def find(self, raw: bytes) -> tuple[Head, dict[bytes, bytes]] | None:
         """The head that these bytes say, and its headers; ``None``: they must be read."""
-        head = self._known.get(raw)
+        head = self.known.get(raw)
         if head is not None:
             return head, head.headers
         key, identity = _without_id(raw)
-        head = self._known.get(key) if identity else None
+        head = self.known.get(key) if identity else None
         return None if head is None else (head, {**head.headers, b"x-request-id": identity})
 
     def keep(self, raw: bytes, head: Head) -> None:
         """These bytes were read, and say this."""
-        if len(self._known) >= _MOST or not head.plain:
+        if len(self.known) >= _MOST or not head.plain:
             return
         if b"x-request-id" in head.headers:
             raw, identity = _without_id(raw)
             if identity != head.headers[b"x-request-id"]:
                 return
-        self._known[raw] = head
+        self.known[raw] = head
 
 
 def _without_id(raw: bytes) -> tuple[bytes, bytes]:

@@ -11,32 +11,27 @@ from typing import TYPE_CHECKING, Any
 import httptools
 
 from mlserve.runtime.reading import BODY, HEAD, IDLE, Reader, Refused
-from mlserve.runtime.request import Request, head, open_head
+from mlserve.runtime.replying import Replying
+from mlserve.runtime.request import Request
 
 if TYPE_CHECKING:
     from mlserve.runtime.listener import HttpServer
 
-_JOIN_BELOW = 32 << 10
 _PROBE_AFTER = 0.05
-_ECHOED = frozenset((b"x-request-id", b"connection"))
 _HTTP2 = b"PRI"  # what no other request begins with
 
 
-class Connection(asyncio.Protocol):
+class Connection(Replying, asyncio.Protocol):
     """A client. Reads through its `Reader`, which hands whole requests to `take`."""
 
     def __init__(self, server: HttpServer) -> None:
-        self.server = server
+        super().__init__(server)
         self._reader = Reader(self)
-        self._transport: Any = None
-        self._since = server.now  # it last made progress
         self._waiting: deque[Request] = deque()
-        self._current: Request | None = None
-        self._starting = self._reading_paused = self._writing_paused = self._ended = False
+        self._starting = self._reading_paused = self._ended = False
         self._first: bytes | None = b""  # what came while it could still become HTTP/2
         self._last = self._lingering = False  # nothing is read after the request at hand; nor answered
         self._unread = 0  # bytes of a reply that the client has not taken yet
-        self._begun = False  # a reply in parts
 
     # asyncio calls these
 
@@ -52,6 +47,24 @@ class Connection(asyncio.Protocol):
                 return
         if self._last:
             return
+        request = self._reader.known(data)
+        if request is not None:
+            if self._current is None and not (self._waiting or self._starting or self._writing_paused):
+                self._current = request
+                self.server.requests += 1
+                self.server.handle(request)
+                return
+            self._waiting.append(request)
+        else:
+            self._feed(data)
+        if self._waiting:
+            if self._current is None:
+                self._start()
+            if self._waiting and not self._reading_paused and self._crowded():
+                self._reading_paused = True
+                self._transport.pause_reading()
+
+    def _feed(self, data: bytes) -> None:
         try:
             self._reader.feed(data)
         except Refused as exc:
@@ -60,12 +73,6 @@ class Connection(asyncio.Protocol):
             if self._is_websocket(data[exc.args[0] :]):
                 return
             self._decline_upgrade()
-        if self._waiting:
-            if self._current is None:
-                self._start()
-            if self._waiting and not self._reading_paused and self._crowded():
-                self._reading_paused = True
-                self._transport.pause_reading()
 
     def _maybe_http2(self, data: bytes) -> None:
         """HTTP/2 from here on, if it begins as that does; its code is loaded by the first client that speaks it."""
@@ -154,58 +161,6 @@ class Connection(asyncio.Protocol):
         for request in self._waiting:
             self.server.room.give(request.held)
         self._waiting.clear()
-
-    def send(self, request: Request, status: int, body: bytes, content_type: bytes, extra: bytes) -> None:
-        """Write a reply and go on to the next request. Does nothing where the client has gone."""
-        transport = self._transport
-        if request is not self._current or transport.is_closing():
-            return
-        close = not request.keep_alive or self.server.draining
-        if close or request.headers.keys() & _ECHOED:
-            extra += self._own_headers(request, close)
-        start = head(status, len(body), content_type, extra)
-        if request.method == "HEAD":
-            transport.write(start)
-        elif len(body) < _JOIN_BELOW:
-            transport.write(start + body)
-        else:
-            transport.writelines((start, body))
-        self._over(request, close)
-
-    def begin(self, request: Request, status: int, content_type: bytes, extra: bytes) -> None:
-        """Write the head of a reply in parts."""
-        if request is not self._current or self._transport.is_closing():
-            return
-        request.keep_alive = request.keep_alive and request.chunks and not self.server.draining
-        extra += self._own_headers(request, not request.keep_alive)
-        self._begun, self._since = True, self.server.now
-        self._transport.write(open_head(status, content_type, extra, chunked=request.chunks))
-
-    def write(self, request: Request, data: bytes) -> bool:
-        """Write a part of the reply; false where the client takes no more for now."""
-        if request is not self._current or self._transport.is_closing():
-            return True  # nobody is there to wait for
-        self._transport.write(b"%x\r\n%s\r\n" % (len(data), data) if request.chunks else data)
-        return not self._writing_paused
-
-    def end(self, request: Request) -> None:
-        """The reply is whole."""
-        if request is not self._current or self._transport.is_closing():
-            return
-        self._begun = False
-        if request.chunks:
-            self._transport.write(b"0\r\n\r\n")
-        self._over(request, not request.keep_alive)
-
-    def _own_headers(self, request: Request, close: bool) -> bytes:
-        headers, extra = request.headers, b""
-        if b"x-request-id" in headers:
-            extra = b"x-request-id: " + headers[b"x-request-id"] + b"\r\n"
-        if close:
-            extra += b"connection: close\r\n"
-        elif b"connection" in headers and headers[b"connection"].lower() == b"keep-alive":
-            extra += b"connection: keep-alive\r\n"  # HTTP/1.0 clients wait for it
-        return extra
 
     def _over(self, request: Request, close: bool) -> None:
         self._current = None
@@ -317,11 +272,3 @@ class Connection(asyncio.Protocol):
             return
         if self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._transport.abort()
-
-
-class _Refused(Exception):
-    """Raised inside a parser callback: this request gets this answer."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status

@@ -40,7 +40,7 @@ class Inference:
         self._timed = bool(spec.pipeline)
         self._expansion = Expansion(spec.memory_mb << 20)
 
-    def begin(self, request: Request, form: RequestFormat, decode: Callable[[Request], Call]) -> None:
+    def begin(self, form: RequestFormat, decode: Callable[[Request], Call], request: Request) -> None:
         """Take a request in. Never raises: whatever goes wrong is the request's answer."""
         begun = perf_counter()
         if self._observer is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from mlserve.runtime.calls import run_batch
@@ -19,11 +19,12 @@ from mlserve.runtime.workers import workers
 
 
 class Queue:
-    """Submit jobs; what becomes of each is told to ``answered``, once."""
+    """Submit jobs; what becomes of them is told to ``answered``, which passes over those that have their answer."""
 
     def __init__(
-        self, processor: Loaded, plan: Plan, metrics: Metrics, answered: Callable[[Job, Outcome], None]
-    ) -> None:
+        self, processor: Loaded, plan: Plan, metrics: Metrics,
+        answered: Callable[[Sequence[Job], Sequence[Outcome]], None],
+    ) -> None:  # fmt: skip
         self.plan = plan
         self._predict = processor.predict
         self._answered = answered
@@ -164,10 +165,8 @@ class Queue:
         if self._deadlines.jobs:
             for job in batch:
                 self._deadlines.forget(job)
-        for job, outcome in zip(batch, outcomes, strict=True):
-            if not job.answered:
-                job.answered = True
-                self._answered(job, outcome)
+        self._answered(batch, outcomes)
+        for job in batch:
             if job.after is not None:
                 job.after()
 
@@ -193,10 +192,9 @@ class Queue:
             return
         self._lines.remove(job)
         if not job.answered:
-            job.answered = True
+            self._answered((job,), (Expired(),))
             if isinstance(job, Stream):
                 job.wake()
-            self._answered(job, Expired())
             self._let_go(job)
 
     def _let_go(self, job: Job) -> None:
@@ -207,14 +205,11 @@ class Queue:
             job.after()
 
     def _note_queued(self, batch: list[Job]) -> int:
-        now, rows = perf_counter(), 0
-        observe = self._metrics.queue.observe
+        now = perf_counter()
+        rows = sum([job.rows for job in batch])
         for job in batch:
-            job.started = now
-            observe(now - job.submitted)
-            rows += job.rows
-        for job in batch:
-            job.batch = rows
+            job.started, job.batch = now, rows
+        self._metrics.queue.observe_all([now - job.submitted for job in batch])
         return rows
 
     def _account(self, rows: int, seconds: float, cost: float, requests: int) -> None:

@@ -44,18 +44,27 @@ class Reader:
         self._chunks: list[bytes] = []
         self._joined = 0  # of the chunks, how many are joined ones
 
+    def known(self, data: bytes) -> Request | None:
+        """The request that these bytes are, if they are a whole one whose head came before; else `feed` them."""
+        if self.state != IDLE:
+            return None
+        end = data.find(b"\r\n\r\n") + 4
+        if not 3 < end <= LONGEST:
+            self._raw = None
+            return None
+        raw = data[:end]
+        heads = self._server.heads
+        head, headers = heads.known.get(raw), None
+        if head is None and (found := heads.find(raw)) is not None:
+            head, headers = found
+        if head is None or len(data) != end + head.length:
+            self._raw = raw if b"A" <= data[:1] <= b"Z" else None
+            return None
+        self.since = self._server.now
+        return Request.of(self._connection, head, data[end:], headers)
+
     def feed(self, data: bytes) -> None:
         """Read on; whole requests go to the connection. Raises Refused, and HttpParserUpgrade."""
-        if self.state == IDLE:
-            end = data.find(b"\r\n\r\n") + 4
-            raw = data[:end] if 3 < end <= LONGEST and b"A" <= data[:1] <= b"Z" else None
-            if raw is not None:
-                known = self._server.heads.find(raw)
-                if known is not None and len(data) == end + known[0].length:
-                    self.since = self._server.now
-                    self._connection.take(Request.of(self._connection, known[0], data[end:], known[1]))
-                    return
-            self._raw = raw
         self._fed += len(data)
         try:
             self._parser.feed_data(data)

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 JSON = b"application/json"
 _DIFFERENT = frozenset((b"transfer-encoding", b"upgrade", b"expect", b"traceparent"))
+_ECHOED = frozenset((b"x-request-id", b"connection"))
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 class Head:
     """Request line and headers, read. Requests with the same bytes share one: nobody changes it."""
 
-    __slots__ = ("chunks", "headers", "keep_alive", "length", "method", "path", "plain", "query")
+    __slots__ = ("chunks", "echoes", "headers", "keep_alive", "length", "method", "path", "plain", "query")
 
     def __init__(
         self, method: str, target: bytes, headers: dict[bytes, bytes], *, keep_alive: bool, chunks: bool,
@@ -35,6 +36,8 @@ class Head:
         """The client takes a reply in parts (HTTP/1.1)."""
         self.length = length
         """Bytes of the body."""
+        self.echoes = not headers.keys().isdisjoint(_ECHOED)
+        """The reply repeats some of the headers."""
         self.plain = keep_alive and not headers.keys() & _DIFFERENT
         """The same bytes may come again, and then mean the same."""
 
@@ -59,26 +62,35 @@ class Request:
     def __init__(
         self, connection: Connection | None, method: str, target: bytes, headers: dict[bytes, bytes], body: bytes
     ) -> None:
-        self._set(connection, Head(method, target, headers, keep_alive=True, chunks=True), body)
+        self.head = head = Head(method, target, headers, keep_alive=True, chunks=True)
+        self.connection: Connection | None = connection
+        self.method = head.method
+        self.path = head.path
+        self.headers = headers
+        self.keep_alive = True
+        self.body = body
 
     @classmethod
     def of(cls, connection: Connection, head: Head, body: bytes, headers: dict[bytes, bytes] | None = None) -> Request:
         """A request whose head is read already; ``headers``: in the place of the head's own."""
         request = cls.__new__(cls)
-        request._set(connection, head, body)
-        if headers is not None:
-            request.headers = headers
+        request.connection = connection
+        request.head = head
+        request.method = head.method
+        request.path = head.path
+        request.headers = head.headers if headers is None else headers
+        request.keep_alive = head.keep_alive
+        request.body = body
         return request
 
-    def _set(self, connection: Connection | None, head: Head, body: bytes) -> None:
-        self.connection = connection
-        self.method = head.method
-        self.path = head.path
-        self.query = head.query
-        self.headers = head.headers
-        self.keep_alive = head.keep_alive
-        self.chunks = head.chunks
-        self.body = body
+    @property
+    def query(self) -> bytes:
+        return self.head.query
+
+    @property
+    def chunks(self) -> bool:
+        """The client takes a reply in parts."""
+        return self.head.chunks
 
     def reply(self, status: int, body: bytes = b"", content_type: bytes = JSON, extra: bytes = b"") -> None:
         """Answer. ``extra``: whole header lines, each ended by CRLF. A client that has gone is no error."""
@@ -121,7 +133,7 @@ _heads: dict[tuple[int, bytes], bytes] = {}  # filled with the few combinations 
 
 def head(status: int, length: int, content_type: bytes, extra: bytes) -> bytes:
     """Status line and headers, the empty line included."""
-    start = _start(status, content_type)
+    start = _heads.get((status, content_type)) or _start(status, content_type)
     if status == 204:
         return start + extra + b"\r\n"
     return b"%scontent-length: %d\r\n%s\r\n" % (start, length, extra)

@@ -35,6 +35,17 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Several at once, which mostly fall into one bucket."""
+        bounds = self.bounds
+        place = bisect_left(bounds, min(values))
+        if place == len(bounds) or max(values) <= bounds[place]:
+            self.counts[place] += len(values)
+            self.total += sum(values)
+        else:
+            for value in values:
+                self.observe(value)
+
     def add(self, value: float, times: int) -> None:
         self.counts[bisect_left(self.bounds, value)] += times
         self.total += value * times

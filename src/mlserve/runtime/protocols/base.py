@@ -31,13 +31,23 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 class Call:
     """One request, decoded and checked: its arrays, how their outputs are written back, and what it wishes."""
 
-    __slots__ = (
-        "encode", "identity", "inputs", "parameters", "prepare", "priority", "rows", "sequence", "slow", "timeout",
-        "trace",
-    )  # fmt: skip
-
+    # What most requests never change is kept with the class: making one is on the way of every request.
     status = 200
     """Of an answer that was encoded."""
+    parameters: Mapping[str, Any] = NOTHING
+    identity = ""
+    priority = 0
+    """1 is the most urgent; 0: as usual."""
+    timeout: float | None = None
+    """Seconds it may wait in the queue, where the request says so."""
+    sequence: Sequence | None = None
+    prepare: Callable[[], None] | None = None
+    """Work before the queue that is too long for the event loop (pictures, tables): run on another thread, it
+    fills ``inputs``, ``rows`` and ``encode``, or raises InvalidInput."""
+    slow = False
+    """``encode`` is too long for the event loop, too."""
+    trace: Trace | None = None
+    """Of the W3C, where the request came with one or is to have one."""
 
     def __init__(
         self,
@@ -54,26 +64,20 @@ class Call:
         self.inputs = inputs
         self.rows = rows
         self.encode = encode
-        self.parameters = parameters
-        self.identity = identity
-        self.priority = priority
-        """1 is the most urgent; 0: as usual."""
-        self.timeout = timeout
-        """Seconds it may wait in the queue, where the request says so."""
-        self.sequence = sequence
-        self.prepare: Callable[[], None] | None = None
-        """Work before the queue that is too long for the event loop (pictures, tables): run on another thread, it
-        fills ``inputs``, ``rows`` and ``encode``, or raises InvalidInput."""
-        self.slow = False
-        """``encode`` is too long for the event loop, too."""
-        self.trace: Trace | None = None
-        """Of the W3C, where the request came with one or is to have one."""
+        if parameters:
+            self.parameters = parameters
+        if identity:
+            self.identity = identity
+        if priority:
+            self.priority = priority
+        if timeout is not None:
+            self.timeout = timeout
+        if sequence is not None:
+            self.sequence = sequence
 
 
 class StreamCall(Call):
     """One request with any number of answers: ``encode`` is called for each, ``fail`` for an error on the way."""
-
-    __slots__ = ("fail", "kind")
 
     def __init__(
         self, inputs: dict[str, Array], rows: int, encode: Encode, kind: bytes, fail: Callable[[str, str], bytes],
