@@ -12,14 +12,14 @@ from mlserve.runtime.observe.libraries import needed
 REQUIREMENTS: tuple[str, ...] = ("boto3>=1.34",)
 
 _OBJECT = 4 << 20
-_AGE = 30.0
+_AGE_SECONDS = 30.0
 _KEPT = 32 << 20
 
 
 class CaptureS3:
     """An object for every 4 MB or 30 s. What can't be sent is tried again; beyond 32 MB, new lines are lost."""
 
-    def __init__(self, to: str, service: str, version: int, *, age: float = _AGE) -> None:
+    def __init__(self, to: str, service: str, version: int, *, age: float = _AGE_SECONDS) -> None:
         with needed(f"capture to {to}", REQUIREMENTS):
             import boto3
         parts = urlsplit(to)

@@ -30,7 +30,7 @@ _ENOUGH = 100
 _REFUSED = 400
 _EXPLAINED = "/explain"
 """What is explained has mostly been predicted, and counted, already."""
-_EVERY = 2.0
+_EVERY_SECONDS = 2.0
 _SPARSEST = 1 << 16
 
 
@@ -74,7 +74,7 @@ class Drift:
 
     def tick(self) -> None:
         now = time.monotonic()
-        due = max(_EVERY, self._cost / _BUDGET * 2)
+        due = max(_EVERY_SECONDS, self._cost / _BUDGET * 2)
         if now - self._compared < due or self.rows == self._last:
             return
         begun = time.thread_time()

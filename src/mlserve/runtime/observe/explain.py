@@ -21,7 +21,7 @@ from mlserve.runtime.tensors import Array
 REQUIREMENTS: tuple[str, ...] = ("shap>=0.46",)
 
 _LINES = 4096
-_SOON = 0.001
+_SWITCH_SECONDS = 0.001
 _HINT = 'give rows to compare with: "explain": {"background": "train.csv"}'
 
 
@@ -43,7 +43,7 @@ class Explainer:
         asked = str(wished.get("method") or "auto")
         native = getattr(processor, "estimator", None)
         self.method, self._explain = choose(shap, asked, native, self._answers, background)
-        sys.setswitchinterval(_SOON)  # its loops are long: predictions must not wait 5 ms for their turn
+        sys.setswitchinterval(_SWITCH_SECONDS)  # its loops are long: predictions must not wait 5 ms for their turn
         self._explain(background[:1])  # compiles
 
     def load(self, path: Path, config: dict[str, Any]) -> None:

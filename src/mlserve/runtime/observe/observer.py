@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from mlserve.runtime.metrics import Metrics
     from mlserve.runtime.request import Request
 
-_PAUSE = 0.25
+_PAUSE_SECONDS = 0.25
 _MANY = 10_000
 _HEAVY = 64 << 20
-_SAY_AGAIN = 60.0
+_SAY_AGAIN_SECONDS = 60.0
 _YES = (True,)
 
 
@@ -90,7 +90,7 @@ class Observer:
             self._thread.join(seconds)
 
     def _work(self) -> None:
-        while not self._ending.wait(_PAUSE):
+        while not self._ending.wait(_PAUSE_SECONDS):
             self._look()
         self._look()
         for watcher in self._watchers:
@@ -113,6 +113,6 @@ class Observer:
             do()
         except Exception as exc:  # noqa: BLE001 - a full disk or a collector that is down must not end the watching
             now = time.monotonic()
-            if now - self._said.get(name, -_SAY_AGAIN) >= _SAY_AGAIN:
+            if now - self._said.get(name, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
                 self._said[name] = now
                 log("watching-failed", by=name.lower(), error=f"{type(exc).__name__}: {str(exc)[:300]}")
