@@ -59,6 +59,10 @@ class Attempt:
     evidence: Evidence | None = None
     absent: Mapping[str, Any] = field(default_factory=dict)
     """Optional input → what the graph takes for it where it is left out."""
+    rows: Mapping[str, Any] = field(default_factory=dict)
+    """Native input name → values that the model has seen, row by row."""
+    huge: bool = False
+    """Its answers to numbers far beyond all others are more than the rounding of its library."""
     tabular: bool = True
     """Missing and far-off numbers mean something to such a model; a network has no rule for them."""
     notes: tuple[str, ...] = ()

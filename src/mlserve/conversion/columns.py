@@ -107,6 +107,8 @@ def _told(step: Any, count: int) -> list[Hint | None]:
     categories = getattr(step, "categories_", None)
     if isinstance(categories, list) and len(categories) == count:
         return [_category(known) for known in categories]
+    if (edges := _edges(step, count)) is not None:
+        return [_split([float(value) for value in values if np.isfinite(value)]) for values in edges]
     if hasattr(step, "data_min_"):
         low, high = step.data_min_, step.data_max_
         return [
@@ -117,6 +119,15 @@ def _told(step: Any, count: int) -> list[Hint | None]:
         return [Hint((), float(m), float(s) or 1.0) for m, s in zip(step.mean_, step.scale_, strict=True)]
     thresholds = _thresholds(step, count)
     return [_split(values) for values in thresholds] if any(thresholds) else [None] * count
+
+
+def _edges(step: Any, count: int) -> Any:
+    """Where a step cuts each column into ranges."""
+    if hasattr(step, "bin_edges_"):
+        return step.bin_edges_ if len(step.bin_edges_) == count else None
+    if hasattr(step, "quantiles_"):
+        return step.quantiles_.T if step.quantiles_.shape[1] == count else None
+    return [[step.threshold]] * count if type(step).__name__ == "Binarizer" else None
 
 
 def _category(known: Any) -> Hint:
@@ -145,6 +156,6 @@ def _thresholds(step: Any, count: int) -> list[list[float]]:
         if tree is None:
             continue
         for feature, threshold in zip(tree.feature, tree.threshold, strict=True):
-            if 0 <= feature < count:
+            if 0 <= feature < count and np.isfinite(threshold):  # infinite: it divides the missing from the rest
                 found[feature].append(float(threshold))
     return [sorted(set(values)) for values in found]

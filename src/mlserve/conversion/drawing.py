@@ -15,6 +15,8 @@ from mlserve.runtime.tensors import DTYPES
 ROWS = 200
 _LEFT_OUT = 10
 """Optional inputs that are left out once each. Not whole numbers: Java's smallest one is PMML4S's missing value."""
+_HUGE = (1e30, -1e30, 1e16, -1e12, 2.0**24 + 1, 1e7)
+"""Where single precision has no digits left, and where a square of it has no number."""
 _LARGEST = 4_000_000
 """Values in one batch: images come in fewer rows."""
 
@@ -28,9 +30,18 @@ class Batch:
 
 
 def draw(
-    metadata: Metadata, hints: Mapping[str, tuple[Hint, ...]], *, tabular: bool = True, seed: int = 20
+    metadata: Metadata,
+    hints: Mapping[str, tuple[Hint, ...]],
+    *,
+    known: Arrays | None = None,
+    tabular: bool = True,
+    huge: bool = False,
+    seed: int = 20,
 ) -> Iterator[Batch]:
-    """The batches for a model, the same ones for the same model; ``tabular``: missing and far numbers too."""
+    """The batches for a model, the same ones for the same model.
+
+    ``known``: rows that the model has seen; ``tabular``: missing and far numbers too, ``huge``: numbers beyond those.
+    """
     rng = np.random.default_rng(seed)
     rows = _rows(metadata)
     tensors = [tensor for tensor in metadata.inputs if tensor.datatype and tensor.shape is not None]
@@ -54,12 +65,25 @@ def draw(
     yield batch("no rows", 0, _ordinary)
     if any(hint.values for found in hints.values() for hint in found):
         yield batch("boundary", rows, _boundary)
+    if known:
+        yield from _seen(known, rows, rng)
     if not tabular:
         return
     if any(tensor.datatype.startswith("FP") and len(tensor.shape or ()) <= 2 for tensor in tensors):
         yield batch("missing", min(rows, 50), _missing)
     yield batch("whole numbers", rows, _whole)
     yield batch("far", min(rows, 50), _far)
+    yield batch("zeros", min(rows, 50), _zeros)
+    if huge:
+        yield batch("huge", min(rows, 50), _huge)
+
+
+def _seen(known: Arrays, rows: int, rng: np.random.Generator) -> Iterator[Batch]:
+    """Rows as they were, and points as far from one of them as from another."""
+    count = len(next(iter(known.values())))
+    one, other = rng.integers(0, count, rows), rng.integers(0, count, rows)
+    yield Batch("known rows", {name: values[one] for name, values in known.items()})
+    yield Batch("between known rows", {name: (values[one] + values[other]) / 2 for name, values in known.items()})
 
 
 def _rows(metadata: Metadata) -> int:
@@ -105,7 +129,7 @@ def _boundary(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random
     if tensor.datatype == "BYTES" or not tensor.datatype.startswith("FP") or not hint.values or hint.whole is not None:
         return _ordinary(tensor, hint, shape, rng)
     chosen = rng.choice(np.array(hint.values, dtype=np.float64), shape)
-    beside = rng.choice([0.0, 0.0, 1e-5, -1e-5], shape)
+    beside = rng.choice([0.0, 0.0, 1e-5, -1e-5, 1e-9, -1e-9], shape)
     return chosen + beside * np.maximum(np.abs(chosen), 1e-3)
 
 
@@ -129,3 +153,20 @@ def _far(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Gene
     if not tensor.datatype.startswith("FP") or hint.whole is not None:
         return _ordinary(tensor, hint, shape, rng)
     return hint.center + hint.spread * rng.normal(size=shape) * 30
+
+
+def _zeros(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    """Half of the numbers are 0, and the whole first row: what was multiplied by them no longer decides."""
+    values = _ordinary(tensor, hint, shape, rng)
+    if not tensor.datatype.startswith("FP") or hint.whole is not None:
+        return values
+    values = np.where(rng.random(shape) < 0.5, 0.0, values)
+    values[:1] = 0.0
+    return values
+
+
+def _huge(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    values = _ordinary(tensor, hint, shape, rng)
+    if not tensor.datatype.startswith("FP") or hint.whole is not None:
+        return values
+    return np.where(rng.random(shape) < 0.3, rng.choice(_HUGE, shape), values)

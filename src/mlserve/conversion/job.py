@@ -143,7 +143,8 @@ def _batches(job: Job, attempt: Attempt, native: Loaded) -> Iterator[Batch]:
         from mlserve.conversion.samples import recorded  # takes the protocols along
 
         yield from recorded(native, Path(job.sample))
-    yield from draw(native.metadata(), attempt.hints, tabular=attempt.tabular)
+    options = {"tabular": attempt.tabular, "huge": attempt.huge}
+    yield from draw(native.metadata(), attempt.hints, known=attempt.rows, **options)
 
 
 def _facts(attempt: Attempt, form: Any) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from mlserve.conversion.base import Attempt, CannotConvert, Source
 from mlserve.conversion.columns import column_hints, filled_by_choice, merged
 from mlserve.conversion.forests import append, is_forest
 from mlserve.conversion.graph import Graph
+from mlserve.conversion.remembered import divides_missing, known_rows
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.processors.sklearn import SklearnProcessor
 
 REQUIREMENTS: tuple[str, ...] = ("skl2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.17")
-VERSION = "1"
+VERSION = "2"
 CONVERTER = "skl2onnx"
 
 OPSETS = {"": 18, "ai.onnx.ml": 3}
@@ -26,10 +27,13 @@ def convert(source: Source) -> Iterator[Attempt]:
     """The estimator twice: most answers agree in single precision, which is faster; some only in double."""
     processor = cast(SklearnProcessor, source.native())
     tensors = processor.metadata().inputs
-    hints = column_hints(processor.estimator, [tensor.name for tensor in tensors])
+    names = [tensor.name for tensor in tensors]
+    hints, rows = column_hints(processor.estimator, names), known_rows(processor.estimator, names)
     for precision in ("single", "double"):
         graph = _graph(processor.estimator, tensors, precision, frame=processor.frame)
-        yield Attempt(graph, hints, notes=(f"computed in {precision} precision",))
+        # A cluster's distance is a difference of squares: of huge numbers scikit-learn itself keeps no digit of it.
+        huge = not hasattr(_last(processor.estimator), "cluster_centers_")
+        yield Attempt(graph, hints, rows=rows, huge=huge, notes=(f"computed in {precision} precision",))
 
 
 def _graph(estimator: Any, tensors: tuple[Tensor, ...], precision: str, *, frame: bool) -> Any:
@@ -38,7 +42,7 @@ def _graph(estimator: Any, tensors: tuple[Tensor, ...], precision: str, *, frame
     Those compute in double precision, as scikit-learn does: a value that lies where a tree splits goes the same way.
     """
     steps = getattr(estimator, "steps", None)
-    last = steps[-1][1] if steps else estimator
+    last = _last(estimator)
     if precision != "single" or not is_forest(last):
         return _by_skl2onnx(estimator, tensors, precision, frame=frame)
     graph = Graph("model")
@@ -53,6 +57,12 @@ def _graph(estimator: Any, tensors: tuple[Tensor, ...], precision: str, *, frame
     return graph.model()
 
 
+def _last(estimator: Any) -> Any:
+    """What answers: the last step of a pipeline, or the estimator itself."""
+    steps = getattr(estimator, "steps", None)
+    return steps[-1][1] if steps else estimator
+
+
 def _dtype(tensor: Tensor) -> Any:
     return np.dtype(np.object_) if tensor.datatype == "BYTES" else np.dtype(np.float64)
 
@@ -62,6 +72,8 @@ def _by_skl2onnx(estimator: Any, tensors: tuple[Tensor, ...], precision: str, *,
     from skl2onnx.common import data_types
     from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
+    if divides_missing(estimator):  # skl2onnx would look for such a threshold without an end
+        raise CannotConvert("skl2onnx knows no tree that divides missing values from all others")
     number = data_types.FloatTensorType if precision == "single" else data_types.DoubleTensorType
     if any(not tensor.datatype for tensor in tensors):
         raise CannotConvert("its columns are of several types and have no names")
@@ -73,7 +85,7 @@ def _by_skl2onnx(estimator: Any, tensors: tuple[Tensor, ...], precision: str, *,
         ]
     else:
         kinds = [("columns", number([None, len(tensors)]))]
-    last = estimator.steps[-1][1] if getattr(estimator, "steps", None) else estimator
+    last = _last(estimator)
     options = {id(estimator): {"zipmap": False}} if hasattr(last, "predict_proba") else None
     try:
         with warnings.catch_warnings():

@@ -44,8 +44,10 @@ class Document:
 def read(path: Path) -> Document:
     """Parse a file; raises CannotConvert where it is no PMML, or could be a trap."""
     text = path.read_bytes()
-    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        raise CannotConvert("it has a document type of its own, which could read files or grow without an end")
+    if b"\0" in text or b"<!DOCTYPE" in text or b"<!ENTITY" in text:  # UTF-16 would hide them
+        raise CannotConvert(
+            "it is no UTF-8, or has a document type of its own, which could read files or grow without an end"
+        )
     try:
         root = ET.fromstring(text)  # noqa: S314 - without a document type there are no entities to expand
     except ET.ParseError as exc:

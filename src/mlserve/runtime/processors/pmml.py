@@ -15,6 +15,7 @@ ALIASES: tuple[str, ...] = (r"pmml",)
 _DATATYPES = {"double": "FP64", "real": "FP64", "float": "FP32", "integer": "INT64", "boolean": "BOOL"}
 _FILL = {"FP64": 0.0, "FP32": 0.0, "INT64": 0, "BOOL": False, "BYTES": ""}
 """What EAS takes for a missing value where the model has no rule of its own."""
+_EBCDIC = "<?xm".encode("cp037")
 _RULES = ("missingValueReplacement", "missingValueTreatment", "missingValueStrategy")
 
 
@@ -113,6 +114,8 @@ def _java(threads: int) -> str:
 
 
 def _refuse_entities(path: Path, text: bytes) -> None:
+    if b"\0" in text or text.startswith(_EBCDIC):  # Java reads what the search below does not
+        raise StartFailure("unreadable-model", f"{path.name} is not XML in UTF-8", "save it as UTF-8")
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
         raise StartFailure(
             "unreadable-model",
