@@ -14,7 +14,7 @@ def main() -> int:
     """Serve what MLSERVE_RUNTIME says; see `mlserve.runtime.serve.run` for the exit status."""
     spec = current_spec()
     size_pools(spec.cpu, os.environ)
-    keep_freed_memory()
+    keep_freed_memory(spec.memory_mb << 20)
     allow_many_connections()
     for stream in (sys.stdout, sys.stderr):
         cast("TextIO", stream).reconfigure(line_buffering=True)  # type: ignore[attr-defined]

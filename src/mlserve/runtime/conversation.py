@@ -129,8 +129,9 @@ class Conversation:
     def read(self, message: str | bytes) -> _Asked:
         try:
             call = self._words.read(message)
-            if call.prepare is not None:
-                call.prepare()
+            prepare, call.prepare = call.prepare, None  # which refers to the call: together they would stay
+            if prepare is not None:
+                prepare()
         except Exception as exc:
             self._metrics.failure("bad-request" if isinstance(exc, InvalidInput) else "processor")
             raise

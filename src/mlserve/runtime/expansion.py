@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-import resource
-
-from mlserve.errors import InvalidInput
+from mlserve.runtime.allowance import ALLOWANCE
 from mlserve.runtime.request import Request
 
 LARGE = 256 << 10
 """Bytes of a body from which it is worth counting."""
-_SHARE = 0.5
+_HEADER_LENGTH = b"inference-header-content-length"
 _VALUE, _LIST, _OBJECT = 40, 80, 240
 """Bytes of a number with its place in a list, of a list, and of an object, as CPython keeps them."""
-
-
-class TooMuch(InvalidInput):
-    """A body that this instance has no memory for."""
-
-    code, status = "too-large", 413
 
 
 class Expansion:
     """Refuses bodies that would take more than half of what is left of ``memory`` (bytes; 0: not known)."""
 
     def __init__(self, memory: int) -> None:
-        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-        self._most = max(1, int((memory - used) * _SHARE)) if memory else 0
+        ALLOWANCE.set(memory)
 
     def check(self, request: Request) -> None:
-        body = request.body
-        if not self._most or b"inference-header-content-length" in request.headers:
+        if not ALLOWANCE.most:
             return
+        body = json_of(request)
         if body[:64].lstrip()[:1] not in (b"{", b"["):
-            return  # no JSON: what else there is says its own size
-        needed = len(body) + needs(body)
-        if needed > self._most:
-            raise TooMuch(
-                f"the JSON of {len(body) >> 20} MB would take about {needed >> 20} MB once it is read, and this "
-                f"instance has {self._most >> 20} MB for one request; send it in binary or in parts, or "
-                "raise metadata.memory"
-            )
+            return  # no JSON: what else there is is counted where it is read
+        ALLOWANCE.check(len(body) + needs(body), f"the JSON of {len(body) >> 20} MB", "send it in binary or in parts")
+
+
+def json_of(request: Request) -> bytes:
+    """The part of the body that is JSON: tensors in binary may come behind it."""
+    length = request.headers.get(_HEADER_LENGTH, b"")
+    return request.body[: int(length)] if length.isdigit() and len(length) < 12 else request.body
 
 
 def needs(body: bytes) -> int:

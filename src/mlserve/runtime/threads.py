@@ -16,6 +16,8 @@ POOLS = (
     "VECLIB_MAXIMUM_THREADS",
     "BLIS_NUM_THREADS",
 )
+_KEPT_SHARE, _USUAL = 16, 16 << 20
+"""Of a process's memory, what is kept at once of what was freed, and the least that is."""
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
@@ -31,14 +33,18 @@ def size_pools(cpu: float, environment: MutableMapping[str, str]) -> None:
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning takes the core that the event loop needs
 
 
-def keep_freed_memory() -> None:
-    """Stop glibc from giving tensor buffers back and faulting them in again (11x on 600 KB bodies)."""
+def keep_freed_memory(memory: int) -> None:
+    """Stop glibc from giving tensor buffers back and faulting them in again (11x on 600 KB bodies).
+
+    ``memory``: bytes that the process may use (0: not known). What is large for it is given back all the same.
+    """
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:  # not on musl
-        mallopt(_M_MMAP_THRESHOLD, 1 << 30)
-        mallopt(_M_TRIM_THRESHOLD, 512 << 20)
+        most = max(memory // _KEPT_SHARE, _USUAL) if memory else 1 << 30
+        mallopt(_M_MMAP_THRESHOLD, min(most, 1 << 30))
+        mallopt(_M_TRIM_THRESHOLD, min(most, 512 << 20))
         mallopt(_M_TOP_PAD, 1 << 20)
 
 

@@ -32,6 +32,7 @@ _SILENCE = 20.0
 """Seconds without a byte until the client is asked whether it is there."""
 _PATIENCE = 20.0
 _MUCH = 256 << 10
+_PIECES = 1024
 _LEAVE = CloseReason.GOING_AWAY
 
 
@@ -63,7 +64,7 @@ class WebSocket(asyncio.Protocol):
         self._transport: Any = None
         self._protocol = WSConnection(ConnectionType.SERVER)
         self._parts: list[str | bytes] = []
-        self._size = self._held = self._count = 0
+        self._size = self._held = self._count = self._joined = self._taken = 0
         self._paused = self._reading_paused = self._over = False
         self._since, self._asked, self._unread = server.now, 0.0, 0
         self._talk = talk(self)
@@ -185,23 +186,33 @@ class WebSocket(asyncio.Protocol):
             words = f"a message is larger than {limit} bytes"
             self._end(CloseConnection(CloseReason.MESSAGE_TOO_BIG, words))
             return
-        if self._server.room.lacks(self._size):
+        if self._server.room.lacks(size):
             self._end(CloseConnection(CloseReason.TRY_AGAIN_LATER, "no room for another message just now"))
             return
-        self._parts.append(bytes(event.data) if isinstance(event.data, bytearray) else event.data)
+        self._taken += size
+        self._server.room.take(size)  # from the first piece on: many clients may send half of something large
+        if size or not self._parts:
+            self._keep(bytes(event.data) if isinstance(event.data, bytearray) else event.data)
         if event.message_finished:
             self._whole()
 
     def _whole(self) -> None:
         parts, size = self._parts, self._size
-        self._parts, self._size = [], 0
+        self._parts, self._size, self._joined, self._taken = [], 0, 0, 0
         self._held += size
         self._count += 1
-        self._server.room.take(size)
-        whole: Any = parts[0] if len(parts) == 1 else ("" if isinstance(parts[0], str) else b"").join(parts)  # type: ignore[arg-type]
+        whole = parts[0] if len(parts) == 1 else _join(parts)
         self._server.requests += 1
         self._talk.message(whole, size)
         self._pace()
+
+    def _keep(self, part: str | bytes) -> None:
+        """Small pieces become one now and then: they cost 20 times what they hold."""
+        parts = self._parts
+        parts.append(part)
+        if len(parts) - self._joined == _PIECES:
+            parts[self._joined :] = [_join(parts[self._joined :])]
+            self._joined += 1
 
     def _pace(self) -> None:
         """Read on only while there is little to do and the client takes its answers."""
@@ -225,7 +236,11 @@ class WebSocket(asyncio.Protocol):
         self._over = True
         if event is not None:
             self._send(event)
-        self._server.room.give(self._held)
-        self._held = 0
+        self._server.room.give(self._held + self._taken)
+        self._held, self._taken, self._parts = 0, 0, []
         self._transport.close()
         self._talk.gone()
+
+
+def _join(parts: list[str | bytes]) -> str | bytes:
+    return ("" if isinstance(parts[0], str) else b"").join(parts)  # type: ignore[arg-type]

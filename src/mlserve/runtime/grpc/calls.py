@@ -12,6 +12,7 @@ from mlserve.runtime.grpc.framing import Unframer
 from mlserve.runtime.grpc.status import Refused
 from mlserve.runtime.http2 import hpack
 from mlserve.runtime.http2.stream import Stream
+from mlserve.runtime.pieces import Pieces
 from mlserve.runtime.trouble import Trouble, trouble
 
 _ACCEPT = (b"grpc-accept-encoding", framing.ACCEPTED)
@@ -67,17 +68,17 @@ class Call:
 class One(Call):
     """Takes one message, whole; ``run`` answers it now or later."""
 
-    __slots__ = ("_chunks", "_limit", "_run", "_size")
+    __slots__ = ("_limit", "_pieces", "_run", "_size")
 
     def __init__(self, stream: Stream, run: Callable[[One, bytes | memoryview], None], limit: int) -> None:
         super().__init__(stream)
         self._run = run
         self._limit = limit
-        self._chunks: list[bytes] = []
+        self._pieces = Pieces()
         self._size = 0
 
     def data(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
+        self._pieces.add(chunk)
         self._size += len(chunk)
         if self._size > self._limit + framing.PREFIX:
             self.fail(status.RESOURCE_EXHAUSTED, f"a message larger than {self._limit} bytes")
@@ -87,16 +88,18 @@ class One(Call):
             self.stream.grant(len(chunk))
 
     def ended(self) -> None:
-        chunks = self._chunks
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self._chunks = []
+        data = self._pieces.take()
         try:
-            self._run(self, framing.only_message(data, self.stream.head.encoding, self._limit))
+            message = framing.only_message(data, self.stream.head.encoding, self._limit)
+            if len(message) > len(data) and not self.stream.hold(len(message) - len(data)):  # it was compressed
+                self.fail(status.RESOURCE_EXHAUSTED, _NO_ROOM, 1)
+            else:
+                self._run(self, message)
         except Exception as exc:  # noqa: BLE001 - one odd message must not take the connection with it
             self.explain(exc, "the call failed")
 
     def gone(self) -> None:
-        self._chunks = []
+        self._pieces.take()
         if self.on_gone is not None:
             self.on_gone()
 

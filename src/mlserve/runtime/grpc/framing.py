@@ -7,6 +7,8 @@ from mlserve.runtime.encodings import TooLarge, unpack
 from mlserve.runtime.grpc.status import INTERNAL, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED, Refused
 
 PREFIX = 5
+_MANY = 1024
+"""Small pieces of one message, of which a large one is made: as they are they would cost 20 times what they hold."""
 ACCEPTED = b"identity,deflate,gzip"
 _KNOWN = (b"identity", b"deflate", b"gzip")
 
@@ -14,20 +16,24 @@ _KNOWN = (b"identity", b"deflate", b"gzip")
 class Unframer:
     """Cuts what comes into messages."""
 
-    __slots__ = ("_chunks", "_encoding", "_limit", "_size")
+    __slots__ = ("_chunks", "_encoding", "_joined", "_limit", "_size")
 
     def __init__(self, encoding: bytes, limit: int) -> None:
         self._encoding = encoding
         self._limit = limit
         self._chunks: list[bytes] = []
-        self._size = 0
+        self._size = self._joined = 0
 
     def feed(self, chunk: bytes) -> list[bytes | memoryview]:
         """The messages that are whole now; raises Refused."""
         self._chunks.append(chunk)
         self._size += len(chunk)
         if self._size < PREFIX or (len(self._chunks) > 1 and self._size < self._wanted()):
+            if len(self._chunks) - self._joined == _MANY:
+                self._chunks[self._joined :] = [b"".join(self._chunks[self._joined :])]
+                self._joined += 1
             return []
+        self._joined = 0
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         found: list[bytes | memoryview] = []
         at, view = 0, memoryview(data)

@@ -10,6 +10,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.allowance import ALLOWANCE
 from mlserve.runtime.grpc.status import NOT_FOUND, Refused
 from mlserve.runtime.grpc.wire import Malformed, split
 from mlserve.runtime.processors.base import Tensor
@@ -23,6 +24,8 @@ from mlserve.runtime.tensors import DTYPES, Array, bad, check_shape, fits, resha
 _ID, _RAW = 3, 7
 _KNOWN = 256
 _LONGEST_KNOWN = 4096
+_EXPANDED = 12
+"""A number of one byte in a message is twelve on its way to an array."""
 _FINAL = "triton_enable_empty_final_response"
 CONTENTS = {
     "BOOL": "bool_contents", "INT8": "int_contents", "INT16": "int_contents", "INT32": "int_contents",
@@ -87,6 +90,9 @@ class InferReader:
         return InferRequest(identity.decode("utf-8", "replace"), inputs, head)
 
     def _head(self, rest: bytes, raw: bool) -> Head:
+        ALLOWANCE.check(
+            len(rest) * _EXPANDED, f"the message of {len(rest) >> 20} MB", "send tensors in raw_input_contents"
+        )
         try:
             request = self._message.FromString(rest)
         except DecodeError as exc:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MOST_DIGITS = 10
+_MOST_FIELDS = 1 << 16
+"""Of one message, besides what is in its fields: each takes a while to find, and some memory."""
 
 
 class Malformed(Exception):
@@ -15,15 +17,18 @@ def split(message: bytes | memoryview, one: int, many: int) -> tuple[bytes, byte
     view = memoryview(message)
     at, end = 0, len(view)
     rest: list[memoryview] = []
-    kept, last, found = 0, b"", []
+    kept, last, found, count = 0, b"", [], 0
     try:
         while at < end:
             begun = at
+            count += 1
             tag = view[at]
             at += 1
             if tag & 0x80:
                 tag, at = varint(view, at - 1)
             kind, number = tag & 7, tag >> 3
+            if not number or count > _MOST_FIELDS:
+                raise Malformed(f"more than {_MOST_FIELDS} fields" if number else "a field without a number")
             if kind == _BYTES:
                 length = view[at]
                 at += 1

@@ -154,7 +154,7 @@ class Connection(asyncio.Protocol):
     def push(self) -> None:
         """Let the streams that wait send, the longest waiting first."""
         for stream in tuple(self._blocked.values()):
-            if self.paused:
+            if self.paused or self.window <= 0:
                 return
             stream.push()
 

@@ -11,6 +11,8 @@ from mlserve.runtime.http2.frames import Violation
 if TYPE_CHECKING:
     from mlserve.runtime.http2.connection import Connection
 
+_MOST_SETTINGS = 32 * 6
+
 
 def take(connection: Connection, kind: int, flags: int, ident: int, payload: bytes) -> None:
     """Do what the frame says; raises Violation."""
@@ -47,11 +49,15 @@ def _settings(connection: Connection, flags: int, ident: int, payload: bytes) ->
         raise Violation(frames.FRAME_SIZE_ERROR, "settings have six bytes each, an acknowledgement none")
     if flags & frames.ACK:
         return
+    before = connection.peer_window
+    if len(payload) > _MOST_SETTINGS:
+        raise Violation(frames.ENHANCE_YOUR_CALM, "the same settings again and again")  # each may concern all streams
     for at in range(0, len(payload), 6):
         key, value = int.from_bytes(payload[at : at + 2], "big"), int.from_bytes(payload[at + 2 : at + 6], "big")
         _set(connection, key, value)
     connection.write(frames.settings_ack())
-    connection.push()
+    if connection.peer_window > before:
+        connection.push()
 
 
 def _set(connection: Connection, key: int, value: int) -> None:
@@ -93,10 +99,12 @@ def _window_update(connection: Connection, flags: int, ident: int, payload: byte
     more = int.from_bytes(payload, "big") & frames.LARGEST_WINDOW
     connection.guard.idle()
     if ident == 0:
+        waited = connection.window <= 0
         connection.window += more
         if not more or connection.window > frames.LARGEST_WINDOW:
             raise Violation(frames.FLOW_CONTROL_ERROR if more else frames.PROTOCOL_ERROR, "a window that can't be")
-        connection.push()
+        if waited:  # else the streams that wait do so for windows of their own
+            connection.push()
         return
     stream = connection.streams.get(ident)
     if stream is None:
@@ -104,6 +112,7 @@ def _window_update(connection: Connection, flags: int, ident: int, payload: byte
         return
     stream.window += more
     if not more or stream.window > frames.LARGEST_WINDOW:
+        connection.guard.reset()
         stream.reset(frames.FLOW_CONTROL_ERROR if more else frames.PROTOCOL_ERROR)
     elif stream.blocked:
         stream.push()

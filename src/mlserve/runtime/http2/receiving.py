@@ -64,6 +64,7 @@ class Receiving:
         if stream.granted < 0:
             raise Violation(frames.FLOW_CONTROL_ERROR, "more data than the window allows")
         if (code := self._wrong(stream, len(chunk), ends)) is not None:
+            connection.guard.reset()  # a client that makes us reset gives its request up as well
             stream.reset(code)
             return
         stream.since = self._server.now
@@ -150,6 +151,7 @@ class Receiving:
     def _end(self, stream: Stream) -> None:
         stream.whole()
         if stream.head.length and stream.taken != stream.head.length:
+            self._connection.guard.reset()
             stream.reset(frames.PROTOCOL_ERROR)
         elif stream.receiver is not None:
             stream.receiver.ended()
@@ -180,6 +182,7 @@ class Receiving:
         if stream is None:
             self._connection.guard.idle()
         elif stream.ended or not ends:
+            self._connection.guard.reset()
             stream.reset(frames.PROTOCOL_ERROR)
         else:
             self._end(stream)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from mlserve.runtime.http2 import hpack
+from mlserve.runtime.pieces import Pieces
 from mlserve.runtime.request import Request
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class RestCall:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._limit = stream.connection.server.limits.body
-        self._chunks: list[bytes] = []
+        self._pieces = Pieces()
         self._size = 0
         self._request: Request | None = None
 
@@ -35,12 +36,11 @@ class RestCall:
         if not self._stream.hold(len(chunk)):
             self._refuse(503, "this instance has no room for another body just now", _LATER)
             return
-        self._chunks.append(chunk)
+        self._pieces.add(chunk)
         self._stream.grant(len(chunk))
 
     def ended(self) -> None:
-        head, body = self._stream.head, b"".join(self._chunks)
-        self._chunks = []
+        head, body = self._stream.head, self._pieces.take()
         request = Request(cast(Any, self), head.method, head.path, head.headers, body)
         self._request = request
         self._stream.connection.server.handle(request)
@@ -94,7 +94,7 @@ class RestCall:
         return hpack.encode(fields)
 
     def _refuse(self, status: int, reason: str, extra: bytes = b"") -> None:
-        self._chunks = []
+        self._pieces.take()
         request = Request(cast(Any, self), "", self._stream.head.path, self._stream.head.headers, b"")
         request.reply(status, json.dumps({"error": reason}).encode(), extra=extra)
 

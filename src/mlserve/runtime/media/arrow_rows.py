@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.allowance import ALLOWANCE
 from mlserve.runtime.encodings import TooLarge
-from mlserve.runtime.media.arrow_sizes import unpacked_size
+from mlserve.runtime.media.arrow_sizes import cost, unpacked_size
 from mlserve.runtime.media.columns import Table
 from mlserve.runtime.media.flat import common_rows
 from mlserve.runtime.media.library import library
@@ -41,9 +42,10 @@ _GROWTH = 16
 def read(body: bytes, kind: bytes, largest: int) -> Table:
     """The table; raises InvalidInput for what is none."""
     arrow = library("pyarrow", "pyarrow", _WISH)
+    most = min(largest * _GROWTH, ALLOWANCE.most or largest * _GROWTH)
     try:
-        schema, batches = _opened(arrow, body, TYPES[kind], largest * _GROWTH)
-        table = arrow.Table.from_batches(_held(batches, largest * _GROWTH), schema)
+        schema, batches = _opened(arrow, body, TYPES[kind], most)
+        table = arrow.Table.from_batches(_held(batches, most), schema)
         return Table(table.column_names, table.columns, table.num_rows, convert)
     except (arrow.ArrowException, *_WRONG) as exc:
         raise InvalidInput(f"the body is no {TYPES[kind]} that can be read: {str(exc)[:200]}") from None
@@ -97,7 +99,7 @@ def _held(batches: Iterator[Any], most: int) -> Iterator[Any]:
     size = 0
     for batch in batches:
         batch.validate(full=True)  # before anything else is asked of it: lengths and offsets are taken on trust
-        size += batch.nbytes
+        size += sum(map(cost, batch.columns))
         if size > most:
             raise _too_large(most)
         yield batch

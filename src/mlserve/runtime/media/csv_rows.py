@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.allowance import ALLOWANCE
 from mlserve.runtime.media.columns import Table
 from mlserve.runtime.media.flat import flat_columns
 from mlserve.runtime.nested import from_json
@@ -19,6 +20,8 @@ from mlserve.runtime.tensors import DTYPES, Array, bad
 
 TYPES = (b"text/csv", b"application/csv")
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
+_LINE, _CELL, _CHARACTER = 120, 80, 6
+"""Bytes that a line, a cell and a character take while they are read, about (measured)."""
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
 
@@ -73,6 +76,9 @@ def _with_infinities(values: list[Any], dtype: np.dtype[Any], tensor: Tensor) ->
 
 
 def _lines(body: bytes, charset: str) -> list[list[str]]:
+    lines = body.count(b"\n") + body.count(b"\r")
+    needed = lines * _LINE + (lines + body.count(b",")) * _CELL + len(body) * _CHARACTER
+    ALLOWANCE.check(needed, f"the CSV of {lines} lines", "send fewer lines at once, or Arrow")
     try:
         text = body.decode(charset).removeprefix("\ufeff")
         return [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.allowance import ALLOWANCE
 from mlserve.runtime.encodings import TooLarge
 from mlserve.runtime.media.layout import Layout, layout_of
 from mlserve.runtime.media.library import library
@@ -22,6 +23,8 @@ from mlserve.runtime.tensors import DTYPES, Array, bad
 
 TYPES = {b"image/png": "PNG", b"image/jpeg": "JPEG", b"image/jpg": "JPEG"}
 _MOST_PIXELS = 64_000_000
+_DECODED, _AS_BYTE, _AS_FLOAT = 8, 2, 13
+"""Bytes that a pixel takes while it is decoded, and a channel of it on its way to a tensor (measured)."""
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _CHANNELS = {"L": 1, "RGB": 3, "BGR": 3, "RGBA": 4}
 _RESIZES = ("stretch", "fit", "crop")
@@ -37,7 +40,7 @@ def read(body: bytes, tensor: Tensor, options: Mapping[str, Any]) -> Array:
     mode = str(options.get("mode") or _MODES[layout.channels])
     if _CHANNELS.get(mode) != layout.channels:
         raise InvalidInput(f"model_config.image.mode is {mode!r}, and the input has {layout.channels} channels")
-    pixels = _decoded(body, layout, mode, options)
+    pixels = _decoded(body, layout, mode, options, DTYPES[tensor.datatype or "UINT8"].kind == "f")
     if mode == "BGR":
         pixels = pixels[..., ::-1]
     try:
@@ -78,7 +81,7 @@ def _as_it_is(body: bytes, tensor: Tensor) -> Array:
     return array
 
 
-def _decoded(body: bytes, layout: Layout, mode: str, options: Mapping[str, Any]) -> Array:
+def _decoded(body: bytes, layout: Layout, mode: str, options: Mapping[str, Any], floats: bool) -> Array:
     image_of = library("PIL.Image", "pillow")
     try:
         image = image_of.open(io.BytesIO(body), formats=("PNG", "JPEG"))
@@ -86,6 +89,7 @@ def _decoded(body: bytes, layout: Layout, mode: str, options: Mapping[str, Any])
         size = _size(image, layout, options)
         plain = "RGB" if mode == "BGR" else mode
         image.draft(plain if plain in ("L", "RGB") else "RGB", size)  # a JPEG is decoded no larger than it must be
+        _check_memory(image, size, layout, floats)
         return np.asarray(_resized(_converted(image, plain), size, options))  # decoded here at the latest
     except image_of.DecompressionBombError as exc:
         raise TooLarge(f"the picture is too large: {exc}") from None
@@ -99,6 +103,14 @@ def _check_pixels(image: Any, most: int) -> None:
         raise TooLarge(
             f"the picture has {width}×{height} pixels; at most {most} are taken (model_config.image.max_pixels)"
         )
+
+
+def _check_memory(image: Any, size: tuple[int, int], layout: Layout, floats: bool) -> None:
+    """A few kilobytes may say that they are a very large picture."""
+    width, height = image.size
+    each = layout.channels * (_AS_FLOAT if floats else _AS_BYTE)
+    needed = width * height * _DECODED + size[0] * size[1] * each
+    ALLOWANCE.check(needed, f"the picture of {width}×{height} pixels", "send a smaller one")
 
 
 def _size(image: Any, layout: Layout, options: Mapping[str, Any]) -> tuple[int, int]:

@@ -20,7 +20,7 @@ def told(body: Any, metrics: UserMetrics) -> int:
         raise InvalidInput(f"{len(items)} metrics in one request; at most {_MANY} are taken")
     read = [_item(item) for item in items]
     try:
-        gauges = [(metrics.gauge(name, **tags), value) for name, value, tags in read]
+        gauges = [(metrics.labelled_gauge(name, tags), value) for name, value, tags in read]
     except ValueError as exc:
         raise InvalidInput(str(exc)) from None
     for gauge, value in gauges:
@@ -38,7 +38,11 @@ def _item(item: Any) -> tuple[str, float, dict[str, str]]:
         raise InvalidInput(f'the metric "{name}" wants a number as its "value"; came {value!r:.100}')
     if not isinstance(tags, Mapping):
         raise InvalidInput(f'the "tags" of the metric "{name}" are an object of texts; came {tags!r:.100}')
-    return _name(name), float(value), {_name(str(tag)): str(text) for tag, text in tags.items()}
+    try:
+        number = float(value)
+    except OverflowError:
+        raise InvalidInput(f'the "value" of the metric "{name}" is larger than any float') from None
+    return _name(name), number, {_name(str(tag)): str(text) for tag, text in tags.items()}
 
 
 def _name(word: str) -> str:

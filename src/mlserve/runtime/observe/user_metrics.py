@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from mlserve.runtime.observe.exposition import Family, Labels, one
@@ -87,6 +87,10 @@ class UserMetrics:
     def gauge(self, name: str, description: str = "", **labels: str) -> Gauge:
         return self._metric(Gauge(), name, description, labels)
 
+    def labelled_gauge(self, name: str, labels: Mapping[str, str]) -> Gauge:
+        """The same where labels come from outside: one may be called "name"."""
+        return self._metric(Gauge(), name, "", labels)
+
     def histogram(
         self, name: str, description: str = "", buckets: Sequence[float] = SECONDS, **labels: str
     ) -> Histogram:
@@ -104,7 +108,7 @@ class UserMetrics:
             found.append(one("mlserve_user_series_dropped_total", "counter", words, self._beyond))
         return found
 
-    def _metric(self, fresh: _M, name: str, description: str, labels: dict[str, str]) -> _M:
+    def _metric(self, fresh: _M, name: str, description: str, labels: Mapping[str, str]) -> _M:
         key = (name, tuple(sorted((label, str(value)[:_LONG]) for label, value in labels.items())))
         found = self._series.get(key)
         if found is None:

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.allowance import ALLOWANCE
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.tensors import DTYPES, Array, bad, reshaped
 
 _LONGEST = 20
 """Digits of a length that can be meant."""
+_ELEMENT, _SOMETIMES = 90, 1 << 16
+"""Bytes that a short text takes, and after how many of them it is looked what they take together."""
 
 
 def header_length(value: bytes, body: bytes) -> int:
@@ -69,6 +72,8 @@ def _texts(raw: bytes | memoryview, tensor: Tensor) -> Array:
     found: list[str | bytes] = []
     start, end = 0, len(raw)
     while start < end:
+        if not len(found) % _SOMETIMES:
+            ALLOWANCE.check(start + len(found) * _ELEMENT, f'input "{tensor.name}" of more than {len(found)} texts')
         if start + 4 > end or (stop := start + 4 + int.from_bytes(raw[start : start + 4], "little")) > end:
             raise bad(tensor, f"an element that ends after its {end} bytes")
         found.append(text(bytes(raw[start + 4 : stop])))

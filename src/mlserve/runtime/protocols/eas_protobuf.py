@@ -11,11 +11,14 @@ from google.protobuf.message import DecodeError
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime import protobuf
+from mlserve.runtime.allowance import ALLOWANCE
 from mlserve.runtime.protocols import eas_arrays
 from mlserve.runtime.protocols.base import Call, Model, Reply
 from mlserve.runtime.protocols.v2_reply import no_output
 from mlserve.runtime.tensors import Array
 
+_EXPANDED = 8
+"""What a number of one byte takes on its way to an array."""
 _KIND = b"application/octet-stream"
 _LARGE = 64 << 10
 """Bytes of a body whose values are read beside the event loop."""
@@ -30,6 +33,9 @@ class EasProtobuf:
 
     def call(self, body: bytes, *, sure: bool = True) -> Call | None:
         """The request in a body. One that is none is refused, or ``None`` where it need not be one (not ``sure``)."""
+        if ALLOWANCE.most and len(body) * _EXPANDED > ALLOWANCE.most and not sure:
+            return None  # then it is the bytes of a tensor, which cost no more than that
+        ALLOWANCE.check(len(body) * _EXPANDED, f"the protobuf of {len(body) >> 20} MB")
         tensorflow = self._parsed("TensorflowRequest", body)
         if tensorflow is not None and tensorflow.inputs and all(map(eas_arrays.known, tensorflow.inputs.values())):
             return self._tensorflow(tensorflow, len(body))

@@ -12,6 +12,7 @@ from mlserve.errors import InvalidInput
 FORM = b"multipart/form-data"
 _NAME = re.compile(rb'[; ]name="([^"]*)"|[; ]name=([^;\s]+)', re.IGNORECASE)
 _KIND = re.compile(rb"^content-type:\s*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
+_MOST_PARTS = 1000
 _BOUNDARY = re.compile(rb'boundary="?([^";,]+)"?', re.IGNORECASE)
 
 
@@ -28,6 +29,8 @@ def split(content_type: bytes, body: bytes) -> dict[str, Part]:
     if not boundary:
         raise InvalidInput("multipart/form-data without a boundary in its Content-Type header")
     mark = b"--" + boundary[1].strip()
+    if body.count(mark) > _MOST_PARTS:  # counted first: millions of small pieces cost 20 times their bytes
+        raise InvalidInput(f"the multipart body has more than {_MOST_PARTS} parts; send one for each input")
     pieces = (b"\r\n" + body).split(b"\r\n" + mark)
     if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
         raise InvalidInput(f"the multipart body does not end with its boundary {mark.decode('latin-1')}--")
