@@ -228,6 +228,15 @@ def test_what_it_can_not_serve_is_said(
     assert words in failure["reason"] + failure["hint"]
 
 
+def test_safetensors_that_are_not_the_models_do_not_let_its_pickle_in(tmp_path: Path) -> None:
+    copy = tmp_path / "pickled"
+    shutil.copytree(folder("huggingface") / "pickled", copy)
+    (copy / "other.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    case = Case("huggingface", "pickled")
+    failure = failed(tmp_path, **spec(case, model_path=str(copy), require_safe=True)).failure
+    assert "safetensors" in failure["reason"], failure
+
+
 def test_a_signature_is_chosen_by_name(tmp_path: Path) -> None:
     case = Case("tensorflow", "model", config={"signature_name": "raw"})
     with serving(tmp_path, **spec(case)) as instance:

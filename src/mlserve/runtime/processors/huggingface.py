@@ -51,7 +51,8 @@ class HuggingfaceProcessor:
         transformers.logging.disable_progress_bar()
         kind = transformers.AutoModelForSequenceClassification if self._task == TASKS[0] else transformers.AutoModel
         options = {"local_files_only": True, "trust_remote_code": remote}
-        self._tokenizer, model = _read(transformers, kind, path, options)
+        weights = {"use_safetensors": True} if self._place.require_safe else {}  # whatever else lies beside them
+        self._tokenizer, model = _read(transformers, kind, path, options, weights)
         self._model = model.to(self._device).eval()
         self._length = length_of(self._tokenizer, own, config)
         self._pooling, self._normalize = pooling_of(path, config)
@@ -129,11 +130,13 @@ def _device(torch: Any, place: Place) -> str:
     return "cuda" if place.gpu else "cpu"
 
 
-def _read(transformers: Any, kind: Any, path: Path, options: dict[str, Any]) -> tuple[Any, Any]:
+def _read(
+    transformers: Any, kind: Any, path: Path, options: dict[str, Any], weights: dict[str, Any]
+) -> tuple[Any, Any]:
     try:
         return (
             transformers.AutoTokenizer.from_pretrained(str(path), **options),
-            kind.from_pretrained(str(path), **options),
+            kind.from_pretrained(str(path), **options, **weights),
         )
     except Exception as exc:
         text = " ".join(str(exc).split())[:300]
