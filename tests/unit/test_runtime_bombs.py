@@ -137,6 +137,12 @@ def test_halves_of_large_messages_of_many_websockets_count_together(tmp_path: Pa
         until(lambda: instance.get("/v2/health/ready").status == 200)
 
 
+def test_a_flood_of_tiny_fragments_ends_the_websocket(iris: Running) -> None:
+    with connect(f"ws://127.0.0.1:{iris.port}/ws") as client:
+        client.socket.sendall(b"\x01\x81" + bytes(4) + b"{" + (b"\x00\x80" + bytes(4)) * 20_000)
+        until(lambda: client.close_code == 1008, iris)
+
+
 def test_metrics_from_outside_may_have_any_tags() -> None:
     metrics = UserMetrics()
     tags = {"name": "a", "self": "b", "description": "c", "labels": "d"}

@@ -33,6 +33,8 @@ _SILENCE = 20.0
 _PATIENCE = 20.0
 _MUCH = 256 << 10
 _PIECES = 1024
+_SMALL, _MANY_SMALL = 256, 2000
+"""Bytes of a fragment that nobody needs to send alone, and how many are taken between two looks at the clock."""
 _LEAVE = CloseReason.GOING_AWAY
 
 
@@ -64,7 +66,7 @@ class WebSocket(asyncio.Protocol):
         self._transport: Any = None
         self._protocol = WSConnection(ConnectionType.SERVER)
         self._parts: list[str | bytes] = []
-        self._size = self._held = self._count = self._joined = self._taken = 0
+        self._size = self._held = self._count = self._joined = self._taken = self._small = 0
         self._paused = self._reading_paused = self._over = False
         self._since, self._asked, self._unread = server.now, 0.0, 0
         self._talk = talk(self)
@@ -147,6 +149,7 @@ class WebSocket(asyncio.Protocol):
     def look(self) -> None:
         """Has this client waited too long, or left?"""
         now, limits = self._server.now, self._server.limits
+        self._small = 0
         self._talk.look()
         if self._paused:
             unread, self._unread = self._unread, self._transport.get_write_buffer_size()
@@ -181,6 +184,11 @@ class WebSocket(asyncio.Protocol):
     def _add(self, event: Message[Any]) -> None:
         size = len(event.data) if isinstance(event.data, bytes | bytearray) else len(event.data.encode())
         self._size += size
+        if size < _SMALL and not event.message_finished:
+            self._small += 1
+            if self._small > _MANY_SMALL:
+                self._end(CloseConnection(CloseReason.POLICY_VIOLATION, "too many tiny fragments"))
+                return
         limit = self._server.limits.body
         if self._size > limit:
             words = f"a message is larger than {limit} bytes"
