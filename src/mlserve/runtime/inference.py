@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CLIENT_GONE = 499
 """Nobody is told; logs and traces are."""
 _DIGITS = 12
+_LEFT = b"x-envoy-expected-rq-timeout-ms"
 _UNREADABLE = "decoding the request failed"
 _UNWRITABLE = "the processor's outputs can't be written"
 _AS_IT_COMES = b"cache-control: no-cache\r\n"
@@ -57,21 +58,21 @@ class Inference:
             return
         self._metrics.input_seconds += perf_counter() - begun
         if call.prepare is None:
-            self._submit(request, form, call, begun)
+            self._submit(request, form, call)
         else:
             request.on_gone = _forget  # so that it counts as answered
-            self._beside.run(call.prepare, partial(self._prepared, request, form, call, begun))
+            self._beside.run(call.prepare, partial(self._prepared, request, form, call))
 
-    def _prepared(self, request: Request, form: RequestFormat, call: Call, begun: float, outcome: Any) -> None:
+    def _prepared(self, request: Request, form: RequestFormat, call: Call, outcome: Any) -> None:
         if request.answered:
             return
         if isinstance(outcome, BaseException):
             self._metrics.failure("bad-request" if isinstance(outcome, InvalidInput) else "processor")
             self.refuse(request, form, outcome, _UNREADABLE)
         else:
-            self._submit(request, form, call, begun)
+            self._submit(request, form, call)
 
-    def _submit(self, request: Request, form: RequestFormat, call: Call, begun: float) -> None:
+    def _submit(self, request: Request, form: RequestFormat, call: Call) -> None:
         seen = request.seen
         if seen is not None:
             seen.follow(call)
@@ -81,7 +82,8 @@ class Inference:
             if isinstance(call, StreamCall):
                 self._stream(request, form, call)
                 return
-            job = self._dispatcher.submit(call, partial(self._done, request, call, form), self._left(request))
+            left = self._deadline if _LEFT not in request.headers else self._left(request)
+            job = self._dispatcher.submit(call, partial(self._done, request, call, form), left)
         except Exception as exc:  # noqa: BLE001 - as above; mostly there is no room
             self.refuse(request, form, exc, "queueing the request failed")
             return
@@ -158,8 +160,9 @@ class Inference:
         request.on_drain = stream.resume
 
     def _left(self, request: Request) -> float:
-        asked = request.headers.get(b"x-envoy-expected-rq-timeout-ms")
-        if asked is not None and asked.isdigit() and len(asked) < _DIGITS and int(asked):
+        """Seconds: ours, or what a gateway's are if these are fewer."""
+        asked = request.headers.get(_LEFT, b"")
+        if asked.isdigit() and len(asked) < _DIGITS and int(asked):
             return min(self._deadline, int(asked) / 1000)
         return self._deadline
 

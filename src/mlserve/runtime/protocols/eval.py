@@ -25,7 +25,7 @@ from mlserve.runtime.protocols.base import (
 )
 from mlserve.runtime.protocols.by_row import ByRow
 from mlserve.runtime.protocols.eval_reply import Replies, as_json, json_rows
-from mlserve.runtime.protocols.fitting import BATCH, SINGLE, fit
+from mlserve.runtime.protocols.fitting import BATCH, ROW, SINGLE, fit
 from mlserve.runtime.protocols.known import KnownLists
 from mlserve.runtime.request import Request
 from mlserve.runtime.tensors import Array, type_word
@@ -48,6 +48,8 @@ _OTHERS = frozenset(
     )
 )  # fmt: skip
 
+_Place = tuple[int, int, Hashable]
+"""Where a body's first list begins and ends, and the headers that it depends on."""
 _SMALL, _ONE_NAME = 2048, 2
 """Bytes of a body that is worth knowing, and the quotes in it: those of one input's name."""
 
@@ -59,6 +61,7 @@ class Eval:
         self._model, self._signature = model, model.signature
         self._replies = Replies(model)
         self._lists = KnownLists()
+        self._known = {form: ByRow(partial(json_rows, form), partial(as_json, form)) for form in (BATCH, ROW, SINGLE)}
 
     def infer(self) -> Mapping[str, Callable[[Request], Call]]:
         return {"/": self.decode, "/eval": self.decode}
@@ -77,17 +80,16 @@ class Eval:
         }
 
     def decode(self, request: Request) -> Call:
-        body = request.body
+        body, headers = request.body, request.headers
         if len(body) > _SMALL:
             return self._read(request, None)
-        headers = request.headers
         where = (headers.get(b"content-type"), headers.get(b"accept"))
         end = body.find(b"]") + 1
-        span = (body.rfind(b"[", 0, end), end)
-        call = self._lists.find(body, span, where)
-        return self._read(request, (span, where)) if call is None else call
+        start = body.rfind(b"[", 0, end)
+        call = self._lists.find(body, start, end, where)
+        return self._read(request, (start, end, where)) if call is None else call
 
-    def _read(self, request: Request, kept: tuple[tuple[int, int], Hashable] | None) -> Call:
+    def _read(self, request: Request, place: _Place | None) -> Call:
         """A request of which no like came before."""
         answer = self._replies.kind(request.headers.get(b"accept"))
         kind, body = content_type(request), request.body
@@ -97,8 +99,8 @@ class Eval:
             asked = check_object(parse_tensors(body), "an object of tensors by input name")
             inputs, form = self._inputs(asked)
             call = self._call(inputs, form, answer)
-            if kept is not None and answer == JSON and len(asked) == 1:
-                self._keep(body, kept, asked, form, call)
+            if place is not None and answer == JSON and len(asked) == 1:
+                self._keep(body, place, asked, form, call)
             return call
         if kind in _PROTOBUF or (kind == _BYTES and body[:1] in _PROTOBUF_BEGINS):
             eas = self._eas(body, sure=kind in _PROTOBUF)
@@ -112,18 +114,15 @@ class Eval:
         call.prepare = partial(self._prepare, call, written, kind, request, answer)
         return call
 
-    def _keep(
-        self, body: bytes, kept: tuple[tuple[int, int], Hashable], asked: Mapping[str, Any], form: int, call: Call
-    ) -> None:
+    def _keep(self, body: bytes, place: _Place, asked: Mapping[str, Any], form: int, call: Call) -> None:
         """Know requests that differ in the numbers of their only list alone."""
-        (start, end), where = kept
+        start, end, where = place
         ((name, values),) = asked.items()
         if type(values) is list and len(values) == 1 and type(values[0]) is list:
             values = values[0]
-        tensor = self._signature.tensor(name)
-        if type(values) is list and body.count(b'"') == body.count(b'"', 0, max(start, 0)) == _ONE_NAME:
-            call.encode = ByRow(partial(json_rows, form), call.encode)
-            self._lists.keep(body, (start, end), tensor, values, call, where)
+        if type(values) is list and start >= 0 and body.count(b'"') == body.count(b'"', 0, start) == _ONE_NAME:
+            tensor = self._signature.tensor(name)
+            self._lists.keep(body, start, end, tensor, values, call, self._known[form], where)
 
     def _eas(self, body: bytes, *, sure: bool) -> Call | None:
         from mlserve.runtime.protocols.eas_protobuf import EasProtobuf  # few send it

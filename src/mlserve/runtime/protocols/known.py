@@ -40,9 +40,8 @@ class KnownLists:
     def __init__(self) -> None:
         self._known: dict[Hashable, _Listed] = {}
 
-    def find(self, body: bytes, span: tuple[int, int], where: Hashable = None) -> Call | None:
-        """The call that this body is; ``None``: it must be read. ``span``: where its list begins and ends."""
-        start, end = span
+    def find(self, body: bytes, start: int, end: int, where: Hashable = None) -> Call | None:
+        """The call that this body is; ``None``: it must be read. Its list stands from ``start`` to before ``end``."""
         known = self._known.get((body[:start], body[end:], where))
         if known is None:
             return None
@@ -56,10 +55,13 @@ class KnownLists:
         return Call({known.name: np.ndarray(known.shape, known.dtype, packed)}, known.rows, known.encode)
 
     def keep(
-        self, body: bytes, span: tuple[int, int], tensor: Tensor, values: Any, call: Call, where: Hashable = None
-    ) -> None:
-        """This body was read as a call whose only input has these values in a flat list, if ``span`` is that list."""
-        start, end = span
+        self, body: bytes, start: int, end: int, tensor: Tensor, values: Any, call: Call, encode: Encode,
+        where: Hashable = None,
+    ) -> None:  # fmt: skip
+        """This body was read as a call whose only input has these values in a flat list, if they stand there.
+
+        ``encode`` is for those that come after it.
+        """
         array, pack = call.inputs[tensor.name], packer(tensor.datatype, len(values))
         if (
             pack is None
@@ -73,7 +75,7 @@ class KnownLists:
             return
         if len(self._known) >= _KEPT:
             self._known.clear()
-        self._known[body[:start], body[end:], where] = _Listed(tensor.name, array, pack, call.rows, call.encode)
+        self._known[body[:start], body[end:], where] = _Listed(tensor.name, array, pack, call.rows, encode)
 
 
 class KnownHeaders:
@@ -93,8 +95,11 @@ class KnownHeaders:
         inputs = {name: np.ndarray(shape, dtype, body, start) for name, shape, dtype, start in parts}
         return Call(inputs, rows, encode)
 
-    def keep(self, body: bytes, size: int, call: Call) -> None:
-        """This body was read as a call, all of whose inputs stand behind the header in their order."""
+    def keep(self, body: bytes, size: int, call: Call, encode: Encode) -> None:
+        """This body was read as a call, all of whose inputs stand behind the header in their order.
+
+        ``encode`` is for those that come after it.
+        """
         if size > _LARGEST or any(array.dtype.kind == "O" for array in call.inputs.values()):
             return
         parts: list[_Part] = []
@@ -104,7 +109,7 @@ class KnownHeaders:
             start += array.nbytes
         if len(self._known) >= _KEPT:
             self._known.clear()
-        self._known[body[:size]] = parts, start, call.rows, call.encode
+        self._known[body[:size]] = parts, start, call.rows, encode
 
 
 def _loaded(text: bytes) -> Any:

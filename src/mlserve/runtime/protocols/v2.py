@@ -9,7 +9,6 @@ from typing import Any
 from mlserve.errors import InvalidInput
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols.base import Call, Model, simple_error
-from mlserve.runtime.protocols.by_row import ByRow
 from mlserve.runtime.protocols.known import KnownHeaders, KnownLists
 from mlserve.runtime.protocols.v2_reply import ReplyWriter
 from mlserve.runtime.protocols.v2_request import LENGTH, RAW, RequestReader
@@ -20,6 +19,7 @@ _COMMON, _WHOLE = {"inputs", "outputs", "parameters"}, {"binary_data_output"}
 """What a request may say without being one of its kind."""
 _BEHIND, _SIZE = {"name", "shape", "datatype", "parameters"}, {"binary_data_size"}
 _INSIDE = {"name", "shape", "datatype", "data"}
+_NAME, _DATA = b'"data"', b'"data":'
 _SMALL, _DIGITS = 2048, 12
 
 
@@ -56,36 +56,35 @@ class V2:
         return simple_error(error)
 
     def decode(self, request: Request) -> Call:
-        body, length = request.body, request.headers.get(LENGTH)
-        size = int(length) if length is not None and length.isdigit() and len(length) < _DIGITS else 0
-        span = _list_in(body) if length is None and len(body) <= _SMALL else None
-        call = self._lists.find(body, span) if span else self._headers.find(body, size) if size else None
-        return self._read(request, size, span) if call is None else call
+        body, headers, size, start, end = request.body, request.headers, 0, 0, 0
+        call: Call | None = None
+        if LENGTH in headers:
+            length = headers[LENGTH]
+            size = int(length) if length.isdigit() and len(length) < _DIGITS else 0
+            if size:
+                call = self._headers.find(body, size)
+        elif len(body) <= _SMALL:
+            start = body.find(_DATA) + len(_DATA)  # where the first tensor's data stand, if they are a flat list
+            if body[start : start + 1] == b" ":
+                start += 1
+            end = body.find(b"]", start) + 1
+            call = self._lists.find(body, start, end)
+        return self._read(request, size, start, end) if call is None else call
 
-    def _read(self, request: Request, size: int, span: tuple[int, int] | None) -> Call:
+    def _read(self, request: Request, size: int, start: int, end: int) -> Call:
         """A request of which no like came before."""
         asked, inputs = self._reader.read(request)
         asks = self._writer.wishes(asked)
         call = Call(inputs, self._signature.count(inputs), partial(self._writer.write, asks), **wishes(asked))
-        if asked is not RAW and asked.keys() <= _COMMON and (asked.get("parameters") or {}).keys() <= _WHOLE:
-            listed = asked["inputs"]
-            if size and all(item.keys() == _BEHIND and item["parameters"].keys() == _SIZE for item in listed):
-                call.encode = ByRow(partial(self._writer.rows, asks), call.encode)
-                self._headers.keep(request.body, size, call)
-            elif span and len(listed) == 1 and listed[0].keys() == _INSIDE and request.body.count(b'"data"') == 1:
-                call.encode = ByRow(partial(self._writer.rows, asks), call.encode)
-                tensor = self._signature.tensor(listed[0]["name"])
-                self._lists.keep(request.body, span, tensor, listed[0]["data"], call)
+        if asked is RAW or not asked.keys() <= _COMMON or not (asked.get("parameters") or {}).keys() <= _WHOLE:
+            return call
+        body, listed, known = request.body, asked["inputs"], self._writer.known(asks)
+        if size and all(item.keys() == _BEHIND and item["parameters"].keys() == _SIZE for item in listed):
+            self._headers.keep(body, size, call, known)
+        elif end and len(listed) == 1 and listed[0].keys() == _INSIDE and body.count(_NAME) == 1:
+            tensor = self._signature.tensor(listed[0]["name"])
+            self._lists.keep(body, start, end, tensor, listed[0]["data"], call, known)
         return call
-
-
-def _list_in(body: bytes) -> tuple[int, int] | None:
-    """Where the first tensor's data stand, if they are a flat list."""
-    start = body.find(b'"data":') + 7
-    if body[start : start + 1] == b" ":
-        start += 1
-    end = body.find(b"]", start) + 1
-    return (start, end) if 7 <= start < end else None
 
 
 def v2_bases(model: Model) -> tuple[str, str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.pipeline import timing
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols import binary
-from mlserve.runtime.protocols.base import JSON, Model, Reply, dump_json, texts
-from mlserve.runtime.protocols.by_row import frame, is_small, numbers, verbatim
+from mlserve.runtime.protocols.base import JSON, Encode, Model, Reply, dump_json, texts
+from mlserve.runtime.protocols.by_row import ByRow, frame, is_small, numbers, verbatim
 from mlserve.runtime.protocols.classification import class_count, classified
 from mlserve.runtime.shares import Whole
 from mlserve.runtime.tensors import Array, BadTensor, datatype_of
@@ -34,6 +35,7 @@ class Wishes(NamedTuple):
 
 
 BINARY = b"application/octet-stream"
+_KEPT = 256
 _AS_JSON, _AS_BINARY = Wanted(False), Wanted(True)
 
 
@@ -42,6 +44,7 @@ class ReplyWriter:
 
     def __init__(self, model: Model) -> None:
         self._outputs: dict[str, Tensor] = {tensor.name: tensor for tensor in model.signature.metadata.outputs}
+        self._known: dict[Hashable, ByRow] = {}
         self._about = {"model_name": model.service, "model_version": str(model.version)}
 
     def wishes(self, asked: dict[str, Any]) -> Wishes:
@@ -54,6 +57,16 @@ class ReplyWriter:
         if not isinstance(outputs, list):
             raise InvalidInput('"outputs" wants a list of objects with a name')
         return Wishes(asked.get("id"), dict(self._wanted(output, everything) for output in outputs), everything, timed)
+
+    def known(self, wishes: Wishes) -> Encode:
+        """The encoder of all requests that wish the same."""
+        key = (wishes.everything, tuple((wishes.chosen or {}).items()))
+        found = self._known.get(key)
+        if found is None:
+            found = ByRow(partial(self.rows, wishes), partial(self.write, wishes))
+            if len(self._known) < _KEPT:
+                self._known[key] = found
+        return found
 
     def write(self, wishes: Wishes, outputs: Mapping[str, Array]) -> Reply:
         """The body, its type and its headers."""
