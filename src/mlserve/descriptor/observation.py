@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from mlserve.descriptor.base import Text, Words
 from mlserve.descriptor.units import Amount, Whole
@@ -17,6 +17,18 @@ def _switch(value: Any) -> Any:
     return value
 
 
+def _kept_place(value: str | None) -> str | None:
+    if value and "://" in value and not value.startswith("s3://"):
+        raise ValueError("has to be a folder or s3://bucket/prefix")
+    return value
+
+
+def _collector(value: str | None) -> str | None:
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError("has to be an address that begins with http:// or https://")
+    return value
+
+
 class Capture(Words):
     """A sample of requests and their answers, written down."""
 
@@ -24,7 +36,7 @@ class Capture(Words):
     """The share of requests to keep."""
     fields: tuple[str, ...] | None = None
     """Inputs and outputs that are kept as they are; every other one is written as "***". Unset: all are kept."""
-    to: Text = None
+    to: Annotated[Text, AfterValidator(_kept_place)] = None
     """A folder on the instance's machine, or s3://bucket/prefix; unset: the captures folder of the hub's home."""
 
 
@@ -62,7 +74,7 @@ class Explain(Words):
 class Tracing(Words):
     """OpenTelemetry spans of requests."""
 
-    endpoint: Text = None
+    endpoint: Annotated[Text, AfterValidator(_collector)] = None
     """The OTLP/HTTP address to send to; unset: OTEL_EXPORTER_OTLP_ENDPOINT of processor_envs."""
     percent: Amount = Field(default=100.0, ge=0, le=100)
     """The share of requests to trace that come without a decision of the caller's own."""

@@ -19,7 +19,9 @@ _ENTRY = re.compile(r"[^:\0]+\.py(:[A-Za-z_]\w*)?")
 
 def _listed(value: Any) -> Any:
     """``["label"]`` means ``{"label": "label"}``."""
-    return {name: name for name in value} if isinstance(value, list) else value
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return {name: name for name in value}
+    return value
 
 
 Outputs = Annotated[
