@@ -68,6 +68,10 @@ def test_json_before_binary_tensors_is_counted_as_well(iris: Running) -> None:
     assert "metadata.memory" in answer.json["error"]
 
 
+def test_one_long_text_takes_more_than_its_own_length(iris: Running) -> None:
+    assert iris.post("/eval", b'{"sepal_length":"' + b"a" * 45 * MB + b'"}').status == 413
+
+
 def test_texts_and_pictures_that_grow_are_refused(tmp_path: Path) -> None:
     own = processor(tmp_path, TEXTS)
     with serving(tmp_path, processor="python", processor_path=own, memory_mb=256) as instance:
