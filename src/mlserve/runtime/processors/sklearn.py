@@ -20,6 +20,8 @@ SUFFIXES: tuple[str, ...] = (".pkl", ".pickle", ".joblib", ".skops")
 ALIASES: tuple[str, ...] = (r"sklearn(_\w+)?", r"scikit-learn", r"scikit_learn")
 
 _SAFE = "save it with skops (skops.io.dump(model, 'model.skops')), which runs no code when it is read"
+_GUARDED = [0, 13]
+_AGAIN = "save it again with a newer scikit-learn and skops 0.13 or later"
 _FRAMES = ("ColumnTransformer", "FunctionTransformer")
 
 
@@ -44,6 +46,8 @@ class SklearnProcessor:
 
         # columns are put in the model's own order here, so that its wish for names is met
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        if self._require_safe:
+            _require_guards(path)
         self._model = _read_skops(path, config) if path.suffix == ".skops" else read_pickle(path)
         if not hasattr(self._model, "predict") and not hasattr(self._model, "transform"):
             raise StartFailure(
@@ -136,6 +140,15 @@ class SklearnProcessor:
         if not self._probabilities:
             return (label,)
         return label, Tensor("probabilities", "FP64", (-1, len(classes)), labels=class_words(classes))
+
+
+def _require_guards(path: Path) -> None:
+    """An old scikit-learn, which a file may ask for, brings an old skops, that a file can talk into running code."""
+    import skops
+
+    numbers = [int(part) for part in skops.__version__.split(".")[:2] if part.isdecimal()]
+    if numbers < _GUARDED:
+        raise refused(path, f"needs skops {skops.__version__}, which can be made to run code", _AGAIN)
 
 
 def _read_skops(path: Path, config: dict[str, Any]) -> Any:
