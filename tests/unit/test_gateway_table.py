@@ -105,6 +105,23 @@ def test_a_tokens_characters_are_only_themselves() -> None:
     assert denied["direct_response"] == {"status": 401}
 
 
+def test_only_a_bare_get_of_the_page_needs_no_token() -> None:
+    route = Route("iris", ((1, 1),), token="t", open_docs=True)
+    *_, main, page, denied = routes_of(Table((), (route,)), "iris")
+    assert "headers" in main["match"]
+    assert page["match"]["path"] == "/api/predict/iris/docs"
+    assert [header["name"] for header in page["match"]["headers"]] == [":method", "upgrade"]
+    assert denied["direct_response"] == {"status": 401}
+    for other in (Route("iris", ((1, 1),), token="t"), Route("iris", (), token="t", open_docs=True)):
+        assert not any("path" in entry["match"] for entry in routes_of(Table((), (other,)), "iris"))
+
+
+def test_what_failed_for_good_says_so_in_both_protocols() -> None:
+    table = Table((), (Route("iris", ((1, 1),), token="t", failed=True),))
+    for stopped, denied in (routes_of(table, "iris"), calls_of(table, "iris")):
+        assert (stopped["direct_response"]["status"], denied["direct_response"]["status"]) == (590, 401)
+
+
 def test_only_a_service_that_allows_it_has_requests_run_twice() -> None:
     for retry in (True, False):
         *_, main = routes_of(Table((), (Route("iris", ((1, 1),), retry=retry),)), "iris")

@@ -54,6 +54,12 @@ def test_a_stopped_service_keeps_its_route_and_a_deleted_one_does_not() -> None:
     assert table([sight(ready(1, 9001), serving=1, deleting=True)], limits, "s").routes == ()
 
 
+def test_a_service_that_failed_for_good_is_told_apart_from_one_that_may_come() -> None:
+    broken = replace(Version("iris", 1, 0, {}), failure={"cause": "bad-entry"})
+    failed = replace(sight(), versions={1: broken})
+    assert [table([seen], limits, "s").routes[0].failed for seen in (failed, sight())] == [True, False]
+
+
 def test_a_public_service_asks_for_no_token() -> None:
     assert table([sight(public=True)], limits, "s").routes[0].token is None
     assert table([sight()], limits, "s").routes[0].token == "secret"

@@ -98,6 +98,30 @@ def test_no_trick_with_the_path_reaches_a_service_under_anothers_token(tmp_path:
     tell(tmp_path, table(two), story)
 
 
+def test_the_page_for_people_is_all_that_opens_without_a_token(tmp_path: Path, two: list[Instance]) -> None:
+    async def story(made: Gateway, ask: httpx.AsyncClient) -> None:
+        for token in ("", "wrong"):
+            for path in ("/iris/docs", "/iris/docs?a=1"):
+                answer = await ask.get(path, headers={"authorization": token})
+                assert (answer.status_code, answer.json()["path"]) == (200, "/docs")
+                assert "authorization" not in answer.json()["headers"]
+            for method in ("POST", "HEAD", "PUT", "DELETE", "OPTIONS"):
+                denied = await ask.request(method, "/iris/docs", headers={"authorization": token})
+                assert denied.status_code == 401, method
+            upgrade = {"authorization": token, "connection": "upgrade", "upgrade": "websocket"}
+            assert (await ask.get("/iris/docs", headers=upgrade)).status_code in (401, 403)
+            assert (await ask.request("GET", "/iris/docs", content=b"xy", headers={"authorization": token})).is_error
+            assert (await ask.get("/iris2/docs", headers={"authorization": token})).status_code == 401
+        for path in (
+            "/docs/", "/docs/x", "//docs", "/docs%2f..%2feval", "/docs/../eval", "/docs%2F", "/Docs", "/docs;x",
+            "/x/docs", "/docs%3f", "/docs/..", "/../iris2/docs", "/openapi.json", "/%64ocs/eval", "/docs%00",
+        ):  # fmt: skip
+            status, body = await raw(made, f"/api/predict/iris{path}", "wrong")
+            assert status in (400, 401, 404), (path, status, body)
+
+    tell(tmp_path, table(two, open_docs=True), story)
+
+
 async def raw(made: Gateway, path: str, token: str) -> tuple[int, dict[str, Any]]:
     """A request whose path no client library has tidied up."""
     host, _, port = made.address.rpartition(":")
@@ -115,19 +139,20 @@ async def raw(made: Gateway, path: str, token: str) -> tuple[int, dict[str, Any]
 def test_what_envoy_answers_itself_is_json_that_says_why(tmp_path: Path, two: list[Instance]) -> None:
     wished = table(two, max_body=10_000, timeout_seconds=0.5)
     dead = Cluster("dead", 1, (f"127.0.0.1:{free_port()}",))
-    extra = (Route("dead", ((1, 1),)), Route("none", ((1, 1),)), Route("stopped", ()))
+    extra = (Route("dead", ((1, 1),)), Route("none", ((1, 1),)), Route("stopped", ()), Route("broken", (), failed=True))
     wished = Table((*wished.clusters, dead, Cluster("none", 1)), (*wished.routes, *extra), SECRET)
 
     async def story(_: Gateway, ask: httpx.AsyncClient) -> None:
         for path, status, code in (
             ("/iris3", 404, "not-found"), ("/iri", 404, "not-found"), ("", 404, "not-found"),
             ("/iris/slow?5", 504, "timed-out"), ("/dead", 503, "instance-failed"),
-            ("/none", 503, "no-instance"), ("/stopped", 503, "stopped"),
+            ("/none", 503, "no-instance"), ("/stopped", 503, "stopped"), ("/broken", 503, "failed"),
         ):  # fmt: skip
             answer = await ask.get(path)
             assert (answer.status_code, answer.json()["code"]) == (status, code), path
             assert answer.json()["error"]
-            assert ("retry-after" in answer.headers) == (status == 503)
+            assert ("retry-after" in answer.headers) == (status == 503 and code != "failed")
+        assert (await ask.get("/broken")).json()["hint"] == "mlserve why broken"
         for content in (b"x" * 20_000, chunks(20)):
             answer = await ask.post("/iris", content=content)
             assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")

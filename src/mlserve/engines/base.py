@@ -24,6 +24,8 @@ class Artifacts:
     """What serves instead of the processor asked for: the model was converted."""
     conversion: Mapping[str, Any] | None = None
     """How it was converted, or why not."""
+    requirements: tuple[str, ...] = ()
+    """Packages that the model's own objects need beside its processor's and those of ``saved_versions``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Engine(Protocol):
     """Answers 200 for as long as an instance lives: what the gateway asks; None: nothing does."""
     http2: ClassVar[bool]
     """Its instances speak HTTP/2, and so gRPC, on the port of HTTP/1.1."""
+    open_docs: ClassVar[bool]
+    """Its GET /docs is a page that holds nothing of the service, so that anybody may read it."""
     proof_paths: ClassVar[tuple[str, ...]]
     """What has to answer GET through the gateway before a version is ready; empty: ``/`` must, whatever it says."""
 

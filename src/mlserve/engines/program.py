@@ -18,6 +18,7 @@ class ProgramEngine:
 
     live_path: ClassVar[str | None] = None
     http2: ClassVar[bool] = False
+    open_docs: ClassVar[bool] = False
     proof_paths: ClassVar[tuple[str, ...]] = ()
 
     def handles(self, descriptor: Descriptor) -> bool:

@@ -30,6 +30,7 @@ class RuntimeEngine:
 
     live_path: ClassVar[str | None] = "/v2/health/live"
     http2: ClassVar[bool] = True
+    open_docs: ClassVar[bool] = True
     proof_paths: ClassVar[tuple[str, ...]] = ("/v2/health/ready", "/describe")
 
     def handles(self, descriptor: Descriptor) -> bool:
@@ -43,6 +44,7 @@ class RuntimeEngine:
         named = {_name(requirement) for requirement in (*BASE_REQUIREMENTS, *needed)}
         # A pickle may hold objects of more libraries than its processor's own: a pipeline that ends in XGBoost, say.
         more = [f"{name}=={number}" for name, number in saved.items() if name not in named]
+        more += [package for package in _more(artifacts) if _name(package) not in saved]
         options = (*of_observation(descriptor), *of_arrow(descriptor))
         return (*BASE_REQUIREMENTS, *libraries, *more, *options, *own_code.requirements(artifacts))
 
@@ -132,6 +134,11 @@ def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch)
 def _saved(artifacts: Artifacts) -> Mapping[str, str]:
     """The versions the model was saved with; a converted model needs none of those libraries."""
     return {} if artifacts.processor else artifacts.saved_versions
+
+
+def _more(artifacts: Artifacts) -> tuple[str, ...]:
+    """What the model's own objects need beside the processor's libraries."""
+    return () if artifacts.processor else artifacts.requirements
 
 
 def _pinned(requirement: str, saved: Mapping[str, str]) -> str:

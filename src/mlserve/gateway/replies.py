@@ -12,8 +12,10 @@ from typing import Any
 _SERVICE = 'service "%ROUTE_NAME%"'
 _CALL_WORDS = {"not-found": "no service answers: name it in the metadata of the call (x-mlserve-service: NAME)"}
 """Where a call needs to be told something else."""
-_CALL_STATUS = {"body-too-large": 8, "timed-out": 4, "bad-request": 3}
-"""Where Envoy's translation says too little: RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, INVALID_ARGUMENT."""
+_CALL_STATUS = {"body-too-large": 8, "timed-out": 4, "bad-request": 3, "failed": 14}
+"""Where Envoy's translation says too little: RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, INVALID_ARGUMENT, UNAVAILABLE."""
+FAILED = 590
+"""The status by which a route says that its service failed for good; it is 503 when it leaves."""
 
 
 def local_replies() -> dict[str, Any]:
@@ -76,6 +78,7 @@ def _by_status() -> list[dict[str, Any]]:
         _on_status(501, "not-implemented", "Transfer-Encoding may only be chunked", hint="or send Content-Length"),
         _on_status(429, "rate-limited", f"{_SERVICE} was asked too often", retry=True),
         _on_status(503, "stopped", f"{_SERVICE} is stopped or not ready yet", hint="mlserve start NAME", retry=True),
+        _on_status(FAILED, "failed", f"{_SERVICE} has failed", hint="mlserve why %ROUTE_NAME%", leaves_as=503),
     ]  # fmt: skip
 
 
@@ -92,14 +95,22 @@ def _on_flags(
 
 
 def _on_status(
-    status: int, code: str, message: str, *, hint: str = "", retry: bool = False, challenge: bool = False
+    status: int,
+    code: str,
+    message: str,
+    *,
+    hint: str = "",
+    retry: bool = False,
+    challenge: bool = False,
+    leaves_as: int | None = None,
 ) -> dict[str, Any]:
     value = {"default_value": status, "runtime_key": f"mlserve.status.{status}"}
-    return {
+    mapper = {
         "filter": {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}},
         "body_format_override": _body(code, message, hint),
         "headers_to_add": _headers(retry=retry, challenge=challenge),
     }
+    return mapper | ({} if leaves_as is None else {"status_code": leaves_as})
 
 
 def _headers(*, retry: bool = False, challenge: bool = False) -> list[dict[str, Any]]:

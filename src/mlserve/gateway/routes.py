@@ -1,7 +1,7 @@
 """Routes as Envoy resources, one JSON text per service. Pure.
 
 What a request meets, per service, first match wins: the hub's probe of one version, a WebSocket, any other request with
-the right token, and last the 401.
+the right token, the page for people (which has nothing of the service in it, and asks for the token), and last the 401.
 
 gRPC has paths of its own, so that its calls name their service in metadata (`x-mlserve-service: NAME`).
 
@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any
 
 from mlserve.gateway.listener import body_limit
+from mlserve.gateway.replies import FAILED
 from mlserve.gateway.table import DEFAULT_MAX_BODY, Route
 
 PREFIX = "/api/predict"
@@ -37,6 +38,8 @@ _STREAM_SILENCE = "3600s"
 _ONE_ANSWER = "/inference.GRPCInferenceService/ModelInfer"
 """The call that runs a model and has one answer: it is held to the deadline as a request over HTTP is."""
 _ANY_SIZE = 1 << 50
+_NO_BODY = 1
+"""Envoy has no smaller limit."""
 
 
 @lru_cache(maxsize=4096)
@@ -111,9 +114,10 @@ def _public(route: Route) -> list[dict[str, Any]]:
     targets = [(version, weight) for version, weight in route.targets if weight > 0]
     denied = [{"name": route.service, "match": _match(route.service), "direct_response": {"status": 401}}]
     refused = [] if route.token is None else denied
-    if not targets:
+    if not targets or route.failed:
         return [_stopped(route, allowed), *refused]
-    return [_websocket(route, targets, allowed), _main(route, targets, allowed), *refused]
+    page = [_docs(route, targets)] if allowed and route.open_docs else []
+    return [_websocket(route, targets, allowed), _main(route, targets, allowed), *page, *refused]
 
 
 def _calls(route: Route) -> list[dict[str, Any]]:
@@ -123,8 +127,8 @@ def _calls(route: Route) -> list[dict[str, Any]]:
     anything: dict[str, Any] = {"prefix": "/", "grpc": {}}
     refused = [{"name": route.service, "match": anything, "direct_response": {"status": 401}}]
     matched = anything | ({"headers": allowed} if allowed else {})
-    if not targets:
-        stopped = {"name": route.service, "match": matched, "direct_response": {"status": 503}}
+    if not targets or route.failed:
+        stopped = {"name": route.service, "match": matched, "direct_response": {"status": _nothing(route)}}
         return [stopped, *(refused if allowed else [])]
     action = {key: value for key, value in _action(route, targets).items() if key != "regex_rewrite"}
     bounded = action | {"idle_timeout": _seconds(route.timeout_seconds)}
@@ -138,7 +142,12 @@ def _calls(route: Route) -> list[dict[str, Any]]:
 
 
 def _stopped(route: Route, allowed: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"name": route.service, "match": _match(route.service, allowed), "direct_response": {"status": 503}}
+    said = {"status": _nothing(route)}
+    return {"name": route.service, "match": _match(route.service, allowed), "direct_response": said}
+
+
+def _nothing(route: Route) -> int:
+    return FAILED if route.failed else 503
 
 
 def _probe(service: str, version: int, secret: str, route: Route | None) -> dict[str, Any]:
@@ -162,6 +171,15 @@ def _main(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, 
     if route.max_body == DEFAULT_MAX_BODY:
         return found
     return found | {"typed_per_filter_config": {"envoy.filters.http.filter_chain": _body_limit(route.max_body)}}
+
+
+def _docs(route: Route, targets: list[tuple[int, int]]) -> dict[str, Any]:
+    """A bare GET of this very path by anybody: no body, no upgrade to another protocol, nothing beside it."""
+    upgrade = {"name": "upgrade", "present_match": False}
+    match = {"path": f"{_path(route.service)}/docs", "headers": [_exact(":method", "GET"), upgrade]}
+    action = _action(route, targets) | {"idle_timeout": _seconds(route.timeout_seconds)}
+    found = _route(route.service, match, action, _hidden(route))
+    return found | {"typed_per_filter_config": {"envoy.filters.http.filter_chain": _body_limit(_NO_BODY)}}
 
 
 def _hidden(route: Route) -> list[str]:

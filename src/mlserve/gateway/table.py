@@ -41,6 +41,10 @@ class Route:
     """Bytes one request may carry."""
     retry: bool = True
     """A request may run twice: it is tried again elsewhere when its instance dies in the middle of it."""
+    open_docs: bool = False
+    """GET /docs needs no token: the page is the same for every service and asks for the token itself."""
+    failed: bool = False
+    """It serves nothing because it failed for good: trying again won't help."""
 
 
 @dataclass(frozen=True, slots=True)

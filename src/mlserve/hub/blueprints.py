@@ -55,6 +55,7 @@ class Blueprints:
             retry=descriptor.retry,
             health_path=blueprint.engine.live_path,
             http2=blueprint.engine.http2 or descriptor.metadata.enable_grpc,
+            open_docs=blueprint.engine.open_docs,
         )
 
     def workload(self, version: Version) -> Workload:

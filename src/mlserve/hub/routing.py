@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlserve.backends.base import State
 from mlserve.gateway.table import Cluster, Route, Table
-from mlserve.hub.plan import Seen
+from mlserve.hub.plan import Seen, Status, status
 from mlserve.hub.records import Service
 
 NOTHING = 0
@@ -23,6 +23,7 @@ class Limits:
     retry: bool = True
     health_path: str | None = None
     http2: bool = False
+    open_docs: bool = False
 
 
 def table(sights: Iterable[Seen], limits: Callable[[str, int], Limits], probe_secret: str) -> Table:
@@ -32,7 +33,7 @@ def table(sights: Iterable[Seen], limits: Callable[[str, int], Limits], probe_se
     for seen in sights:
         if not seen.service.deleting:
             clusters += _clusters(seen, limits)
-            routes.append(_route(seen.service, limits))
+            routes.append(_route(seen.service, limits, failed=status(seen) is Status.FAILED))
     return Table(clusters=tuple(clusters), routes=tuple(routes), probe_secret=probe_secret)
 
 
@@ -66,7 +67,7 @@ def _clusters(seen: Seen, limits: Callable[[str, int], Limits]) -> list[Cluster]
     ]
 
 
-def _route(service: Service, limits: Callable[[str, int], Limits]) -> Route:
+def _route(service: Service, limits: Callable[[str, int], Limits], *, failed: bool) -> Route:
     limit = limits(service.name, service.serving or service.target)
     return Route(
         service=service.name,
@@ -75,4 +76,6 @@ def _route(service: Service, limits: Callable[[str, int], Limits]) -> Route:
         timeout_seconds=limit.timeout_seconds,
         max_body=limit.max_body,
         retry=limit.retry,
+        open_docs=limit.open_docs,
+        failed=failed,
     )

@@ -7,11 +7,13 @@ from typing import Any
 from mlserve.runtime.documents import tensors
 from mlserve.runtime.documents.operations import get, named, post, refusal
 from mlserve.runtime.media.layout import layout_of
+from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols.abilities import generates
 from mlserve.runtime.protocols.base import Model
 
 _TABLES = ("text/csv", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet")
 _PICTURES = ("image/jpeg", "image/png")
+_MOST_LABELS = 20
 
 
 def openapi(model: Model) -> dict[str, Any]:
@@ -41,7 +43,12 @@ def openapi(model: Model) -> dict[str, Any]:
         }
     return {
         "openapi": "3.1.0",
-        "info": {"title": model.service, "version": str(model.version), "description": _about(model)},
+        "info": {
+            "title": model.service,
+            "version": str(model.version),
+            "description": _about(model),
+            "x-model": _tensors(model),
+        },
         "servers": [{"url": ".", "description": "beside this document"}],
         "paths": paths,
         "components": {
@@ -148,3 +155,23 @@ def _about(model: Model) -> str:
     lines = [f"- {side} `{t.name}`: {t.datatype or 'any'}, {tensors.as_text(t)}" for side, t in listed]
     words = "-1 is any size. A missing number is null, both ways; NaN and Infinity are answered as null."
     return "\n".join([*lines, "", words])
+
+
+def _tensors(model: Model) -> dict[str, Any]:
+    """What the description says, for programs: the page for people is made of it."""
+    about = model.signature.metadata
+    return {
+        "platform": about.platform or "a model",
+        "inputs": [_tensor(tensor) for tensor in about.inputs],
+        "outputs": [_tensor(tensor) for tensor in about.outputs],
+    }
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "datatype": tensor.datatype,
+        "shape": None if tensor.shape is None else list(tensor.shape),
+        "optional": tensor.optional,
+        "labels": list(tensor.labels or ())[:_MOST_LABELS],
+    }

@@ -1,4 +1,7 @@
-"""GET /openapi.json and /docs: what this service is, for programs and for people."""
+"""GET /openapi.json and /docs: what this service is, for programs and for people.
+
+The gateway lets /docs through without a token: it says nothing of the service itself (see `documents.page`).
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,6 @@ class Documents:
         return openapi(self._model)
 
     def page(self) -> Page:
-        from mlserve.runtime.documents.page import docs_page
+        from mlserve.runtime.documents.page import DOCS_PAGE
 
-        return Page(docs_page(self._model), _HTML)
+        return Page(DOCS_PAGE, _HTML)
