@@ -249,8 +249,10 @@ def test_streams_and_websockets_outlive_the_deadline(tmp_path: Path, two: list[I
 def test_http2_without_tls_is_spoken(tmp_path: Path, two: list[Instance]) -> None:
     async def story(made: Gateway, _: httpx.AsyncClient) -> None:
         async with client(made, http1=False, http2=True) as ask:
-            await ask.get("/iris")  # the client stumbles over itself where it opens many streams before it is greeted
-            answers = await asyncio.gather(*(ask.post("/iris", content=b"x") for _ in range(20)))
+            await ask.get("/iris")
+            # Five at a time: this client loses count of its own streams where it opens many while the machine is busy.
+            rounds = [await asyncio.gather(*(ask.post("/iris", content=b"x") for _ in range(5))) for _ in range(4)]
+            answers = [answer for together in rounds for answer in together]
         assert {(answer.http_version, answer.status_code) for answer in answers} == {("HTTP/2", 200)}
 
     tell(tmp_path, table(two), story)

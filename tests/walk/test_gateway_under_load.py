@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -83,12 +84,27 @@ def test_the_death_of_one_of_two_instances_fails_no_request(tmp_path: Path) -> N
         asyncio.run(story(two[0].address, two[1].address, two[0].process.pid))
 
 
+def listens(address: str) -> bool:
+    """Whether a connection is taken."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except ConnectionError:
+        return False
+    return True
+
+
 def test_a_request_runs_twice_only_where_that_is_allowed(tmp_path: Path) -> None:
     async def story(first: str, second: str, third: str) -> None:
         async with gateway(tmp_path) as made, client(made) as ask:
             await made.publish(iris(first, second, third, retry=False))
             once = await ask.post("/iris/die", content=b"x")
             assert (once.status_code, once.json()["code"]) == (503, "instance-failed")
+
+            async def refuses() -> bool:
+                return sum(not listens(address) for address in (first, second, third)) == 1
+
+            await eventually(refuses)  # until then the dying one may still take a connection and cut it
             answers = [await ask.get("/iris") for _ in range(20)]
             assert [answer.status_code for answer in answers] == [200] * 20, "the dead one refuses: tried elsewhere"
             assert len({answer.json()["name"] for answer in answers}) == 2, "exactly one has died"

@@ -20,6 +20,8 @@ def _switch(value: Any) -> Any:
 def _kept_place(value: str | None) -> str | None:
     if value and "://" in value and not value.startswith("s3://"):
         raise ValueError("has to be a folder or s3://bucket/prefix")
+    if value and "://" not in value and (not value.startswith("/") or ".." in value.split("/")):
+        raise ValueError("has to be an absolute folder without .., or s3://bucket/prefix")
     return value
 
 
