@@ -127,6 +127,16 @@ def test_what_is_no_picture_is_refused() -> None:
         ask(model(*TITANIC), picture(), PNG)
 
 
+@pytest.mark.parametrize("kind", ["WEBP", "BMP", "GIF", "TIFF"])
+@pytest.mark.parametrize("said", [BYTES, PNG])
+def test_a_picture_of_another_kind_is_told_what_to_send(kind: str, said: bytes) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(out, kind)
+    for shape in ((-1, 3, -1, -1), (-1, 3, 224, 224)):
+        with pytest.raises(UnsupportedMedia, match=rf"(?i){kind} picture.*send image/png or image/jpeg"):
+            ask(model(Tensor("image", "FP32", shape)), out.getvalue(), said)
+
+
 def test_a_picture_that_would_fill_the_memory_is_refused() -> None:
     served = model(Tensor("x", "UINT8", (-1, 4, 4, 1)), image={"max_pixels": 1000})
     for size, kind in (((100, 11), "PNG"), ((100, 11), "JPEG")):

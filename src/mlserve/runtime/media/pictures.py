@@ -18,6 +18,7 @@ from mlserve.runtime.allowance import ALLOWANCE
 from mlserve.runtime.encodings import TooLarge
 from mlserve.runtime.media.layout import Layout, layout_of
 from mlserve.runtime.media.library import library
+from mlserve.runtime.media.signatures import refusal
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.tensors import DTYPES, Array, bad
 
@@ -94,7 +95,8 @@ def _decoded(body: bytes, layout: Layout, mode: str, options: Mapping[str, Any],
     except image_of.DecompressionBombError as exc:
         raise TooLarge(f"the picture is too large: {exc}") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, TypeError, OverflowError) as exc:
-        raise InvalidInput(f"the body is no whole PNG or JPEG picture: {str(exc)[:200]}") from None
+        other = refusal(body)
+        raise other or InvalidInput(f"the body is no whole PNG or JPEG picture: {str(exc)[:200]}") from None
 
 
 def _check_pixels(image: Any, most: int) -> None:

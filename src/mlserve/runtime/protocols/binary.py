@@ -53,11 +53,20 @@ def read_raw(body: bytes, tensor: Tensor) -> Array:
     dtype = DTYPES[tensor.datatype]
     shape = [1, *want[1:]] if want and want[0] == -1 and -1 in want[1:] else list(want)
     if shape.count(-1) > 1:
-        raise bad(tensor, "a raw body, which leaves more than one size open")
+        raise _no_tensor(body, tensor, "a raw body, which leaves more than one size open")
     known = prod(size for size in shape if size != -1) * dtype.itemsize
     if not known or len(body) % known or (-1 not in shape and len(body) != known):
-        raise bad(tensor, f"{len(body)} raw bytes")
+        raise _no_tensor(body, tensor, f"{len(body)} raw bytes")
     return np.frombuffer(body, dtype=dtype).reshape(shape)
+
+
+def _no_tensor(body: bytes, tensor: Tensor, what: str) -> InvalidInput:
+    """Why bytes are not the tensor: where it holds pictures, they may be one of a kind that is not read."""
+    from mlserve.runtime.media.layout import layout_of  # few bodies are refused
+    from mlserve.runtime.media.signatures import refusal
+
+    picture = refusal(body) if layout_of(tensor, {}) is not None else None
+    return picture or bad(tensor, what)
 
 
 def write(array: Array) -> bytes:
