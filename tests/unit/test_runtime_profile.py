@@ -17,6 +17,7 @@ from mlserve.runtime.processors.base import Metadata, Tensor
 from mlserve.runtime.profile import plan
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.spec import Spec
+from mlserve.runtime.sweep import batch_for
 
 X = Tensor("x", "FP32", (-1, 1))
 
@@ -107,3 +108,18 @@ def test_onnx_runtime_is_told_its_threads(threads: int | None) -> None:
     assert loaded.predict(row)["species"].tolist() == before["species"].tolist()
     spec = Spec("s", "onnx", cpu=4)
     assert plan(loaded, Signature(loaded.metadata()), spec, row).slots == (1 if threads is None else 2)
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "rows"),
+    [
+        ({1: 8, 2: 9, 4: 10, 8: 10, 16: 11, 32: 14, 64: 18}, 64),  # next to nothing: as many as there are
+        ({1: 127, 2: 121, 4: 153, 8: 285, 16: 564, 32: 1160, 64: 2322}, 64),  # dear calls, cheap rows
+        ({1: 127, 2: 121, 4: 148, 8: 330, 16: 564, 32: 1250, 64: 2400}, 64),  # the same, disturbed here and there
+        ({1: 772, 2: 1505, 4: 2988, 8: 6100}, 4),  # rows gain nothing: no call that others wait long for
+        ({1: 5000, 2: 5200, 4: 5600, 8: 6400}, 8),  # long anyway, and worth it
+        ({1: 50, 2: 160, 4: 400, 8: 900}, 1),  # rows hinder one another
+    ],
+)
+def test_a_call_has_as_many_rows_as_pay_while_it_is_short(microseconds: dict[int, int], rows: int) -> None:
+    assert batch_for({size: cost * 1e-6 for size, cost in microseconds.items()}, lambda seconds: 20e-6) == rows

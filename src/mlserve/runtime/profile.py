@@ -20,8 +20,7 @@ _INLINE_SECONDS = 250e-6
 """What the event loop may be held up for; health and other clients wait meanwhile."""
 _MAKE_UP, _HAND_OVER = 20e-6, 100e-6
 """What it costs to make up a call in the event loop, and to have it made on another thread."""
-_HEAVY = 1e-3
-_WORTH = 500e-6
+_HEAVY = 500e-6
 _LARGEST = 64
 _SCALES, _CLEARLY = 0.75, 1.4
 _ASYNC_SLOTS = 64
@@ -92,7 +91,7 @@ def _best_form(processor: Loaded, sample: dict[str, Array], slots: int, largest:
     rows = batch_for(costs, _around)
     alone = _Form(slots, rows, rows / costs[rows], costs)
     on_cpu = (processor.metadata().facts or {}).get("device", "cpu") == "cpu"
-    if slots == 1 or resize is None or not on_cpu or costs[rows] < _HEAVY:
+    if slots == 1 or resize is None or not on_cpu or costs[1] < _HEAVY:
         return alone
     seconds = together(processor, sample, rows, slots)
     spread = _Form(slots, rows, slots * rows / seconds, _slowed(costs, seconds / costs[rows]))
@@ -103,7 +102,7 @@ def _best_form(processor: Loaded, sample: dict[str, Array], slots: int, largest:
         if rows / wide[rows] > _CLEARLY * spread.rate:
             return _Form(1, rows, rows / wide[rows], wide)
         resize(1)
-    if costs[1] >= _WORTH and (widen := getattr(processor, "widen", None)) is not None:
+    if (widen := getattr(processor, "widen", None)) is not None:
         widen(slots)  # where one client asks at a time, the other cores would be idle
     return spread
 
