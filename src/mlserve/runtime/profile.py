@@ -22,7 +22,7 @@ _MAKE_UP, _HAND_OVER = 20e-6, 100e-6
 """What it costs to make up a call in the event loop, and to have it made on another thread."""
 _HEAVY = 500e-6
 _LARGEST = 64
-_SCALES, _CLEARLY = 0.75, 1.4
+_SCALES, _CLEARLY = 0.75, 2.0
 _ASYNC_SLOTS = 64
 _WAITING_SHARE = 0.1
 
