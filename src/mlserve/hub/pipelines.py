@@ -46,8 +46,11 @@ def examine_steps(descriptor: Descriptor, paths: Mapping[str, str], examine: Exa
         for step, finding in zip(descriptor.pipeline, findings, strict=True)
         if finding and finding.runs_code
     ]
+    more = tuple(dict.fromkeys(package for finding in findings if finding for package in finding.requirements))
     notes = [f"{len(nodes)} steps ({shown})", *notes]
-    return Finding(format="pipeline", versions=versions, runs_code="; ".join(code), notes=tuple(notes))
+    return Finding(
+        format="pipeline", versions=versions, requirements=more, runs_code="; ".join(code), notes=tuple(notes)
+    )
 
 
 def _of_step(index: int, descriptor: Descriptor, paths: Mapping[str, str], examine: Examine) -> Finding | None:

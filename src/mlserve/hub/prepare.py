@@ -17,7 +17,7 @@ from mlserve.engines.base import Artifacts, Engine
 from mlserve.errors import InvalidInput, MlserveError
 from mlserve.hub.aside import aside
 from mlserve.hub.conversions import Converter, form_of, served, summary
-from mlserve.hub.model_format import require_fit
+from mlserve.hub.model_format import require_fit, safer
 from mlserve.hub.pipelines import examine_steps
 from mlserve.hub.records import Prepared, Version
 from mlserve.inspection import Finding, inspect
@@ -75,7 +75,9 @@ class Preparer:
         async with progress.phase("verify") as entry:
             finding = await aside(partial(examined, descriptor, found))
             entry["detail"] = finding.summary() if finding else ""
-        read = Artifacts(found, dict(finding.versions) if finding else {}, finding.format if finding else None)
+        read = Artifacts(found)
+        if finding:
+            read = Artifacts(found, dict(finding.versions), finding.format, requirements=finding.requirements)
         conversion: Mapping[str, Any] | None = None
         if form := form_of(descriptor, read):
             async with progress.phase("convert") as entry:
@@ -170,7 +172,7 @@ def safely(paths: Mapping[str, str], entry: str | None = None) -> Finding | None
         name = finding.file or Path(paths["/model_path"]).name
         raise InvalidInput(
             f"require_safe is set, and {name} is refused: {finding.runs_code}",
-            hint="save it as ONNX or skops, or take require_safe out for a file that you trust",
+            hint=f"{safer(finding)}, or take require_safe out for a file that you trust",
             details=[{"cause": "unreadable-model"}],
         )
     return finding

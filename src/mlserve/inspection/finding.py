@@ -17,6 +17,8 @@ class Finding:
     """The library whose object it is, where a format can hold several: ``xgboost`` in a pickle."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Package (as on PyPI) → the version it was saved with."""
+    requirements: tuple[str, ...] = ()
+    """Packages that serving it takes beside its processor's own, in whatever version."""
     opset: int | None = None
     inputs: tuple[Mapping[str, Any], ...] = ()
     """``{"name", "type", "shape"}``, -1 for any size."""

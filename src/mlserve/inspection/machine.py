@@ -9,6 +9,8 @@ from typing import Any
 
 KEPT = ("_sklearn_version", "shape", "dtype", "numpy_array_alignment_bytes", "handle")
 """What is remembered of an object's state."""
+NAMED_COLUMNS = "feature_names_in_"
+"""Where scikit-learn keeps the names of the columns that an estimator was fitted with."""
 _ARRAYS = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
 _MAX_STACK = 1_000_000
 _MARK = object()
@@ -35,6 +37,8 @@ class Trace:
 
     imports: set[tuple[str, str]] = field(default_factory=set)
     sklearn_version: str = ""
+    named_columns: bool = False
+    """An estimator in it was fitted with columns that have names."""
     hidden: bool = False
     """A name was computed, not written: nobody does so but to hide it."""
     root: Any = None
@@ -61,6 +65,7 @@ class Machine:
         if own:
             own(argument)
         elif opcode.name in _TEXTS:
+            self.trace.named_columns |= argument == NAMED_COLUMNS
             self.stack.append(str(argument))
         elif opcode.name in _BYTES:
             self._bytes(argument)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlserve.inspection import ubjson
+from mlserve.inspection import frames, ubjson
 from mlserve.inspection.danger import dangerous
 from mlserve.inspection.finding import Finding, damaged
 from mlserve.inspection.machine import Broken, Made, Trace
@@ -70,6 +70,7 @@ def _finding(trace: Trace, notes: list[str], problems: list[str]) -> Finding:
         format="sklearn" if framework in _FAMILY else None,
         framework=framework,
         versions=_versions(trace),
+        requirements=frames.requirements(modules, named_columns=trace.named_columns) if framework in _FAMILY else (),
         modules=tuple(modules),
         dangerous=found,
         runs_code=_RUNS + (f", and this one asks for {', '.join(found[:5])}, which few models need" if found else ""),

@@ -8,8 +8,10 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from mlserve.inspection import frames
 from mlserve.inspection.danger import dangerous
 from mlserve.inspection.finding import Finding, damaged
+from mlserve.inspection.machine import NAMED_COLUMNS
 
 ORDER = 10
 SUFFIXES = (".skops",)
@@ -54,12 +56,14 @@ def _read(archive: zipfile.ZipFile, certain: bool) -> Finding:
         schema = json.loads(archive.read("schema.json"))
     except RecursionError as exc:
         raise ValueError("its schema.json is nested too deep") from exc
-    imports, versions = _walk(schema)
+    imports, versions, named = _walk(schema)
+    modules = tuple(sorted({module for module, _ in imports}))
     return Finding(
         format="sklearn",
         framework="sklearn",
         versions=versions,
-        modules=tuple(sorted({module for module, _ in imports})),
+        requirements=frames.requirements(modules, named_columns=named),
+        modules=modules,
         dangerous=dangerous(imports),
         facts=_facts(schema) if isinstance(schema, dict) else {},
     )
@@ -72,9 +76,11 @@ def _facts(schema: dict[str, Any]) -> dict[str, str]:
     return {"class": f"{schema.get('__module__')}.{schema.get('__class__')}", **told}
 
 
-def _walk(schema: Any) -> tuple[set[tuple[str, str]], dict[str, str]]:
+def _walk(schema: Any) -> tuple[set[tuple[str, str]], dict[str, str], bool]:
+    """What it imports, the versions it tells, and whether an estimator was fitted with columns that have names."""
     imports: set[tuple[str, str]] = set()
     versions: dict[str, str] = {}
+    named = False
     waiting = [schema]
     while waiting:
         node = waiting.pop()
@@ -82,9 +88,10 @@ def _walk(schema: Any) -> tuple[set[tuple[str, str]], dict[str, str]]:
             waiting += node
         elif isinstance(node, dict):
             waiting += node.values()
+            named |= NAMED_COLUMNS in node
             if isinstance(node.get("__module__"), str) and isinstance(node.get("__class__"), str):
                 imports.add((node["__module__"], node["__class__"]))
             version = node.get("_sklearn_version")
             if isinstance(version, dict) and isinstance(version.get("content"), str):
                 versions.setdefault("scikit-learn", version["content"].strip('"'))
-    return imports, versions
+    return imports, versions, named
