@@ -78,4 +78,5 @@ def _tensor(told: Mapping[str, Any]) -> Tensor:
         tuple(shape) if shape is not None else None,
         told["optional"],
         tuple(labels) if labels is not None else None,
+        bool(told.get("missing")),
     )

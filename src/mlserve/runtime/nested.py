@@ -26,7 +26,7 @@ _KINDS = {
 
 
 def from_json(value: Any, tensor: Tensor) -> Array:
-    """Nested lists as an array of the tensor's datatype, shape not yet checked; ``null`` is a missing number (NaN)."""
+    """Nested lists as an array of the tensor's datatype, shape not yet checked; ``null``: a missing number or text."""
     if type(value) is Numbers:
         quick = value.array(DTYPES[tensor.datatype] if tensor.datatype else None)
         if quick is not None:
@@ -38,6 +38,8 @@ def from_json(value: Any, tensor: Tensor) -> Array:
         return np.array(flat, dtype=dtype).reshape(shape)
     dtype = DTYPES[tensor.datatype]
     taken = _TAKEN[dtype.kind]
+    if tensor.missing and type(None) in kinds and dtype.kind == "O":
+        flat, kinds = ["" if text is None else text for text in flat], kinds - {type(None)}
     if not kinds <= taken:
         guilty = next(kind for kind in kinds if kind not in taken)
         raise bad(tensor, f"{_KINDS.get(guilty, guilty.__name__)}: {_glimpse(value)}")

@@ -35,6 +35,8 @@ class Tensor:
     optional: bool = False
     labels: tuple[str, ...] | None = None
     """Words for the classes along the last axis of an output."""
+    missing: bool = False
+    """An empty text is a missing one to the model, so that null may stand for it."""
 
 
 @dataclass(frozen=True, slots=True)

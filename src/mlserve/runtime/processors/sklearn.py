@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.frameworks.estimators import chooses_by_name, takes_texts, text_columns, wants_frame
 from mlserve.runtime.frameworks.pickles import read_pickle
 from mlserve.runtime.frameworks.safety import PICKLE, refused
-from mlserve.runtime.frameworks.tabular import class_words
+from mlserve.runtime.frameworks.tabular import class_words, zeros
+from mlserve.runtime.frameworks.told_inputs import told_inputs
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor
 
 REQUIREMENTS: tuple[str, ...] = ("scikit-learn>=1.0", "joblib>=1.1", "skops>=0.8")
@@ -22,7 +24,6 @@ ALIASES: tuple[str, ...] = (r"sklearn(_\w+)?", r"scikit-learn", r"scikit_learn")
 _SAFE = "save it with skops (skops.io.dump(model, 'model.skops')), which runs no code when it is read"
 _GUARDED = [0, 13]
 _AGAIN = "save it again with a newer scikit-learn and skops 0.13 or later"
-_FRAMES = ("ColumnTransformer", "FunctionTransformer")
 
 
 def create(place: Place) -> SklearnProcessor:
@@ -35,8 +36,9 @@ class SklearnProcessor:
     def __init__(self, threads: int, *, require_safe: bool) -> None:
         self._threads, self._require_safe = threads, require_safe
         self._model: Any = None
-        self._names: list[str] = []
-        self._answer, self._probabilities, self._frame = "prediction", False, False
+        self._answer, self._probabilities = "prediction", False
+        self._texts, self._frame = False, False
+        self._absent: dict[str, Any] = {}
         self._metadata = Metadata()
 
     def load(self, path: Path, config: dict[str, Any]) -> None:
@@ -55,7 +57,7 @@ class SklearnProcessor:
                 f"{path.name} holds a {type(self._model).__name__}, which has no predict()",
                 "save the estimator itself",
             )
-        self._describe(path, sklearn.__version__)
+        self._describe(path, config, sklearn.__version__)
 
     def metadata(self) -> Metadata:
         return self._metadata
@@ -70,6 +72,16 @@ class SklearnProcessor:
         """It is asked with columns by their names."""
         return self._frame
 
+    @property
+    def texts(self) -> bool:
+        """It is asked with texts, one a row, and no columns."""
+        return self._texts
+
+    @property
+    def absent(self) -> dict[str, Any]:
+        """Columns of words → what the estimator is given for an empty one."""
+        return self._absent
+
     def predict(self, inputs: Arrays) -> Arrays:
         import numpy as np
 
@@ -82,15 +94,23 @@ class SklearnProcessor:
         return outputs
 
     def _table(self, inputs: Arrays, np: Any) -> Any:
-        if not self._names:
-            return inputs["input"]
-        columns = [inputs[name] for name in self._names]
+        """What the estimator is given: texts, a frame or one array with all columns."""
+        columns = {
+            tensor.name: _words(inputs[tensor.name], self._absent.get(tensor.name, ""), np)
+            if tensor.datatype == "BYTES"
+            else inputs[tensor.name]
+            for tensor in self._metadata.inputs
+        }
+        if self._texts:
+            return next(iter(columns.values())).ravel()
         if self._frame:
             pandas = import_module("pandas")  # only where the model was fitted with its frames
-            return pandas.DataFrame({name: column[:, 0] for name, column in zip(self._names, columns, strict=True)})
-        if any(column.dtype.kind in "OUS" for column in columns):
-            columns = [column.astype(np.object_) for column in columns]
-        return np.concatenate(columns, axis=1)
+            return pandas.DataFrame({name: column[:, 0] for name, column in columns.items()})
+        if len(columns) == 1:
+            return next(iter(columns.values()))
+        if any(column.dtype.kind in "OUS" for column in columns.values()):
+            columns = {name: column.astype(np.object_) for name, column in columns.items()}
+        return np.concatenate(list(columns.values()), axis=1)
 
     def _prediction(self) -> Tensor:
         """What a regressor gives is seen best by asking it; one that refuses zeros may give anything."""
@@ -99,20 +119,15 @@ class SklearnProcessor:
         from mlserve.runtime.tensors import datatype_of
 
         try:
-            answer = np.asarray(self._model.predict(np.zeros((1, int(self._model.n_features_in_)))))
-        except (AttributeError, TypeError, ValueError):
+            table = self._table({tensor.name: zeros(tensor, 1) for tensor in self._metadata.inputs}, np)
+            answer = np.asarray(self._model.predict(table))
+        except (AttributeError, KeyError, TypeError, ValueError):
             return Tensor("prediction", "", None)
         return Tensor("prediction", datatype_of(answer), (-1, *answer.shape[1:]))
 
-    def _describe(self, path: Path, version: str) -> None:
-        model = self._model
-        self._names = [str(name) for name in getattr(model, "feature_names_in_", ())]
-        self._frame = bool(self._names) and _wants_frame(model) and _have_pandas()
-        texts = _text_columns(model)
-        if self._names:
-            inputs = tuple(Tensor(name, texts.get(name, "FP64"), (-1, 1)) for name in self._names)
-        else:
-            inputs = (Tensor("input", "FP64" if not texts else "", (-1, int(getattr(model, "n_features_in_", -1)))),)
+    def _describe(self, path: Path, config: dict[str, Any], version: str) -> None:
+        inputs = self._inputs(config)
+        self._metadata = Metadata(inputs=inputs)
         self._metadata = Metadata(
             inputs=inputs,
             outputs=self._outputs(),
@@ -124,6 +139,27 @@ class SklearnProcessor:
                 "unsafe_file": path.suffix != ".skops",
             },
         )
+
+    def _inputs(self, config: dict[str, Any]) -> tuple[Tensor, ...]:
+        model = self._model
+        names = [str(name) for name in getattr(model, "feature_names_in_", ())]
+        count = int(getattr(model, "n_features_in_", -1))
+        self._texts = not names and takes_texts(model)
+        self._frame = bool(names) and wants_frame(model) and (_have_pandas() or chooses_by_name(model))
+        if self._frame:
+            import_module("pandas")  # missing: that is told by its name
+        if self._texts:
+            return told_inputs(config, (Tensor("input", "BYTES", (-1,)),), named=False)
+        self._absent = text_columns(model, names or [str(place) for place in range(count)])
+        if not names:
+            datatype = "FP64" if not self._absent else "BYTES" if len(self._absent) == count else ""
+            self._absent = {}
+            return told_inputs(config, (Tensor("input", datatype, (-1, count)),), named=False)
+        own = tuple(
+            Tensor(name, "BYTES", (-1, 1), missing=True) if name in self._absent else Tensor(name, "FP64", (-1, 1))
+            for name in names
+        )
+        return told_inputs(config, own, named=True)
 
     def _outputs(self) -> tuple[Tensor, ...]:
         model = self._model
@@ -176,40 +212,18 @@ def _datatype(classes: Any) -> str:
     return {"i": "INT64", "u": "INT64", "f": "FP64", "b": "BOOL"}.get(classes.dtype.kind, "BYTES")
 
 
-def _steps(model: Any) -> list[Any]:
-    """The model and what is inside it: pipeline steps, column transformers."""
-    found = [model]
-    for step in getattr(model, "steps", ()):
-        found += _steps(step[1])
-    for part in getattr(model, "transformers_", ()):
-        found += _steps(part[1]) if not isinstance(part[1], str) else []
-    return found
-
-
-def _wants_frame(model: Any) -> bool:
-    return any(
-        type(step).__name__ in _FRAMES or not type(step).__module__.startswith("sklearn.") for step in _steps(model)
-    )
-
-
 def _have_pandas() -> bool:
     return find_spec("pandas") is not None
 
 
-def _text_columns(model: Any) -> dict[str, str]:
-    """Columns that an encoder learned text categories of; any other column is a number."""
-    found: dict[str, str] = {}
-    for step in _steps(model):
-        for _name, transformer, columns in getattr(step, "transformers_", ()):
-            for part in _steps(transformer) if not isinstance(transformer, str) else ():
-                categories = getattr(part, "categories_", None)
-                if isinstance(categories, list) and len(categories) == len(columns):
-                    found |= {
-                        str(c): "BYTES"
-                        for c, known in zip(columns, categories, strict=True)
-                        if known.dtype.kind in "OU"
-                    }
-    return found
+def _words(column: Any, absent: Any, np: Any) -> Any:
+    """Texts as the estimator knows them: no bytes, and its own mark where there is none."""
+    words = [word.decode(errors="replace") if isinstance(word, bytes) else word for word in column.ravel().tolist()]
+    if absent != "":
+        words = [absent if word == "" else word for word in words]
+    made = np.empty(len(words), np.object_)
+    made[:] = words
+    return made.reshape(column.shape)
 
 
 def _dense(table: Any, np: Any) -> Any:
