@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -151,6 +151,9 @@ def _thresholds(step: Any, count: int) -> list[list[float]]:
     found: list[list[float]] = [[] for _ in range(count)]
     inside: Any = getattr(step, "estimators_", None)
     members = list(inside.ravel()) if hasattr(inside, "ravel") else list(inside or [step])
+    for number, value in _histogram_thresholds(step):
+        if number < count:
+            found[number].append(value)
     for member in members:
         tree = getattr(member, "tree_", None)
         if tree is None:
@@ -159,3 +162,12 @@ def _thresholds(step: Any, count: int) -> list[list[float]]:
             if 0 <= feature < count and np.isfinite(threshold):  # infinite: it divides the missing from the rest
                 found[feature].append(float(threshold))
     return [sorted(set(values)) for values in found]
+
+
+def _histogram_thresholds(step: Any) -> Iterator[tuple[int, float]]:
+    """The same of boosting over histograms."""
+    for iteration in getattr(step, "_predictors", ()):
+        for tree in iteration:
+            for node in getattr(tree, "nodes", ()):
+                if not node["is_leaf"] and np.isfinite(node["num_threshold"]):
+                    yield int(node["feature_idx"]), float(node["num_threshold"])

@@ -27,6 +27,8 @@ class Batch:
 
     kind: str
     inputs: Arrays
+    loose: bool = False
+    """Far from what the model was trained on: only a real disagreement counts."""
 
 
 def draw(
@@ -46,12 +48,13 @@ def draw(
     rows = _rows(metadata)
     tensors = [tensor for tensor in metadata.inputs if tensor.datatype and tensor.shape is not None]
 
-    def batch(kind: str, count: int, column: Any) -> Batch:
-        return Batch(
-            kind, {tensor.name: _array(tensor, hints.get(tensor.name), count, rng, column) for tensor in tensors}
-        )
+    def batch(kind: str, count: int, column: Any, *, loose: bool = False) -> Batch:
+        inputs = {tensor.name: _array(tensor, hints.get(tensor.name), count, rng, column) for tensor in tensors}
+        return Batch(kind, inputs, loose)
 
     yield batch("ordinary", rows, _ordinary)
+    if any(tensor.datatype.startswith("FP") and len(tensor.shape or ()) > 3 for tensor in tensors):
+        yield batch("pictures of 0 to 255", rows, _bright, loose=True)
     if not metadata.rows:
         return
     yield batch("one row", 1, _ordinary)
@@ -71,6 +74,8 @@ def draw(
         return
     if any(tensor.datatype.startswith("FP") and len(tensor.shape or ()) <= 2 for tensor in tensors):
         yield batch("missing", min(rows, 50), _missing)
+    if any(tensor.missing for tensor in tensors):
+        yield batch("missing texts", min(rows, 50), _no_text)
     yield batch("whole numbers", rows, _whole)
     yield batch("far", min(rows, 50), _far)
     yield batch("zeros", min(rows, 50), _zeros)
@@ -119,9 +124,15 @@ def _ordinary(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random
         return rng.integers(0, hint.whole + 1, shape)
     if not tensor.datatype.startswith("FP"):
         return rng.integers(0, 256 if len(shape) > 3 or tensor.datatype == "UINT8" else 10, shape)
-    if len(shape) > 3:  # pictures: both habits of scaling them
-        return rng.random(shape) * rng.choice([1.0, 255.0], (shape[0], *[1] * (len(shape) - 1)))
+    if len(shape) > 3:  # pictures, as most networks are trained on them
+        return rng.random(shape)
     return hint.center + hint.spread * rng.normal(size=shape) * 1.5
+
+
+def _bright(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    """Pictures that nobody has scaled."""
+    values = _ordinary(tensor, hint, shape, rng)
+    return values * 255 if tensor.datatype.startswith("FP") and len(shape) > 3 and hint.whole is None else values
 
 
 def _boundary(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
@@ -138,6 +149,11 @@ def _missing(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.
     if tensor.datatype.startswith("FP") and hint.whole is None:
         values = np.where(rng.random(shape) < 0.3, np.nan, values)
     return values
+
+
+def _no_text(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    values = _ordinary(tensor, hint, shape, rng)
+    return np.where(rng.random(shape) < 0.3, "", values) if tensor.missing else values
 
 
 def _whole(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:

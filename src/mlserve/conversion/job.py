@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.conversion.alignment import aligned
-from mlserve.conversion.base import Attempt, CannotConvert, Source
+from mlserve.conversion.base import Attempt, CannotConvert, Source, brief
 from mlserve.conversion.drawing import Batch, draw
 from mlserve.conversion.parity import Parity, against, compare
 from mlserve.runtime.failures import StartFailure
@@ -21,6 +21,9 @@ from mlserve.runtime.loading import find_model, load
 from mlserve.runtime.processors.base import Loaded, Metadata, Place
 from mlserve.runtime.spec import Spec
 from mlserve.runtime.tensors import datatype_of
+
+_LINE = 200
+"""Characters of a reason: it stands in a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ def convert(job: Job) -> dict[str, Any]:
     try:
         record |= _first_that_agrees(job)
     except CannotConvert as exc:
-        record["reason"] = str(exc)
+        record["reason"] = brief(str(exc), _LINE)
     except StartFailure as exc:
-        record["reason"] = exc.reason
+        record["reason"] = brief(exc.reason, _LINE)
     record["seconds"] = round(time.monotonic() - begun, 3)
     return record
 
@@ -72,7 +75,7 @@ def _first_that_agrees(job: Job) -> dict[str, Any]:
             continue
         except Exception as exc:  # noqa: BLE001 - whatever a converter stumbles over, the model is served as it is
             traceback.print_exc()
-            problems.append(f"the converter failed ({type(exc).__name__}: {str(exc)[:200]})")
+            problems.append(f"the converter failed ({brief(exc)})")
             continue
         parity = _compared(job, attempt, native, converted)
         if parity.holds:
@@ -92,7 +95,7 @@ def _answered(native: Loaded, attempt: Attempt) -> Metadata:
     try:
         answers = native.predict(next(iter(draw(metadata, attempt.hints))).inputs)
     except Exception as exc:
-        raise CannotConvert(f"the native library refused made-up inputs ({type(exc).__name__}: {exc})") from exc
+        raise CannotConvert(f"the native library refused made-up inputs ({brief(exc)})") from exc
     outputs = tuple(
         tensor
         if tensor.datatype

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import copy
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
 
-from mlserve.conversion.base import Attempt, CannotConvert, Source
+from mlserve.conversion import histograms
+from mlserve.conversion.base import Attempt, CannotConvert, Hint, Source, brief
 from mlserve.conversion.columns import column_hints, filled_by_choice, merged
 from mlserve.conversion.forests import append, is_forest
 from mlserve.conversion.graph import Graph
 from mlserve.conversion.remembered import divides_missing, known_rows
+from mlserve.conversion.sentences import sentences
+from mlserve.runtime.frameworks.estimators import parts, vectorizers
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.processors.sklearn import SklearnProcessor
 
 REQUIREMENTS: tuple[str, ...] = ("skl2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.17")
-VERSION = "2"
+VERSION = "3"
 CONVERTER = "skl2onnx"
 
 OPSETS = {"": 18, "ai.onnx.ml": 3}
+_WORDS = r"(?u)\b\w\w+\b"
+_WORDS_OF_RE2 = r"[\p{L}\p{N}_]{2,}"
+"""The same in ONNX Runtime's language, whose ``\\w`` knows English alone."""
+_LOCALE = "C.UTF-8"
+"""Knows the small letters of every script, and is there where no language is installed."""
 
 
 def convert(source: Source) -> Iterator[Attempt]:
@@ -29,8 +39,12 @@ def convert(source: Source) -> Iterator[Attempt]:
     tensors = processor.metadata().inputs
     names = [tensor.name for tensor in tensors]
     hints, rows = column_hints(processor.estimator, names), known_rows(processor.estimator, names)
-    for precision in ("single", "double"):
-        graph = _graph(processor.estimator, tensors, precision, frame=processor.frame)
+    if processor.texts:
+        hints = {names[0]: (Hint(sentences(vectorizers(processor.estimator))),)}
+    estimator = _with_empty_texts(processor.estimator) if processor.absent else processor.estimator
+    exact = histograms.is_boosting(_last(estimator))
+    for precision in ("double",) if exact else ("single", "double"):
+        graph = _graph(estimator, tensors, precision, frame=processor.frame)
         # A cluster's distance is a difference of squares: of huge numbers scikit-learn itself keeps no digit of it.
         huge = not hasattr(_last(processor.estimator), "cluster_centers_")
         yield Attempt(graph, hints, rows=rows, huge=huge, notes=(f"computed in {precision} precision",))
@@ -43,17 +57,18 @@ def _graph(estimator: Any, tensors: tuple[Tensor, ...], precision: str, *, frame
     """
     steps = getattr(estimator, "steps", None)
     last = _last(estimator)
-    if precision != "single" or not is_forest(last):
+    exact = histograms.is_boosting(last)
+    if not exact and (precision != "single" or not is_forest(last)):
         return _by_skl2onnx(estimator, tensors, precision, frame=frame)
-    graph = Graph("model")
+    graph, number = Graph("model"), np.float64 if exact else np.float32
     if steps and len(steps) > 1:
         before = filled_by_choice(_by_skl2onnx(estimator[:-1], tensors, "double", frame=frame))
-        names = [graph.input(one.name, _dtype(one), [None, _width(one)]) for one in tensors]
-        table = graph.cast(graph.take(before, "before/", names)[0], np.float32)
+        names = [graph.input(one.name, _dtype(one), _sizes(one)) for one in tensors]
+        table = graph.cast(graph.take(before, "before/", names)[0], number)
     else:
-        names = [graph.input(one.name, np.float32, [None, _width(one)]) for one in tensors]
+        names = [graph.input(one.name, number, _sizes(one)) for one in tensors]
         table = graph.add("Concat", *names, axis=1) if len(names) > 1 else names[0]
-    append(graph, last, table)
+    (histograms.append if exact else append)(graph, last, table)
     return graph.model()
 
 
@@ -80,25 +95,41 @@ def _by_skl2onnx(estimator: Any, tensors: tuple[Tensor, ...], precision: str, *,
     apart = frame or any(tensor.datatype == "BYTES" for tensor in tensors) or len(tensors) == 1
     if apart:
         kinds = [
-            (one.name, (data_types.StringTensorType if one.datatype == "BYTES" else number)([None, _width(one)]))
+            (one.name, (data_types.StringTensorType if one.datatype == "BYTES" else number)(_sizes(one)))
             for one in tensors
         ]
     else:
         kinds = [("columns", number([None, len(tensors)]))]
     last = _last(estimator)
-    options = {id(estimator): {"zipmap": False}} if hasattr(last, "predict_proba") else None
+    options: dict[int, Any] = {id(estimator): {"zipmap": False}} if hasattr(last, "predict_proba") else {}
+    if type(last).__name__ == "LinearSVC":  # its only options; without any, skl2onnx gives it one that it has not
+        options[id(last)] = {"raw_scores": False}
+    usual = [one for one in vectorizers(estimator) if getattr(one, "token_pattern", None) == _WORDS]
+    options |= {id(one): {"tokenexp": _WORDS_OF_RE2, "locale": _LOCALE} for one in usual if hasattr(one, "vocabulary_")}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the parity tells what they warn of
-            model = convert_sklearn(estimator, initial_types=kinds, options=options, target_opset=OPSETS)
+            model = convert_sklearn(estimator, initial_types=kinds, options=options or None, target_opset=OPSETS)
     except (MissingConverter, MissingShapeCalculator) as exc:
-        kind = str(exc).split("'")[1::2]
-        raise CannotConvert(f"skl2onnx knows no {kind[0].rpartition('.')[2] if kind else 'such estimator'}") from exc
+        kinds = re.findall(r"sklearn[\w.]*\.(\w+)", str(exc)) or re.findall(r"'[\w.]*?(\w+)'", str(exc))
+        raise CannotConvert(f"skl2onnx knows no {kinds[0] if kinds else 'such estimator'}") from exc
     except Exception as exc:
-        raise CannotConvert(f"skl2onnx can't convert it ({type(exc).__name__}: {str(exc)[:200]})") from exc
+        raise CannotConvert(f"skl2onnx can't convert it ({brief(exc, 90)})") from exc
     return model if apart else merged(model, [tensor.name for tensor in tensors])
 
 
-def _width(tensor: Tensor) -> int | None:
-    size = (tensor.shape or (-1, -1))[-1]
-    return size if size > 0 else None
+def _sizes(tensor: Tensor) -> list[int | None]:
+    return [None, *(size if size > 0 else None for size in (tensor.shape or (-1, -1))[1:])]
+
+
+def _with_empty_texts(estimator: Any) -> Any:
+    """The same, with an empty text where it knows a missing one: ONNX has no other."""
+    same = copy.deepcopy(estimator)
+    for part in parts(same):
+        if type(part).__name__ == "SimpleImputer" and any(isinstance(value, str) for value in part.statistics_):
+            part.missing_values = part.missing_values if isinstance(part.missing_values, str) else ""
+        categories = getattr(part, "categories_", None)
+        for known in categories if isinstance(categories, list) else ():
+            if known.dtype.kind == "O" and any(isinstance(word, str) for word in known):
+                known[:] = ["" if not isinstance(word, str) else word for word in known]
+    return same

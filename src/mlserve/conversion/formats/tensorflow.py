@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
-from mlserve.conversion.base import Attempt, CannotConvert, Source
+from mlserve.conversion.base import Attempt, CannotConvert, Source, brief
 from mlserve.conversion.graph import OPSET
 from mlserve.runtime.processors.base import Metadata
 from mlserve.runtime.processors.tensorflow import TensorflowProcessor
@@ -32,7 +32,7 @@ def _by_tf2onnx(function: Any) -> Any:
     try:
         model, _external = convert.from_function(found, input_signature=(), opset=OPSET)
     except Exception as exc:
-        raise CannotConvert(f"tf2onnx can't convert it ({type(exc).__name__}: {str(exc)[:200]})") from exc
+        raise CannotConvert(f"tf2onnx can't convert it ({brief(exc)})") from exc
     return model
 
 
