@@ -18,12 +18,12 @@ from uv import find_uv_bin
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime import protobuf
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.processors.base import Metadata, Tensor
 from mlserve.runtime.protocols import eas_protobuf
 from mlserve.runtime.protocols.base import Model
 from mlserve.runtime.protocols.eas_protobuf import EasProtobuf
 from mlserve.runtime.protocols.eval import Eval
-from mlserve.runtime.request import Request
 from mlserve.runtime.signature import Signature
 
 MESSAGES = protobuf.load(Path(eas_protobuf.__file__).with_name("eas.proto")).messages

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.processors.base import Metadata, Tensor
 from mlserve.runtime.protocols import eval_bodies
 from mlserve.runtime.protocols.base import Call, Model, NotAcceptable, UnsupportedMedia
 from mlserve.runtime.protocols.eval import Eval
-from mlserve.runtime.request import Request
 from mlserve.runtime.signature import Signature
 
 PNG, JPEG, CSV, BYTES = b"image/png", b"image/jpeg", b"text/csv", b"application/octet-stream"

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.processors.base import Metadata, Tensor
 from mlserve.runtime.protocols.base import Model
 from mlserve.runtime.protocols.eval import Eval
 from mlserve.runtime.protocols.generate import Generate
 from mlserve.runtime.protocols.v1 import V1
 from mlserve.runtime.protocols.v2 import V2
-from mlserve.runtime.request import Request
 from mlserve.runtime.signature import Signature
 
 MIXED = (Tensor("age", "FP32", (-1, 1)), Tensor("n", "INT64", (-1,)), Tensor("word", "BYTES", (-1, 1)))

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.processors.base import Metadata, Tensor
 from mlserve.runtime.protocols.base import Call, Model, RequestFormat, UnsupportedMedia
 from mlserve.runtime.protocols.eval import Eval
 from mlserve.runtime.protocols.v1 import V1
 from mlserve.runtime.protocols.v2 import V2
-from mlserve.runtime.request import Request
 from mlserve.runtime.signature import Signature
 
 INPUTS = (Tensor("x", "FP32", (-1, 2)), Tensor("n", "INT32", (-1, 1)), Tensor("word", "BYTES", (-1,)))

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from runtime_kit import processor
 
-from mlserve.runtime.dispatch import Dispatcher, Job, Stream
 from mlserve.runtime.loading import load
 from mlserve.runtime.metrics import Metrics
-from mlserve.runtime.profile import plan
 from mlserve.runtime.protocols.base import Call
+from mlserve.runtime.scheduling.dispatch import Dispatcher, Job, Stream
+from mlserve.runtime.scheduling.profile import plan
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.spec import Spec
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlserve.runtime import beside
 from mlserve.runtime.beside import Beside
-from mlserve.runtime.job import QueueFull
+from mlserve.runtime.scheduling.job import QueueFull
 
 
 def test_results_and_exceptions_come_back_on_the_loop() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +14,10 @@ import pytest
 
 from mlserve.errors import InvalidInput
 from mlserve_cli import catalogue
+from mlserve_cli.answer import show_answer
 from mlserve_cli.main import main
 from mlserve_cli.options import seconds
+from mlserve_cli.render import Format
 from mlserve_cli.table import table
 
 
@@ -158,3 +162,24 @@ def test_output_that_nobody_reads_any_more_is_no_error() -> None:
     assert child.wait(20) == 0
     assert child.stderr.read() == b""
     child.stderr.close()
+
+
+def test_data_that_is_not_json_is_told_the_other_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "iris", "--data", "plain text"]) == 2
+    said = capsys.readouterr().err
+    assert "--file PATH" in said
+    assert "- for standard input" in said
+
+
+def test_an_answer_ends_its_line_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    show_answer(Format.table, b"text")
+    assert capsysbinary.readouterr().out == b"text"
+    mine, other = pty.openpty()
+    with open(other, "w") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        show_answer(Format.table, b"text")
+        terminal.flush()
+        assert os.read(mine, 100) == b"text\r\n"
+    os.close(mine)

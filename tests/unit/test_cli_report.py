@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlserve.errors import InvalidDescriptor
+from mlserve.errors import InvalidDescriptor, NoCapacity
 from mlserve_cli import report
 from mlserve_cli.follow import Lines
 from mlserve_cli.verdict import judged, verdict_text
@@ -30,6 +30,13 @@ def test_each_mistake_has_one_line_and_its_place_once(capsys: pytest.CaptureFixt
         "error: the descriptor has 2 mistakes",
         '  try: did you mean "name"?',
     ]
+
+
+def test_mistakes_that_are_the_whole_message_are_said_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    short = [{"pointer": "/metadata/cpu", "message": "4 cores are needed"}, {"message": "800 MB are needed"}]
+    refused = NoCapacity("; ".join(one["message"] for one in short), hint="ask for less", details=short)
+    assert report.error(refused, as_json=False) == 8
+    assert capsys.readouterr().err == "error: 4 cores are needed; 800 MB are needed\n  try: ask for less\n"
 
 
 def test_a_verdict_counts_several_mistakes_and_leaves_their_words_to_the_error() -> None:

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.processors.base import Metadata, Tensor
 from mlserve.runtime.protocols.base import Call, Model
 from mlserve.runtime.protocols.eval import Eval
 from mlserve.runtime.protocols.v2 import V2
-from mlserve.runtime.request import Request
-from mlserve.runtime.shares import Share, Whole
+from mlserve.runtime.scheduling.shares import Share, Whole
 from mlserve.runtime.signature import Signature
 
 OUTPUTS = (Tensor("label", "INT64", (-1,)), Tensor("100%", "FP32", (-1, 3)))

@@ -6,7 +6,7 @@ import pytest
 
 from mlserve.descriptor import parse
 from mlserve.errors import InvalidInput
-from mlserve.hub.model_format import require_fit
+from mlserve.hub.model_format import require_fit, safer
 from mlserve.inspection import Finding
 
 
@@ -39,8 +39,24 @@ def test_a_model_of_another_format_is_refused_with_the_processor_for_it() -> Non
 
 
 def test_weights_without_a_program_are_refused_for_what_they_are() -> None:
-    with pytest.raises(InvalidInput, match=r"torch\.save"):
+    with pytest.raises(InvalidInput, match=r"torch\.save") as caught:
         fit("pytorch_gpu_1.6", Finding(framework="torch", notes=("written by torch.save",)))
+    assert caught.value.hint.startswith("torch.export.save(torch.export.export(model.eval()")
+
+
+@pytest.mark.parametrize(
+    ("finding", "word"),
+    [
+        (Finding("pytorch", "torch"), "torch.onnx.export"),
+        (Finding("sklearn", "sklearn"), "skops"),
+        (Finding("sklearn", "xgboost"), "model.json"),
+        (Finding("huggingface", "transformers"), "safetensors"),
+        (Finding(), "ONNX"),
+    ],
+)
+def test_what_can_run_code_is_to_be_saved_as_its_own_library_saves_it_safely(finding: Finding, word: str) -> None:
+    assert word in safer(finding)
+    assert ("skops" in safer(finding)) == (word == "skops")
 
 
 def test_code_of_the_users_own_may_read_anything() -> None:

@@ -17,10 +17,10 @@ from websockets.sync.client import connect
 from mlserve.errors import InvalidInput
 from mlserve.runtime.grpc.framing import Unframer
 from mlserve.runtime.grpc.wire import Malformed, split
+from mlserve.runtime.http.pieces import Pieces
 from mlserve.runtime.http2 import frames
 from mlserve.runtime.observe.realtime import told
 from mlserve.runtime.observe.user_metrics import UserMetrics
-from mlserve.runtime.pieces import Pieces
 
 TEXTS = """
 class Texts:

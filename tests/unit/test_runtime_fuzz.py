@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from runtime_kit import IRIS, ROW
 
-from mlserve.runtime.request import Request
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.serve import Instance
 from mlserve.runtime.spec import Spec
 

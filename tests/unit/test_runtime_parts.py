@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from runtime_kit import Running, processor, read_all, serving, until
 
-from mlserve.runtime.limits import Limits
-from mlserve.runtime.listener import HttpServer
-from mlserve.runtime.request import Request
+from mlserve.runtime.http.limits import Limits
+from mlserve.runtime.http.listener import HttpServer
+from mlserve.runtime.http.request import Request
 
 ASK = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 

@@ -12,12 +12,12 @@ import pytest
 from runtime_kit import IRIS
 
 from mlserve.runtime.loading import load
-from mlserve.runtime.plan import Plan
 from mlserve.runtime.processors.base import Metadata, Tensor
-from mlserve.runtime.profile import plan
+from mlserve.runtime.scheduling.plan import Plan
+from mlserve.runtime.scheduling.profile import plan
+from mlserve.runtime.scheduling.sweep import batch_for
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.spec import Spec
-from mlserve.runtime.sweep import batch_for
 
 X = Tensor("x", "FP32", (-1, 1))
 

@@ -11,9 +11,9 @@ import pytest
 from dispatch_kit import Desk, told, until
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.costs import Costs
-from mlserve.runtime.dispatch import Expired, QueueFull
-from mlserve.runtime.watchdog import Health, health
+from mlserve.runtime.scheduling.costs import Costs
+from mlserve.runtime.scheduling.dispatch import Expired, QueueFull
+from mlserve.runtime.scheduling.watchdog import Health, health
 
 ORDER = """
 import threading

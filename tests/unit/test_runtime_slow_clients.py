@@ -8,9 +8,9 @@ from contextlib import suppress
 
 import pytest
 
-from mlserve.runtime.limits import Limits
-from mlserve.runtime.listener import HttpServer
-from mlserve.runtime.request import Request
+from mlserve.runtime.http.limits import Limits
+from mlserve.runtime.http.listener import HttpServer
+from mlserve.runtime.http.request import Request
 
 LARGE = bytes(64 << 20)
 Story = Callable[[HttpServer, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -180,6 +180,23 @@ def test_a_missing_library_names_the_line_to_add(tmp_path: Path) -> None:
     assert "add the line sklearn_nowhere to own/requirements.txt" in failure["hint"]
 
 
+@pytest.mark.parametrize(
+    ("entry", "reason", "hint"),
+    [
+        ("processor.py:risize", "no class or function risize (functions: crop, resize)", '"processor.py:resize"?'),
+        ("processor.py:zzz", "no class or function zzz (functions: crop, resize)", 'one of them: "processor_entry"'),
+        ("processor.py", "no class with a method predict(inputs) (functions: crop, resize)", '"processor.py:crop"'),
+    ],
+)
+def test_a_mistyped_function_is_told_the_functions_and_the_right_form(
+    tmp_path: Path, entry: str, reason: str, hint: str
+) -> None:
+    text = "def resize(image):\n    return {'y': image}\ndef crop(image):\n    return {'y': image}\n"
+    failure = failed(tmp_path, **own(tmp_path, text, processor_entry=entry)).failure
+    assert failure["reason"] == f"processor.py has {reason}"
+    assert hint in failure["hint"]
+
+
 @pytest.mark.parametrize("entry", ["nowhere.py:Mine", "processor.py:Nobody", "../processor.py"])
 def test_a_bad_entry_lists_what_is_there(tmp_path: Path, entry: str) -> None:
     failure = failed(tmp_path, **own(tmp_path, GOOD, processor_entry=entry)).failure

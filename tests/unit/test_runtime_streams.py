@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from dispatch_kit import Desk, told, until
 
-from mlserve.runtime.dispatch import Expired
+from mlserve.runtime.scheduling.dispatch import Expired
 
 COUNTING = """
 class P:

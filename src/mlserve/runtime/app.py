@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.dispatch import Dispatcher
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.inference import Inference
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.observe.asked import Asked
@@ -19,7 +19,7 @@ from mlserve.runtime.protocols.raw import Raw
 from mlserve.runtime.protocols.v1 import V1
 from mlserve.runtime.protocols.v2 import V2
 from mlserve.runtime.protocols.v2_control import EXTENSIONS
-from mlserve.runtime.request import Request
+from mlserve.runtime.scheduling.dispatch import Dispatcher
 from mlserve.runtime.spec import Spec
 
 if TYPE_CHECKING:

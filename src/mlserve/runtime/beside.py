@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from mlserve.runtime.job import QueueFull
+from mlserve.runtime.scheduling.job import QueueFull
 
 _THREADS = 2
 _WAITING = 64

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.beside import Beside
-from mlserve.runtime.dispatch import Dispatcher, Job, Outcome, Stream
-from mlserve.runtime.encodings import unpack
-from mlserve.runtime.expansion import LARGE, Expansion
+from mlserve.runtime.http.encodings import unpack
+from mlserve.runtime.http.expansion import LARGE, Expansion
+from mlserve.runtime.http.request import JSON, Request
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.pipeline import timing
 from mlserve.runtime.protocols.base import Call, RequestFormat, StreamCall, dump_json
-from mlserve.runtime.request import JSON, Request
+from mlserve.runtime.scheduling.dispatch import Dispatcher, Job, Outcome, Stream
 from mlserve.runtime.spec import Spec
 from mlserve.runtime.trouble import Trouble, trouble
 

@@ -13,23 +13,23 @@ from time import monotonic
 from typing import Any
 
 from mlserve.runtime.app import App
-from mlserve.runtime.dispatch import Dispatcher
 from mlserve.runtime.failures import StartFailure, explain, running_versions
-from mlserve.runtime.limits import Limits
-from mlserve.runtime.listener import HttpServer, Rpc
+from mlserve.runtime.http.limits import Limits
+from mlserve.runtime.http.listener import HttpServer, Rpc
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.loading import load
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.observe.asked import Asked, asked
-from mlserve.runtime.plan import Plan
 from mlserve.runtime.processors.base import Loaded
-from mlserve.runtime.profile import plan
 from mlserve.runtime.protocols.base import Model
 from mlserve.runtime.report import Report, log
-from mlserve.runtime.request import Request
+from mlserve.runtime.scheduling.dispatch import Dispatcher
+from mlserve.runtime.scheduling.plan import Plan
+from mlserve.runtime.scheduling.profile import plan
+from mlserve.runtime.scheduling.watchdog import Health, health
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.spec import Spec
 from mlserve.runtime.warm_up import warm_up
-from mlserve.runtime.watchdog import Health, health
 
 START_FAILED, HUNG = 70, 71
 _LAME_DUCK = 0.3
@@ -102,7 +102,7 @@ class Instance:
         return Service(self._app, self._spec, self._metrics)
 
     def _websocket(self, transport: Any, request: Request, rest: bytes) -> bool:
-        from mlserve.runtime.conversation import Conversations  # as above
+        from mlserve.runtime.websocket.conversation import Conversations  # as above
 
         wished = Conversations(self._http, self._app, self._metrics, self._spec.keepalive_ms / 1000)
         return wished.begin(transport, request, rest)

@@ -6,8 +6,8 @@ import traceback
 from dataclasses import dataclass
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.job import Expired, QueueFull
 from mlserve.runtime.report import log
+from mlserve.runtime.scheduling.job import Expired, QueueFull
 
 _LONGEST = 2000
 

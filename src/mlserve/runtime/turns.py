@@ -8,9 +8,9 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlserve.runtime.dispatch import Dispatcher, Stream
 from mlserve.runtime.inference import CLIENT_GONE
 from mlserve.runtime.protocols.base import Call
+from mlserve.runtime.scheduling.dispatch import Dispatcher, Stream
 from mlserve.runtime.trouble import Trouble, trouble
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.failures import StartFailure
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.processors.base import Context, Loaded, Metadata, Tensor
 from mlserve.runtime.protocols.base import Call, Model, parse_json
 from mlserve.runtime.protocols.eval import Eval
@@ -17,7 +18,6 @@ from mlserve.runtime.protocols.raw import Raw
 from mlserve.runtime.protocols.v1 import V1
 from mlserve.runtime.protocols.v2 import V2
 from mlserve.runtime.recorded import Recorded, recorded
-from mlserve.runtime.request import Request
 from mlserve.runtime.tensors import DTYPES, Array
 
 

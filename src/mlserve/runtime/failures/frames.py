@@ -7,13 +7,15 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+_MOST, _FOREIGN = 12, 5
+"""Frames that are shown: the last of a deep recursion, and of libraries where the user has none."""
 _RUNTIME = str(Path(__file__).parents[1])
 
 
 def frames(error: BaseException, root: str | None) -> list[dict[str, Any]]:
     """The user's own frames of a traceback; others only where nothing of the user's is left."""
     found = [f for f in traceback.extract_tb(error.__traceback__) if not _ours(f.filename)]
-    own = [f for f in found if not _foreign(f.filename)] or found
+    own = ([f for f in found if not _foreign(f.filename)] or found[-_FOREIGN:])[-_MOST:]
     shown = [_frame(f.filename, f.lineno, f.name, f.line, root) for f in own]
     if isinstance(error, SyntaxError) and error.filename:
         shown = [f for f in shown if not f["file"].startswith("<")]

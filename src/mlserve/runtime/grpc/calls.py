@@ -10,9 +10,9 @@ from typing import Protocol
 from mlserve.runtime.grpc import framing, status
 from mlserve.runtime.grpc.framing import Unframer
 from mlserve.runtime.grpc.status import Refused
+from mlserve.runtime.http.pieces import Pieces
 from mlserve.runtime.http2 import hpack
 from mlserve.runtime.http2.stream import Stream
-from mlserve.runtime.pieces import Pieces
 from mlserve.runtime.trouble import Trouble, trouble
 
 _ACCEPT = (b"grpc-accept-encoding", framing.ACCEPTED)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.encodings import TooLarge, unpack
 from mlserve.runtime.grpc.status import INTERNAL, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED, Refused
+from mlserve.runtime.http.encodings import TooLarge, unpack
 
 PREFIX = 5
 _MANY = 1024

@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.dispatch import Job, Outcome
 from mlserve.runtime.grpc import status
 from mlserve.runtime.grpc.calls import One
 from mlserve.runtime.grpc.replies import InferWriter
@@ -18,6 +17,7 @@ from mlserve.runtime.inference import CLIENT_GONE
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.protocols.base import Call, Reply
 from mlserve.runtime.protocols.v2_reply import ReplyWriter
+from mlserve.runtime.scheduling.dispatch import Job, Outcome
 
 if TYPE_CHECKING:
     from mlserve.runtime.app import App

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlserve.runtime.dispatch import Dispatcher
 from mlserve.runtime.grpc import wire
 from mlserve.runtime.grpc.calls import Many
 from mlserve.runtime.grpc.infer import Infer, to_call
 from mlserve.runtime.grpc.requests import InferRequest
 from mlserve.runtime.protocols.base import Call
+from mlserve.runtime.scheduling.dispatch import Dispatcher
 from mlserve.runtime.trouble import Trouble
 from mlserve.runtime.turns import Turns
 

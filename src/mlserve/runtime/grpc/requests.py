@@ -10,9 +10,9 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.allowance import ALLOWANCE
 from mlserve.runtime.grpc.status import NOT_FOUND, Refused
 from mlserve.runtime.grpc.wire import Malformed, split
+from mlserve.runtime.http.allowance import ALLOWANCE
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols import binary
 from mlserve.runtime.protocols.base import Model

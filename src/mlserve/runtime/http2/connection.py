@@ -15,7 +15,7 @@ from mlserve.runtime.http2.receiving import CONNECTION_WINDOW, STREAMS, WINDOW, 
 from mlserve.runtime.http2.stream import Stream
 
 if TYPE_CHECKING:
-    from mlserve.runtime.listener import HttpServer
+    from mlserve.runtime.http.listener import HttpServer
 
 _WRITE_AHEAD = 1 << 20
 _SILENCE = 30.0

@@ -6,9 +6,9 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from mlserve.runtime.http.pieces import Pieces
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.http2 import hpack
-from mlserve.runtime.pieces import Pieces
-from mlserve.runtime.request import Request
 
 if TYPE_CHECKING:
     from mlserve.runtime.http2.stream import Stream

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.allowance import ALLOWANCE
-from mlserve.runtime.encodings import TooLarge
+from mlserve.runtime.http.allowance import ALLOWANCE
+from mlserve.runtime.http.encodings import TooLarge
 from mlserve.runtime.media.arrow_sizes import cost, unpacked_size
 from mlserve.runtime.media.columns import Table
 from mlserve.runtime.media.flat import common_rows

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.allowance import ALLOWANCE
+from mlserve.runtime.http.allowance import ALLOWANCE
 from mlserve.runtime.media.columns import Table
 from mlserve.runtime.media.flat import flat_columns
 from mlserve.runtime.nested import from_json

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.allowance import ALLOWANCE
-from mlserve.runtime.encodings import TooLarge
+from mlserve.runtime.http.allowance import ALLOWANCE
+from mlserve.runtime.http.encodings import TooLarge
 from mlserve.runtime.media.layout import Layout, layout_of
 from mlserve.runtime.media.library import library
 from mlserve.runtime.media.signatures import refusal

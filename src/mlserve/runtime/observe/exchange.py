@@ -7,9 +7,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from mlserve.runtime.job import Job
     from mlserve.runtime.observe.trace_context import Trace
     from mlserve.runtime.protocols.base import Call
+    from mlserve.runtime.scheduling.job import Job
     from mlserve.runtime.tensors import Array
 
 Arrays = Mapping[str, "Array"]

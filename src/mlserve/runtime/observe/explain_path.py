@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.dispatch import Dispatcher
+from mlserve.runtime.http.request import JSON, Request
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.observe.explain import Explainer
 from mlserve.runtime.observe.exposition import one, per
-from mlserve.runtime.plan import Plan
 from mlserve.runtime.protocols.base import Call, Model, Reply, dump_json
 from mlserve.runtime.protocols.eval import Eval
-from mlserve.runtime.request import JSON, Request
+from mlserve.runtime.scheduling.dispatch import Dispatcher
+from mlserve.runtime.scheduling.plan import Plan
 
 _WAITING = 8
 

@@ -14,8 +14,8 @@ from mlserve.runtime.observe.trace_context import Trace, child, read
 from mlserve.runtime.report import log
 
 if TYPE_CHECKING:
+    from mlserve.runtime.http.request import Request
     from mlserve.runtime.metrics import Metrics
-    from mlserve.runtime.request import Request
 
 _PAUSE_SECONDS = 0.25
 _MANY = 10_000

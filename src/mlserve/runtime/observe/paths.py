@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.observe.asked import Asked
 from mlserve.runtime.protocols.base import Call, parse_json, simple_error
-from mlserve.runtime.request import Request
 
 REALTIME = "/api/builtin/realtime_metrics"
 PING = "/api/builtin/ping"

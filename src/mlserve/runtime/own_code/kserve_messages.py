@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.own_code import kserve_types
 from mlserve.runtime.processors.base import Arrays, Context, Metadata
 from mlserve.runtime.protocols.base import Call, Model
 from mlserve.runtime.raw_bodies import as_bytes
-from mlserve.runtime.request import Request
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.tensors import DTYPES, datatype_of
 

@@ -133,11 +133,13 @@ def _entry(place: Place) -> tuple[Path, str, str]:
 def _class(module: ModuleType, file: str, name: str) -> type:
     own = [cls for _, cls in inspect.getmembers(module, inspect.isclass) if cls.__module__ == module.__name__]
     able = [cls for cls in own if _answers(cls)]
-    choices = ", ".join(cls.__name__ for cls in able or own) or "none"
+    functions = _functions(module)
     if name:
         cls = getattr(module, name, None)
         if not inspect.isclass(cls):
-            raise StartFailure("bad-entry", f"{file} has no class {name} (classes: {choices})", _EXAMPLE)
+            choices = [*(cls.__name__ for cls in able or own), *functions]
+            reason = f"{file} has no class or function {name} ({_listed(able or own, functions)})"
+            raise StartFailure("bad-entry", reason, _meant(file, name, choices))
         if not _answers(cls):
             raise StartFailure("bad-entry", f"{file}:{name} has no method predict(inputs)", "write one")
         return cls
@@ -145,7 +147,30 @@ def _class(module: ModuleType, file: str, name: str) -> type:
     if len(named) == 1:
         return named[0]
     count = "no class" if not named else f"{len(named)} classes"
-    raise StartFailure("bad-entry", f"{file} has {count} with a method predict(inputs) (classes: {choices})", _EXAMPLE)
+    reason = f"{file} has {count} with a method predict(inputs) ({_listed(able or own, functions)})"
+    raise StartFailure("bad-entry", reason, _meant(file, "", [cls.__name__ for cls in named] or functions))
+
+
+def _functions(module: ModuleType) -> list[str]:
+    found = inspect.getmembers(module, inspect.isfunction)
+    return [name for name, one in found if one.__module__ == module.__name__ and not name.startswith("_")]
+
+
+def _listed(classes: list[type], functions: list[str]) -> str:
+    named = {"classes": [cls.__name__ for cls in classes], "functions": functions}
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in named.items() if names) or "it has neither"
+
+
+def _meant(file: str, name: str, choices: list[str]) -> str:
+    """How to name the one that was most likely meant."""
+    import difflib  # only when something has failed
+
+    folded = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(name.lower(), folded, n=1)
+    found = folded[near[0]] if near else choices[0] if len(choices) == 1 else None
+    if found is None:
+        return f'name one of them: "processor_entry": "{file}:{choices[0]}"' if choices else _EXAMPLE
+    return f'did you mean "processor_entry": "{file}:{found}"?'
 
 
 def _answers(cls: type) -> bool:

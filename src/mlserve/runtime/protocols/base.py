@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import JSON, Request
 from mlserve.runtime.numeric_json import LARGE, parse_large
 from mlserve.runtime.processors.base import Sequence
-from mlserve.runtime.request import JSON, Request
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.tensors import Array
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.allowance import ALLOWANCE
+from mlserve.runtime.http.allowance import ALLOWANCE
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.tensors import DTYPES, Array, bad, reshaped
 

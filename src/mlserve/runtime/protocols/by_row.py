@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from mlserve.runtime.protocols.base import Encode, Reply
-from mlserve.runtime.shares import Share, Whole
+from mlserve.runtime.scheduling.shares import Share, Whole
 from mlserve.runtime.tensors import Array
 
 _MOST = 64

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.protocols.base import Call, Model, Page, simple_error
-from mlserve.runtime.request import Request
 
 _HTML = b"text/html; charset=utf-8"
 

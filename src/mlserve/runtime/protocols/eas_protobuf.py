@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime import protobuf
-from mlserve.runtime.allowance import ALLOWANCE
+from mlserve.runtime.http.allowance import ALLOWANCE
 from mlserve.runtime.protocols import eas_arrays
 from mlserve.runtime.protocols.base import Call, Model, Reply
 from mlserve.runtime.protocols.v2_reply import no_output

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.nested import from_json
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols.base import (
@@ -27,7 +28,6 @@ from mlserve.runtime.protocols.by_row import ByRow
 from mlserve.runtime.protocols.eval_reply import Replies, as_json, json_rows
 from mlserve.runtime.protocols.fitting import BATCH, ROW, SINGLE, fit
 from mlserve.runtime.protocols.known import KnownLists
-from mlserve.runtime.request import Request
 from mlserve.runtime.tensors import Array, type_word
 
 ACCEPTED = (

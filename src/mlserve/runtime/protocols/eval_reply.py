@@ -10,7 +10,7 @@ from mlserve.runtime.media.layout import layout_of
 from mlserve.runtime.protocols.base import JSON, Model, NotAcceptable, Reply, dump_json, jsonable
 from mlserve.runtime.protocols.by_row import frame, is_small, numbers
 from mlserve.runtime.protocols.fitting import BATCH, SINGLE
-from mlserve.runtime.shares import Whole
+from mlserve.runtime.scheduling.shares import Whole
 from mlserve.runtime.tensors import Array
 
 _CSV, _ARROW, _FORM = b"text/csv", b"application/vnd.apache.arrow.stream", b"multipart/form-data"

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.nested import from_json
 from mlserve.runtime.protocols.base import (
     JSON,
@@ -26,7 +27,6 @@ from mlserve.runtime.protocols.base import (
 from mlserve.runtime.protocols.fitting import fit
 from mlserve.runtime.protocols.v2 import v2_bases
 from mlserve.runtime.protocols.wishes import RESERVED, wishes
-from mlserve.runtime.request import Request
 from mlserve.runtime.tensors import Array
 
 EVENTS = b"text/event-stream"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.protocols.base import Call, Model, Reply, dump_json
 from mlserve.runtime.raw_bodies import REPLY, STATUS, boxed, kind_of
-from mlserve.runtime.request import Request
 from mlserve.runtime.tensors import Array
 
 _PATHS = ("/", "/eval", "/v1/models/{name}:predict", "/v1/models/{name}/versions/{version}:predict")

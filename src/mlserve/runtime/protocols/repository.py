@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.protocols.base import Model, check_object, parse_json
-from mlserve.runtime.request import Request
 
 
 class Repository:

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.protocols.base import Call, Encode, Model, simple_error
 from mlserve.runtime.protocols.v1_reply import encode_classes, encode_columns, encode_rows, encode_values
 from mlserve.runtime.protocols.v1_request import arrays, columns, is_named, only, parse
-from mlserve.runtime.request import Request
 
 
 class V1:

@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols.base import Call, Model, simple_error
 from mlserve.runtime.protocols.known import KnownHeaders, KnownLists
 from mlserve.runtime.protocols.v2_reply import ReplyWriter
 from mlserve.runtime.protocols.v2_request import LENGTH, RAW, RequestReader
 from mlserve.runtime.protocols.wishes import wishes
-from mlserve.runtime.request import Request
 
 _COMMON, _WHOLE = {"inputs", "outputs", "parameters"}, {"binary_data_output"}
 """What a request may say without being one of its kind."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.protocols.base import Call, Model, simple_error
 from mlserve.runtime.protocols.repository import Repository
 from mlserve.runtime.protocols.v2 import v2_bases
-from mlserve.runtime.request import Request
 
 EXTENSIONS = (
     "binary_tensor_data", "classification", "generate", "model_configuration", "model_repository", "parameters",

@@ -13,7 +13,7 @@ from mlserve.runtime.protocols import binary
 from mlserve.runtime.protocols.base import JSON, Encode, Model, Reply, dump_json, texts
 from mlserve.runtime.protocols.by_row import ByRow, frame, is_small, numbers, verbatim
 from mlserve.runtime.protocols.classification import class_count, classified
-from mlserve.runtime.shares import Whole
+from mlserve.runtime.scheduling.shares import Whole
 from mlserve.runtime.tensors import Array, BadTensor, datatype_of
 
 

@@ -7,12 +7,12 @@ from math import prod
 from typing import Any, TypeGuard
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.nested import from_json
 from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols import binary
 from mlserve.runtime.protocols.base import check_object, parse_json, parse_tensors
 from mlserve.runtime.protocols.small import SmallTensors
-from mlserve.runtime.request import Request
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.tensors import DTYPES, Array, bad, check_shape, reshaped
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlserve.runtime.costs import Costs
-from mlserve.runtime.plan import Plan
 from mlserve.runtime.processors.base import Loaded
+from mlserve.runtime.scheduling.costs import Costs
+from mlserve.runtime.scheduling.plan import Plan
+from mlserve.runtime.scheduling.sweep import batch_for, clock_of, costs_by_rows, together
 from mlserve.runtime.signature import Signature
 from mlserve.runtime.spec import Spec
-from mlserve.runtime.sweep import batch_for, clock_of, costs_by_rows, together
 from mlserve.runtime.tensors import Array
 
 _INLINE_SECONDS = 250e-6

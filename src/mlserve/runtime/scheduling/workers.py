@@ -11,11 +11,11 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
-from mlserve.runtime.calls import answer_batch, run_batch, run_stream
-from mlserve.runtime.job import Job, Outcome
-from mlserve.runtime.plan import Clock
 from mlserve.runtime.processors.base import Loaded
-from mlserve.runtime.streams import Stream
+from mlserve.runtime.scheduling.calls import answer_batch, run_batch, run_stream
+from mlserve.runtime.scheduling.job import Job, Outcome
+from mlserve.runtime.scheduling.plan import Clock
+from mlserve.runtime.scheduling.streams import Stream
 
 Finished = Callable[[list[Job], list[Outcome], float, float], None]
 """With the seconds that the call took, by the wall and by the clock that costs are measured with."""

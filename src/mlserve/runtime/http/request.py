@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlserve.runtime.http import Connection
+    from mlserve.runtime.http.connection import Connection
     from mlserve.runtime.observe.exchange import Exchange
 
 JSON = b"application/json"

@@ -9,16 +9,16 @@ from time import perf_counter
 from typing import Any
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.job import USUAL, Expired, Job, Outcome, QueueFull
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.pipeline import timing
-from mlserve.runtime.plan import Plan
 from mlserve.runtime.processors.base import Context, Loaded, Metadata
 from mlserve.runtime.protocols.base import Call
-from mlserve.runtime.queue import Queue
-from mlserve.runtime.sequences import Sequences
+from mlserve.runtime.scheduling.job import USUAL, Expired, Job, Outcome, QueueFull
+from mlserve.runtime.scheduling.plan import Plan
+from mlserve.runtime.scheduling.queue import Queue
+from mlserve.runtime.scheduling.sequences import Sequences
+from mlserve.runtime.scheduling.streams import Stream
 from mlserve.runtime.signature import no_rows
-from mlserve.runtime.streams import Stream
 from mlserve.runtime.tensors import Array
 from mlserve.runtime.trouble import reason, trouble
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlserve.runtime.heads import Heads
-from mlserve.runtime.http import Connection
-from mlserve.runtime.limits import Limits
-from mlserve.runtime.request import Request
-from mlserve.runtime.room import Room
+from mlserve.runtime.http.connection import Connection
+from mlserve.runtime.http.heads import Heads
+from mlserve.runtime.http.limits import Limits
+from mlserve.runtime.http.request import Request
+from mlserve.runtime.http.room import Room
 
 if TYPE_CHECKING:
     from mlserve.runtime.http2.stream import Stream

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlserve.runtime.allowance import ALLOWANCE
-from mlserve.runtime.request import Request
+from mlserve.runtime.http.allowance import ALLOWANCE
+from mlserve.runtime.http.request import Request
 
 LARGE = 256 << 10
 """Bytes of a body from which it is worth counting."""

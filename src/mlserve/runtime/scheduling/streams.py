@@ -9,7 +9,7 @@ from threading import Condition
 from time import perf_counter
 from typing import Any
 
-from mlserve.runtime.job import Job, Outcome
+from mlserve.runtime.scheduling.job import Job, Outcome
 from mlserve.runtime.tensors import Array
 
 _AHEAD = 16

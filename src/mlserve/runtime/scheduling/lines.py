@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from mlserve.runtime.job import Job
+from mlserve.runtime.scheduling.job import Job
 
 
 class Lines:

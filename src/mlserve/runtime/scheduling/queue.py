@@ -7,15 +7,15 @@ import math
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
-from mlserve.runtime.calls import run_batch
-from mlserve.runtime.deadlines import Deadlines
-from mlserve.runtime.job import Expired, Job, Outcome, QueueFull
-from mlserve.runtime.lines import Lines
 from mlserve.runtime.metrics import Metrics
-from mlserve.runtime.plan import Plan
 from mlserve.runtime.processors.base import Loaded
-from mlserve.runtime.streams import Stream
-from mlserve.runtime.workers import workers
+from mlserve.runtime.scheduling.calls import run_batch
+from mlserve.runtime.scheduling.deadlines import Deadlines
+from mlserve.runtime.scheduling.job import Expired, Job, Outcome, QueueFull
+from mlserve.runtime.scheduling.lines import Lines
+from mlserve.runtime.scheduling.plan import Plan
+from mlserve.runtime.scheduling.streams import Stream
+from mlserve.runtime.scheduling.workers import workers
 
 
 class Queue:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlserve.runtime.job import Job, Outcome
-from mlserve.runtime.shares import Share, Whole
-from mlserve.runtime.streams import Stream
+from mlserve.runtime.scheduling.job import Job, Outcome
+from mlserve.runtime.scheduling.shares import Share, Whole
+from mlserve.runtime.scheduling.streams import Stream
 from mlserve.runtime.tensors import Array
 
 if TYPE_CHECKING:

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.dispatch import Dispatcher
+from mlserve.runtime.http.request import Request
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.processors.base import Sequence
 from mlserve.runtime.protocols.base import Call, Model, check_object, dump_json, jsonable, parse_json
 from mlserve.runtime.protocols.eval import Eval
 from mlserve.runtime.protocols.v2 import V2, v2_bases
-from mlserve.runtime.request import Request
+from mlserve.runtime.scheduling.dispatch import Dispatcher
 from mlserve.runtime.trouble import Trouble
 from mlserve.runtime.turns import Turns
-from mlserve.runtime.websocket import WebSocket
+from mlserve.runtime.websocket.connection import WebSocket
 
 if TYPE_CHECKING:
     from mlserve.runtime.app import App
-    from mlserve.runtime.listener import HttpServer
+    from mlserve.runtime.http.listener import HttpServer
     from mlserve.runtime.observe.exchange import Exchange
 
 _LENGTH = b"inference-header-content-length"

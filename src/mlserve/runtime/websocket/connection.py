@@ -23,7 +23,7 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import RemoteProtocolError
 
 if TYPE_CHECKING:
-    from mlserve.runtime.listener import HttpServer
+    from mlserve.runtime.http.listener import HttpServer
 
 _AHEAD = 4 << 20
 """Bytes of requests in work, above which no more are read."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from mlserve.runtime.heads import LONGEST
-from mlserve.runtime.request import Head, Request
+from mlserve.runtime.http.heads import LONGEST
+from mlserve.runtime.http.request import Head, Request
 
 if TYPE_CHECKING:
-    from mlserve.runtime.http import Connection
+    from mlserve.runtime.http.connection import Connection
 
 IDLE, HEAD, BODY = range(3)
 _MANY_PIECES = 1024

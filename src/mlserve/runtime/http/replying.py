@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from mlserve.runtime.request import Request, head, open_head
+from mlserve.runtime.http.request import Request, head, open_head
 
 if TYPE_CHECKING:
-    from mlserve.runtime.listener import HttpServer
+    from mlserve.runtime.http.listener import HttpServer
 
 _JOIN_BELOW = 32 << 10
 

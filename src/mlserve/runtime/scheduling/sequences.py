@@ -9,8 +9,8 @@ from time import perf_counter
 from typing import Any
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.job import Job, QueueFull
 from mlserve.runtime.processors.base import Context, Sequence
+from mlserve.runtime.scheduling.job import Job, QueueFull
 
 IDLE_SECONDS = 60.0
 MOST = 1024

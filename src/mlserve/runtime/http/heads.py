@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlserve.runtime.request import Head
+from mlserve.runtime.http.request import Head
 
 _MOST = 256
 _ID = b"\r\nx-request-id: "

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from time import perf_counter
 
-from mlserve.runtime.job import Job
+from mlserve.runtime.scheduling.job import Job
 
 
 class Deadlines:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from mlserve.runtime.reading import BODY, HEAD, IDLE, Reader, Refused
-from mlserve.runtime.replying import Replying
-from mlserve.runtime.request import Request
+from mlserve.runtime.http.reader import BODY, HEAD, IDLE, Reader, Refused
+from mlserve.runtime.http.replying import Replying
+from mlserve.runtime.http.request import Request
 
 if TYPE_CHECKING:
-    from mlserve.runtime.listener import HttpServer
+    from mlserve.runtime.http.listener import HttpServer
 
 _PROBE_AFTER = 0.05
 _HTTP2 = b"PRI"  # what no other request begins with

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from mlserve.runtime.costs import Costs
+from mlserve.runtime.scheduling.costs import Costs
 
 Clock = Callable[[], float]
 
