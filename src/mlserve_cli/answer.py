@@ -21,7 +21,8 @@ def show_answer(output: Format, answer: Any) -> None:
         return
     if sys.stdout.isatty() and b"\0" in answer:
         raise InvalidInput("the answer is not text", hint="send it to a file: mlserve predict … > answer.bin")
-    sys.stdout.buffer.write(answer)
+    ended = b"\n" if sys.stdout.isatty() and not answer.endswith(b"\n") else b""  # a file gets the bytes alone
+    sys.stdout.buffer.write(answer + ended)
 
 
 def _text(answer: bytes) -> str:

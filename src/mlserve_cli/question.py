@@ -33,7 +33,8 @@ def _json(data: str) -> bytes:
     try:
         json.loads(data)
     except ValueError as exc:
-        raise InvalidInput(
-            f"--data is not JSON: {exc}", hint="""quote it for the shell: --data '{"age": 27}'"""
-        ) from exc
+        hint = (
+            """quote it for the shell: --data '{"age": 27}'; anything else with --file PATH, or - for standard input"""
+        )
+        raise InvalidInput(f"--data is not JSON: {exc}", hint=hint) from exc
     return data.encode()

@@ -56,7 +56,8 @@ def _headline(problem: MlserveError) -> str:
     """The message; without the mistakes where it strings several together, since each has a line of its own."""
     mistakes = [str(detail["message"]) for detail in problem.details if detail.get("message")]
     head, _, rest = problem.message.partition(mistakes[0] if len(mistakes) > 1 else "\0")
-    return head.rstrip(": ") if mistakes[1:] and mistakes[1] in rest else problem.message
+    together = bool(mistakes[1:]) and mistakes[1] in rest
+    return head.rstrip(": ") or problem.message if together else problem.message
 
 
 def _detail(detail: Mapping[str, Any], message: str) -> str:

@@ -51,17 +51,22 @@ async def accept(submission: Submission, places: Places, content: storage.Conten
     capacity = await place.backend.capacity()
     wanted = resources(descriptor)
     require_room(wanted, max(descriptor.metadata.instance - beside, 0), capacity)
-    warnings += _cpu_warning(wanted, descriptor.metadata.instance, capacity)
+    warnings += _cpu_warning(wanted, descriptor.metadata.instance, beside, capacity)
     return Accepted(descriptor, place, tuple(warnings))
 
 
-def _cpu_warning(wanted: Resources, count: int, capacity: Capacity) -> list[dict[str, Any]]:
-    if capacity.cpu is None or capacity.cpu_free is None or wanted.cpu * count <= capacity.cpu_free:
+def _cpu_warning(wanted: Resources, count: int, beside: int, capacity: Capacity) -> list[dict[str, Any]]:
+    """The CPU of all services together may exceed the cores: they are then slower than each alone."""
+    if capacity.cpu is None or capacity.cpu_free is None:
         return []
-    free = max(capacity.cpu_free, 0)
-    message = (
-        f"the CPU is shared: cores asked for {wanted.cpu * count:g}, not yet reserved {free:g} of {capacity.cpu:g}"
-    )
+    others = max(capacity.cpu - capacity.cpu_free - wanted.cpu * beside, 0)
+    if others + wanted.cpu * count <= capacity.cpu:
+        return []
+    message = f"other services have reserved {others:g} of {capacity.cpu:g} cores already, so this one shares them"
+    if not others:
+        message = (
+            f"{count} × {wanted.cpu:g} cores are asked for, and there are {capacity.cpu:g}: its instances share them"
+        )
     return [{"pointer": "/metadata/cpu", "code": "over-subscribed", "message": message}]
 
 

@@ -86,8 +86,8 @@ def _conversion(one: Version) -> dict[str, Any] | None:
 def _native(one: Version) -> list[dict[str, Any]]:
     """The warning that a model which could have been ONNX is not, unless the user wished so."""
     record = one.prepared.conversion if one.prepared else None
-    if not record or record["to"] is not None or record.get("expected"):
-        return []
+    if not record or record["to"] is not None or record.get("expected") or one.failure:
+        return []  # what failed has a reason of its own to show
     message = f"the model is served by its own library ({record['from']}), slower than ONNX: {record['reason']}"
     return [{"pointer": "/convert", "code": "not-converted", "message": message}]
 
