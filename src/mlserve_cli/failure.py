@@ -6,19 +6,25 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from mlserve_cli.tracebacks import without_tracebacks
+
 LOG_LINES = 40
 
 
-def render(record: Mapping[str, Any]) -> str:
-    """Phase, reason, the user's own frames, versions, memory, probes, the last log lines, what to try."""
-    return "\n".join([*_head(record), *_frames(record), *_facts(record), *_log(record), *_try(record)])
+def render(record: Mapping[str, Any], *, said: str = "") -> str:
+    """Phase, reason, the user's own frames, versions, memory, probes, the last log lines, what to try.
+
+    What was ``said`` beside it, with the hint, is left out.
+    """
+    return "\n".join([*_head(record, said), *_frames(record), *_facts(record), *_log(record), *_try(record, said)])
 
 
-def _head(record: Mapping[str, Any]) -> Iterator[str]:
+def _head(record: Mapping[str, Any], said: str) -> Iterator[str]:
     instance = f" instance {record['instance']}" if record.get("instance") else ""
     yield f"{record.get('service', '')} version {record.get('version', '?')}{instance}"
     yield f"  phase     {record.get('phase', 'unknown')} ({record.get('cause', 'unknown')})"
-    yield f"  reason    {record.get('reason', '')}"
+    if not (reason := str(record.get("reason", ""))) or reason not in said:
+        yield f"  reason    {reason}"
     if record.get("at"):
         yield f"  at        {_moment(record['at'])}"
 
@@ -34,8 +40,14 @@ def _frames(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {frame.get('file')}:{frame.get('line')} in {frame.get('function')}"
         if frame.get("code"):
             yield f"      {frame['code']}"
-    if exception := record.get("exception"):
-        yield f"  {exception.get('type')}: {exception.get('message')}"
+    exception = _exception(record)
+    if exception and " ".join(exception.split()) not in str(record.get("reason", "")):
+        yield f"  {exception}"
+
+
+def _exception(record: Mapping[str, Any]) -> str:
+    exception = record.get("exception") or {}
+    return f"{exception.get('type')}: {exception.get('message')}" if exception else ""
 
 
 def _facts(record: Mapping[str, Any]) -> Iterator[str]:
@@ -53,12 +65,13 @@ def _facts(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _log(record: Mapping[str, Any]) -> Iterator[str]:
-    lines = list(record.get("log") or [])[-LOG_LINES:]
+    told = " ".join(f"{record.get('reason', '')} {_exception(record)}".split())
+    lines = without_tracebacks([str(line) for line in record.get("log") or []], told)[-LOG_LINES:]
     if lines:
-        yield f"  last {len(lines)} log lines"
+        yield f"  last {len(lines)} log lines" if lines[1:] else "  last log line"
         yield from (f"    {line}" for line in lines)
 
 
-def _try(record: Mapping[str, Any]) -> Iterator[str]:
-    if record.get("hint"):
+def _try(record: Mapping[str, Any], said: str) -> Iterator[str]:
+    if record.get("hint") and str(record["hint"]) not in said:
         yield f"  try       {record['hint']}"

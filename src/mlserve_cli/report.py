@@ -26,7 +26,7 @@ def error(problem: MlserveError, *, as_json: bool) -> int:
         return problem.exit_code
     message = _headline(problem)
     for detail in problem.details:
-        if text := _detail(detail, message):
+        if text := _detail(detail, message, problem.hint):
             sys.stderr.write(text + "\n")
     sys.stderr.write(f"error: {message}\n")
     if problem.hint:
@@ -60,9 +60,9 @@ def _headline(problem: MlserveError) -> str:
     return head.rstrip(": ") or problem.message if together else problem.message
 
 
-def _detail(detail: Mapping[str, Any], message: str) -> str:
+def _detail(detail: Mapping[str, Any], message: str, hint: str) -> str:
     if "phase" in detail or "cause" in detail:
-        return render(detail)
+        return render(detail, said=f"{message}\n{hint}")
     if "log" in detail:
         return "\n".join([f"{detail.get('message', 'log')}:", *(f"  {line}" for line in detail["log"])])
     text = str(detail.get("message") or "")
