@@ -22,6 +22,7 @@ from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
@@ -33,7 +34,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.svm import SVC, SVR
+from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from tests import heavy
 from tests.contract import pmml_writer as pmml
@@ -43,6 +44,7 @@ from mlserve.conversion.parity import TOLERANCE, relative_error
 from mlserve.errors import InvalidInput
 from mlserve.hub.convertible import convertible
 from mlserve.runtime.loading import load
+from mlserve.runtime.nested import from_json
 from mlserve.runtime.processors.base import Loaded
 from mlserve.runtime.spec import Spec
 
@@ -76,6 +78,11 @@ ESTIMATORS: dict[str, tuple[Any, Any, Any]] = {
     "boosting": (GradientBoostingClassifier(n_estimators=10, random_state=0), WINE, WINERY),
     "boosting of numbers": (GradientBoostingRegressor(n_estimators=20, random_state=0), DIABETES, PROGRESS),
     "boosting over histograms": (HistGradientBoostingClassifier(max_iter=10), WINE, WINERY),
+    "boosting over histograms of two kinds": (HistGradientBoostingClassifier(max_iter=10), GAPS, KIND > 0),
+    "boosting over histograms of numbers": (HistGradientBoostingRegressor(max_iter=20), DIABETES, PROGRESS),
+    "boosting over histograms of counts": (
+        HistGradientBoostingRegressor(loss="poisson", max_iter=20), DIABETES, PROGRESS),
+    "support vectors in a plane": (LinearSVC(), WINE / 100, WINERY),
     "support vectors": (make_pipeline(StandardScaler(), SVC()), IRIS, KIND),
     "support vector regression": (make_pipeline(StandardScaler(), SVR()), DIABETES, PROGRESS),
     "perceptron": (
@@ -463,6 +470,13 @@ def save(name, model, answers):
         ("words", OneHotEncoder(handle_unknown="ignore"), ["sex", "port"])])
     joblib.dump(make_pipeline(columns, model).fit(people, answers), name + ".joblib")
 
+port = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
+number = make_pipeline(SimpleImputer(), StandardScaler())
+columns = ColumnTransformer([("numbers", number, ["age", "fare"]), ("sex", OneHotEncoder(), ["sex"]),
+    ("port", port, ["port"])])
+gaps = people.assign(port=people.port.where(draw.random(400) > 0.1))
+joblib.dump(make_pipeline(columns, LogisticRegression()).fit(gaps, lived), "gaps.joblib")
+
 save("regression", LogisticRegression(), lived)
 save("forest", RandomForestClassifier(30, random_state=0), np.where(lived, "yes", "no"))
 save("boosting", GradientBoostingClassifier(n_estimators=10), lived)
@@ -471,18 +485,23 @@ save("boosting", GradientBoostingClassifier(n_estimators=10), lived)
 
 @pytest.mark.slow
 @pytest.mark.network
-@pytest.mark.parametrize("name", ["regression", "forest", "boosting"])
+@pytest.mark.parametrize("name", ["regression", "forest", "boosting", "gaps"])
 def test_a_pipeline_over_columns_of_numbers_and_words_takes_them_by_name(name: str, tmp_path: Path) -> None:
     python = heavy.python_with("scikit-learn>=1.4", "pandas>=2", "skops>=0.10", *convertible()["sklearn"].requirements)
     record = elsewhere(python, "sklearn", heavy.make_model(python, TABLES) / f"{name}.joblib", tmp_path / "work")
     assert record["to"] == "onnx", record
-    assert {"missing", "far"} <= set(record["parity"]["inputs"]), "unknown words and missing numbers are compared"
+    compared = {"missing", "missing texts", "far"} - ({"far"} if name == "gaps" else set())
+    assert compared <= set(record["parity"]["inputs"]), "unknown words and missing values are compared"
     onnx = load(Spec(service="s", processor="onnx", model_path=str(tmp_path / "work" / "model.onnx")))
     kinds = {tensor.name: tensor.datatype for tensor in onnx.metadata().inputs}
     assert kinds == {"age": "FP64", "fare": "FP64", "sex": "BYTES", "port": "BYTES"}
     person = {"age": 30.0, "fare": 8.0, "sex": "female", "port": "S"}
     row = {key: np.array([[one]], object if isinstance(one, str) else float) for key, one in person.items()}
     assert str(onnx.predict(row)["label"][0]) in ("1", "yes")
+    if name == "gaps":
+        nobody = {**row, "port": from_json([[None]], onnx.metadata().inputs[3])}
+        southampton = {**row, "port": row["port"]}
+        assert onnx.predict(nobody)["probabilities"].shape == onnx.predict(southampton)["probabilities"].shape
 
 
 NETWORKS = """

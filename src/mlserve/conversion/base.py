@@ -13,6 +13,7 @@ from mlserve.runtime.processors.base import Arrays, Loaded, Metadata
 def brief(problem: object, most: int = 120) -> str:
     """An error's words, or any others, as one short line."""
     words = " ".join(str(problem).split())
+    words = words.partition(". ")[0] if isinstance(problem, BaseException) else words
     words = words if len(words) <= most else words[: most - 1].rsplit(" ", 1)[0] + "…"
     return f"{type(problem).__name__}: {words}" if isinstance(problem, BaseException) else words
 

@@ -74,8 +74,11 @@ def draw(
         return
     if any(tensor.datatype.startswith("FP") and len(tensor.shape or ()) <= 2 for tensor in tensors):
         yield batch("missing", min(rows, 50), _missing)
-    if any(tensor.missing for tensor in tensors):
-        yield batch("missing texts", min(rows, 50), _no_text)
+    for tensor in [tensor for tensor in tensors if tensor.missing][:_LEFT_OUT]:  # some may be refused, others not
+        whole = batch("missing texts", min(rows, 50), _ordinary)
+        words = whole.inputs[tensor.name]
+        empty = np.where(rng.random(words.shape) < 0.3, "", words)
+        yield Batch(whole.kind, {**whole.inputs, tensor.name: empty})
     yield batch("whole numbers", rows, _whole)
     yield batch("far", min(rows, 50), _far)
     yield batch("zeros", min(rows, 50), _zeros)
@@ -149,11 +152,6 @@ def _missing(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.
     if tensor.datatype.startswith("FP") and hint.whole is None:
         values = np.where(rng.random(shape) < 0.3, np.nan, values)
     return values
-
-
-def _no_text(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
-    values = _ordinary(tensor, hint, shape, rng)
-    return np.where(rng.random(shape) < 0.3, "", values) if tensor.missing else values
 
 
 def _whole(tensor: Tensor, hint: Hint, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
