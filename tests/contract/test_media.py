@@ -20,6 +20,7 @@ from mlserve.runtime.protocols.base import Call, Model, NotAcceptable, Unsupport
 from mlserve.runtime.protocols.eval import Eval
 from mlserve.runtime.signature import Signature
 
+EVENTS = b"text/event-stream"
 PNG, JPEG, CSV, BYTES = b"image/png", b"image/jpeg", b"text/csv", b"application/octet-stream"
 ARROW, PARQUET = b"application/vnd.apache.arrow.stream", b"application/vnd.apache.parquet"
 TITANIC = (
@@ -443,6 +444,15 @@ def test_what_cannot_be_answered_is_406_with_what_can(accept: bytes) -> None:
     with pytest.raises(NotAcceptable, match=r"application/json.*text/csv") as error:
         answered(accept)
     assert error.value.status == 406
+
+
+def test_whoever_wants_events_of_a_model_that_streams_is_told_where_they_are() -> None:
+    metadata = Metadata((Tensor("text", "BYTES", (-1,)),), (Tensor("word", "BYTES", (-1,)),), streams=True)
+    with pytest.raises(NotAcceptable, match=r"events come from /v2/models/writer/generate_stream"):
+        ask(Model("writer", 1, Signature(metadata)), b'{"text": ["a"]}', b"application/json", accept=EVENTS)
+    with pytest.raises(NotAcceptable) as error:
+        answered(EVENTS)
+    assert "generate_stream" not in str(error.value)
 
 
 def test_outputs_as_csv() -> None:

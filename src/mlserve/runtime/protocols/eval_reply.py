@@ -7,6 +7,7 @@ from typing import Any
 
 from mlserve.runtime.media.accept import choose
 from mlserve.runtime.media.layout import layout_of
+from mlserve.runtime.protocols.abilities import generates
 from mlserve.runtime.protocols.base import JSON, Model, NotAcceptable, Reply, dump_json, jsonable
 from mlserve.runtime.protocols.by_row import frame, is_small, numbers
 from mlserve.runtime.protocols.fitting import BATCH, SINGLE
@@ -15,6 +16,7 @@ from mlserve.runtime.tensors import Array
 
 _CSV, _ARROW, _FORM = b"text/csv", b"application/vnd.apache.arrow.stream", b"multipart/form-data"
 _PICTURES = (b"image/png", b"image/jpeg")
+_EVENTS = b"text/event-stream"
 _ANY = frozenset((b"*/*", JSON, b""))
 
 
@@ -27,6 +29,7 @@ class Replies:
         self._image: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
         outputs = model.signature.metadata.outputs
         picture = len(outputs) == 1 and layout_of(outputs[0], self._image) is not None
+        self._stream = f"; events come from /v2/models/{model.service}/generate_stream" if generates(model) else ""
         self._offered = (JSON, _ARROW, _CSV, _FORM, *(_PICTURES if picture else ()))
 
     def kind(self, accept: bytes | None) -> bytes:
@@ -36,7 +39,8 @@ class Replies:
         chosen = choose(accept, self._offered)
         if chosen is None:
             offered = b", ".join(self._offered).decode()
-            raise NotAcceptable(f"the Accept header takes none of what can be answered here: {offered}")
+            said = f"the Accept header takes none of what can be answered here: {offered}"
+            raise NotAcceptable(said + (self._stream if _EVENTS in accept else ""))
         return chosen
 
     def writer(self, kind: bytes, form: int) -> Callable[[Mapping[str, Array]], Reply]:
