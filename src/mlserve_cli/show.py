@@ -74,7 +74,8 @@ def _conversion(record: Mapping[str, Any] | None) -> str | None:
     if not record:
         return None
     if record.get("to") is None:
-        return f"{record.get('from')}, as it is ({record.get('reason')})"
+        wished = f" ({record.get('reason')})" if record.get("expected") else ""  # else a warning says why
+        return f"{record.get('from')}, as it is{wished}"
     parity = record.get("parity") or {}
     same = "same labels" if parity.get("labels_equal") else "other labels"
     return (

@@ -82,3 +82,15 @@ def test_the_large_library_for_tables_is_there_where_tables_are_sent(
     )
     requirements = RuntimeEngine().requirements(descriptor, Artifacts())
     assert ("pyarrow>=15" in requirements) is there
+
+
+def test_what_the_models_own_objects_need_is_installed_until_it_is_converted() -> None:
+    descriptor = parse(
+        {"name": "a", "processor": "sklearn", "model_path": "m.pkl", "metadata": {"instance": 1, "cpu": 1}}
+    )
+    found = Artifacts({}, {"scikit-learn": "1.5.2"}, requirements=("pandas>=1.3",))
+    assert "pandas>=1.3" in RuntimeEngine().requirements(descriptor.descriptor, found)
+    pinned = Artifacts({}, {"pandas": "2.2.0"}, requirements=("pandas>=1.3",))
+    assert RuntimeEngine().requirements(descriptor.descriptor, pinned).count("pandas==2.2.0") == 1
+    converted = Artifacts({}, processor="onnx", requirements=("pandas>=1.3",))
+    assert not [one for one in RuntimeEngine().requirements(descriptor.descriptor, converted) if "pandas" in one]

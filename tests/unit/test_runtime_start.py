@@ -227,3 +227,20 @@ def test_a_stop_ends_an_idle_instance_at_once_with_status_zero(tmp_path: Path) -
     with serving(tmp_path, model_path=str(IRIS)) as instance:
         assert instance.post("/eval", ROW).status == 200
         assert instance.stop() == 0
+
+
+def test_a_made_up_request_that_the_model_stumbles_over_is_a_warning(tmp_path: Path) -> None:
+    from joblib import dump
+    from sklearn.preprocessing import OneHotEncoder
+
+    dump(OneHotEncoder().fit([[1.0], [2.0]]), tmp_path / "m.joblib")
+    with serving(tmp_path, processor="sklearn", model_path=str(tmp_path / "m.joblib")) as instance:
+        (warning,) = instance.facts["warnings"]
+        assert "could not answer a made-up request" in warning
+        assert "unknown categories" in warning
+        assert "\n" not in warning
+
+
+def test_a_model_that_answers_the_made_up_request_has_no_warning(tmp_path: Path) -> None:
+    with serving(tmp_path, model_path=str(IRIS)) as instance:
+        assert "warnings" not in instance.facts

@@ -57,6 +57,7 @@ class Instance:
         self._http.rpc, self._http.websocket = cache(self._rpc), self._websocket
         self._stop = asyncio.Event()
         self._health = Health.GOOD
+        self._warnings: list[str] = []
 
     async def live(self) -> int:
         loop = asyncio.get_running_loop()
@@ -118,7 +119,7 @@ class Instance:
                 )
             phase = "warm-up"
             with self._report.phase("warm-up"):
-                sample = warm_up(processor, model, self._spec.warm_up_path)
+                sample = warm_up(processor, model, self._spec.warm_up_path, self._warnings.append)
                 model = replace(model, example=sample)
                 planned = plan(processor, model.signature, self._spec, sample)
                 wished = asked(self._spec, processor, sample, self._metrics)
@@ -130,7 +131,7 @@ class Instance:
 
     def _open(self, processor: Loaded, model: Model, planned: Plan, wished: Asked) -> None:
         self._app.serve(model, Dispatcher(processor, model.signature.metadata, planned, self._metrics), wished)
-        self._report.facts({**_facts(processor, planned, self._spec), **wished.state()})
+        self._report.facts({**_facts(processor, planned, self._spec, self._warnings), **wished.state()})
         gc.freeze()
         gc.enable()
         self._app.ready = True
@@ -174,8 +175,10 @@ class Instance:
             self._stop.set()
 
 
-def _facts(processor: Loaded, planned: Plan, spec: Spec) -> dict[str, Any]:
+def _facts(processor: Loaded, planned: Plan, spec: Spec, warnings: list[str]) -> dict[str, Any]:
     own = dict(processor.metadata().facts or {})
+    if warnings:
+        own["warnings"] = [*own.get("warnings", ()), *warnings]
     threads = {
         **own.pop("threads", {}),
         "workers": planned.slots,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,15 @@ from mlserve.runtime.recorded import Recorded, recorded
 from mlserve.runtime.tensors import DTYPES, Array
 
 
-def warm_up(processor: Loaded, model: Model, path: str | None) -> dict[str, Array] | None:
-    """Run the warm-up requests; the inputs of the first one are a sample for measuring (``None``: there is none)."""
+def warm_up(
+    processor: Loaded, model: Model, path: str | None, warn: Callable[[str], None] = lambda words: None
+) -> dict[str, Array] | None:
+    """Run the warm-up requests; the inputs of the first one are a sample for measuring (``None``: there is none).
+
+    ``warn`` hears of a made-up one that the model stumbled over.
+    """
     if path is None:
-        return _made_up(processor, model.signature.metadata)
+        return _made_up(processor, model.signature.metadata, warn)
     sample: dict[str, Array] | None = None
     for request in recorded(Path(path)):
         name, call = request.name, _decoded(request, model)
@@ -55,7 +61,7 @@ def synthetic(tensor: Tensor, rows: int = 1) -> Array:
     return np.zeros(sizes, dtype=DTYPES[tensor.datatype])
 
 
-def _made_up(processor: Loaded, metadata: Metadata) -> dict[str, Array] | None:
+def _made_up(processor: Loaded, metadata: Metadata, warn: Callable[[str], None]) -> dict[str, Array] | None:
     required = [tensor for tensor in metadata.inputs if not tensor.optional] or list(metadata.inputs)
     if not required or not metadata.trusted or any(not t.datatype or t.shape is None for t in required):
         return None  # nothing can be guessed: a user's own code may refuse what was made up
@@ -65,7 +71,10 @@ def _made_up(processor: Loaded, metadata: Metadata) -> dict[str, Array] | None:
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - a model may rightly refuse zeros; the probe asks again
         from mlserve.runtime.report import log
 
-        log("warm-up", state="skipped", reason=f"{type(exc).__name__}: {str(exc)[:200]}")
+        reason = f"{type(exc).__name__}: {' '.join(str(exc).split())[:160]}"
+        log("warm-up", state="skipped", reason=reason)
+        if not isinstance(exc, InvalidInput):  # which is the model's own way to refuse
+            warn(f"it could not answer a made-up request, zeros or empty texts ({reason}): ask it once yourself")
         return None
     return inputs
 
