@@ -138,6 +138,14 @@ def test_a_picture_of_another_kind_is_told_what_to_send(kind: str, said: bytes) 
             ask(model(Tensor("image", "FP32", shape)), out.getvalue(), said)
 
 
+@pytest.mark.parametrize("kind", ["WEBP", "GIF", "TIFF"])
+def test_a_picture_of_another_kind_is_known_without_its_type(kind: str) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(out, kind)
+    with pytest.raises(UnsupportedMedia, match="send image/png or image/jpeg"):
+        ask(model(Tensor("image", "FP32", (-1, 3, -1, -1))), out.getvalue(), b"application/x-www-form-urlencoded")
+
+
 def test_a_picture_that_would_fill_the_memory_is_refused() -> None:
     served = model(Tensor("x", "UINT8", (-1, 4, 4, 1)), image={"max_pixels": 1000})
     for size, kind in (((100, 11), "PNG"), ((100, 11), "JPEG")):

@@ -105,6 +105,7 @@ def test_the_pages_own_script_and_style_are_all_that_its_policy_allows(iris: Run
         digest = b64encode(sha256(text.encode()).digest()).decode()
         assert f"{kind}-src 'sha256-{digest}';" in page
     assert "default-src 'none'" in page
+    assert iris.get("/docs").headers["content-security-policy"] == "frame-ancestors 'none'"
 
 
 def test_what_the_document_says_of_answers_is_true(instance: Running) -> None:

@@ -170,7 +170,7 @@ def _act(form: RequestFormat, act: Callable[[Request], Any], request: Request) -
 
 def _reply(request: Request, answer: Any) -> None:
     if isinstance(answer, Page):
-        request.reply(200, answer.body, answer.kind)
+        request.reply(200, answer.body, answer.kind, answer.headers)
     else:
         request.reply(200, dump_json(answer))
 

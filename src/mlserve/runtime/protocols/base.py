@@ -121,6 +121,8 @@ class Page:
 
     body: bytes
     kind: bytes
+    headers: bytes = b""
+    """More lines for its head, each with its end."""
 
 
 class RequestFormat(Protocol):

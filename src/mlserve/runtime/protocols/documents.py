@@ -13,6 +13,8 @@ from mlserve.runtime.http.request import Request
 from mlserve.runtime.protocols.base import Call, Model, Page, simple_error
 
 _HTML = b"text/html; charset=utf-8"
+_ALONE = b"content-security-policy: frame-ancestors 'none'\r\nx-frame-options: DENY\r\ncache-control: no-cache\r\n"
+"""A token is typed into the page: no other page may put it into a frame. (Its own policy can't say so.)"""
 
 
 class Documents:
@@ -41,4 +43,4 @@ class Documents:
     def page(self) -> Page:
         from mlserve.runtime.documents.page import DOCS_PAGE
 
-        return Page(DOCS_PAGE, _HTML)
+        return Page(DOCS_PAGE, _HTML, _ALONE)

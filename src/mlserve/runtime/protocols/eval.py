@@ -39,7 +39,7 @@ _BYTES = b"application/octet-stream"
 _PROTOBUF = frozenset((b"application/x-protobuf", b"application/protobuf", b"application/vnd.google.protobuf"))
 _PROTOBUF_BEGINS = frozenset((b"\x0a", b"\x10", b"\x12", b"\x1a"))
 """The first byte of EAS's PredictRequest, which its clients send as plain bytes."""
-_MARKS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"PAR1", b"ARROW1")
+_MARKS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"PAR1", b"ARROW1", b"RIFF", b"GIF8", b"II*\0", b"MM\0*")
 _OTHERS = frozenset(
     (
         b"multipart/form-data", b"image/png", b"image/jpeg", b"image/jpg", b"text/csv", b"application/csv",
