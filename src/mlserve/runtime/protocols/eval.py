@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any
@@ -31,8 +32,8 @@ from mlserve.runtime.protocols.known import KnownLists
 from mlserve.runtime.tensors import Array, type_word
 
 ACCEPTED = (
-    "application/json (tensors by input name), multipart/form-data (a part for each), image/png, image/jpeg, text/csv, "
-    "Parquet, Arrow, application/octet-stream (the bytes of one input)"
+    "application/json (tensors by input name, or a list of objects, one a row), multipart/form-data (a part for each), "
+    "image/png, image/jpeg, text/csv, Parquet, Arrow, application/octet-stream (the bytes of one input)"
 )
 _AS_JSON = frozenset((b"", JSON, b"text/json", b"text/plain", b"application/x-www-form-urlencoded"))
 _BYTES = b"application/octet-stream"
@@ -47,6 +48,9 @@ _OTHERS = frozenset(
         b"application/x-parquet", b"application/parquet",
     )
 )  # fmt: skip
+
+_ROWS_BEGIN = re.compile(rb"\s*\[\s*\{").match
+"""A list of objects."""
 
 _Place = tuple[int, int, Hashable]
 """Where a body's first list begins and ends, and the headers that it depends on."""
@@ -93,8 +97,12 @@ class Eval:
         """A request of which no like came before."""
         answer = self._replies.kind(request.headers.get(b"accept"))
         kind, body = content_type(request), request.body
-        if body[:1] != b"{" and kind in _AS_JSON and body.startswith(_MARKS):
-            kind = _BYTES  # a file sent without saying what it is
+        if body[:1] != b"{" and (kind in _AS_JSON or kind == _BYTES):
+            rows = self._rows(body, kind, answer)
+            if rows is not None:
+                return rows
+            if body.startswith(_MARKS):
+                kind = _BYTES  # a file sent without saying what it is
         if kind in _AS_JSON or (kind == _BYTES and body[:1] in (b"{", b"")):
             asked = check_object(parse_tensors(body), "an object of tensors by input name")
             inputs, form = self._inputs(asked)
@@ -123,6 +131,21 @@ class Eval:
         if type(values) is list and start >= 0 and body.count(b'"') == body.count(b'"', 0, start) == _ONE_NAME:
             tensor = self._signature.tensor(name)
             self._lists.keep(body, start, end, tensor, values, call, self._known[form], where)
+
+    def _rows(self, body: bytes, kind: bytes, answer: bytes) -> Call | None:
+        """A list of objects, one for each row; ``None``: it is none."""
+        if not _ROWS_BEGIN(body):
+            return None
+        from mlserve.runtime.protocols import row_objects  # few send it
+
+        rows = row_objects.parsed(body, sure=kind != _BYTES)
+        if rows is None:
+            return None
+        inputs, _ = self._inputs(row_objects.values_of(rows, self._model))
+        call = self._call(inputs, BATCH, answer)
+        if answer == JSON:
+            call.encode = row_objects.writer(len(rows))
+        return call
 
     def _eas(self, body: bytes, *, sure: bool) -> Call | None:
         from mlserve.runtime.protocols.eas_protobuf import EasProtobuf  # few send it

@@ -35,7 +35,7 @@ class Bodies:
         self._signature = model.signature
         options = model.config.get("image")
         self._image: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
-        self._features = _features(model)
+        self._features = features(model)
 
     def read(self, kind: bytes, header: bytes, body: bytes) -> dict[str, Any]:
         """Values by input: arrays, or what `from_json` takes. ``header``: the whole Content-Type."""
@@ -90,7 +90,7 @@ class Bodies:
         )
 
 
-def _features(model: Model) -> tuple[str, ...] | None:
+def features(model: Model) -> tuple[str, ...] | None:
     """Names for the columns of a single input: ``model_config.features``, else what the model knows."""
     asked = model.config.get("features")
     if isinstance(asked, list | tuple) and asked:
