@@ -22,7 +22,7 @@ from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.processors.sklearn import SklearnProcessor
 
 REQUIREMENTS: tuple[str, ...] = ("skl2onnx>=1.17", "onnx>=1.16", "onnxruntime>=1.17")
-VERSION = "3"
+VERSION = "4"
 CONVERTER = "skl2onnx"
 
 OPSETS = {"": 18, "ai.onnx.ml": 3}
@@ -38,9 +38,11 @@ def convert(source: Source) -> Iterator[Attempt]:
     processor = cast(SklearnProcessor, source.native())
     tensors = processor.metadata().inputs
     names = [tensor.name for tensor in tensors]
-    hints, rows = column_hints(processor.estimator, names), known_rows(processor.estimator, names)
-    if processor.texts:
-        hints = {names[0]: (Hint(sentences(vectorizers(processor.estimator))),)}
+    hints, rows = dict(column_hints(processor.estimator, names)), known_rows(processor.estimator, names)
+    for one in tensors:  # texts of which no words are known are asked as sentences
+        known = hints.get(one.name, ())
+        if one.datatype == "BYTES" and not any(hint.values for hint in known):
+            hints[one.name] = (Hint(sentences(vectorizers(processor.estimator))),)
     estimator = _with_empty_texts(processor.estimator) if processor.absent else processor.estimator
     exact = histograms.is_boosting(_last(estimator))
     for precision in ("double",) if exact else ("single", "double"):

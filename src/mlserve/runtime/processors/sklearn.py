@@ -219,7 +219,7 @@ def _have_pandas() -> bool:
 def _words(column: Any, absent: Any, np: Any) -> Any:
     """Texts as the estimator knows them: no bytes, and its own mark where there is none."""
     words = [word.decode(errors="replace") if isinstance(word, bytes) else word for word in column.ravel().tolist()]
-    if absent != "":
+    if not isinstance(absent, str) or absent:
         words = [absent if word == "" else word for word in words]
     made = np.empty(len(words), np.object_)
     made[:] = words
