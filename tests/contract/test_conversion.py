@@ -477,6 +477,12 @@ columns = ColumnTransformer([("numbers", number, ["age", "fare"]), ("sex", OneHo
 gaps = people.assign(port=people.port.where(draw.random(400) > 0.1))
 joblib.dump(make_pipeline(columns, LogisticRegression()).fit(gaps, lived), "gaps.joblib")
 
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+said = people[["age", "fare"]].assign(said=np.array(["a fine trip", "cold and wet", "naïve, but fine"])[(lived + people.index) % 3])
+columns = ColumnTransformer([("numbers", number, ["age", "fare"]), ("said", TfidfVectorizer(), "said")])
+joblib.dump(make_pipeline(columns, LogisticRegression()).fit(said, lived), "said.joblib")
+
 save("regression", LogisticRegression(), lived)
 save("forest", RandomForestClassifier(30, random_state=0), np.where(lived, "yes", "no"))
 save("boosting", GradientBoostingClassifier(n_estimators=10), lived)
@@ -502,6 +508,20 @@ def test_a_pipeline_over_columns_of_numbers_and_words_takes_them_by_name(name: s
         nobody = {**row, "port": from_json([[None]], onnx.metadata().inputs[3])}
         southampton = {**row, "port": row["port"]}
         assert onnx.predict(nobody)["probabilities"].shape == onnx.predict(southampton)["probabilities"].shape
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_column_of_texts_beside_columns_of_numbers_is_asked_in_sentences(tmp_path: Path) -> None:
+    python = heavy.python_with("scikit-learn>=1.4", "pandas>=2", "skops>=0.10", *convertible()["sklearn"].requirements)
+    record = elsewhere(python, "sklearn", heavy.make_model(python, TABLES) / "said.joblib", tmp_path / "work")
+    assert record["to"] == "onnx", record
+    onnx = load(Spec(service="s", processor="onnx", model_path=str(tmp_path / "work" / "model.onnx")))
+    row = {"age": np.array([[30.0]]), "fare": np.array([[8.0]])}
+    fine, wet = (
+        onnx.predict({**row, "said": np.array([[words]], object)})["probabilities"] for words in ("A FINE trip", "wet")
+    )
+    assert not np.allclose(fine, wet), "the words decide"
 
 
 NETWORKS = """
