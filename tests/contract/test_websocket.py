@@ -164,6 +164,8 @@ def test_other_paths_and_wrong_handshakes_are_refused(iris: Running) -> None:
     for more in (
         "",
         "sec-websocket-version: 13\r\n",
+        "sec-websocket-version: 13\r\nsec-websocket-key: short\r\n",
+        "sec-websocket-version: 13\r\nsec-websocket-key: " + "A" * 20 + "\r\n",
         "sec-websocket-version: 1\r\nsec-websocket-key: " + "A" * 22 + "==\r\n",
     ):
         answer = iris.raw(head.format(more).encode())

@@ -49,7 +49,8 @@ def test_statistics_speak_as_the_protocol_does() -> None:
     metrics.ran(4, 0.002, requests=2)
     metrics.ran(1, 0.001)
     for seconds in (0.003, 0.004):
-        metrics.success(seconds, 0.0001, 0.0002)
+        metrics.total.observe(seconds)
+    metrics.succeeded, metrics.input_seconds, metrics.output_seconds = 2, 0.0002, 0.0004
     metrics.failure("deadline", 0.5)
     found = metrics.statistics()
     assert (found["name"], found["version"], found["inference_count"], found["execution_count"]) == ("iris", "3", 5, 2)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import struct
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from http2_kit import CALL, Wire
+from http2_kit import BLOCK, CALL, Wire
 from runtime_kit import IRIS, Running, processor, serving, until
 from websockets.sync.client import connect
 
@@ -37,6 +39,32 @@ class Pictures:
 
     def predict(self, inputs):
         return {"n": len(inputs["x"])}
+"""
+SLOW = """
+import time
+import numpy as np
+
+class Slow:
+    def metadata(self):
+        return {"inputs": [{"name": "t", "type": "BYTES", "shape": []}], "outputs": []}
+
+    def predict(self, inputs):
+        if inputs["t"].item()[:4] == b"wait":
+            time.sleep(3)
+        return {"n": 1}
+"""
+LARGE = """
+import numpy as np
+
+class Large:
+    def metadata(self):
+        return {
+            "inputs": [{"name": "x", "type": "FP32", "shape": [-1]}],
+            "outputs": [{"name": "y", "type": "UINT8", "shape": [-1, 16777216]}],
+        }
+
+    def predict(self, inputs):
+        return {"y": np.ones((len(inputs["x"]), 16 << 20), np.uint8)}
 """
 MB = 1 << 20
 
@@ -161,3 +189,59 @@ def peak(instance: Running) -> int:
     """The most memory that it has held, in MB."""
     text = Path(f"/proc/{instance.process.pid}/status").read_text() if sys.platform == "linux" else "VmHWM: 0"
     return int(text.partition("VmHWM:")[2].split()[0]) >> 10
+
+
+def test_bodies_read_on_another_thread_are_let_go_once_answered(tmp_path: Path) -> None:
+    own = processor(tmp_path, SLOW)
+    with serving(tmp_path, processor="python", processor_path=own, memory_mb=512) as instance:
+        for _ in range(20):
+            assert instance.post("/eval", bytes(15 * MB), content_type="application/octet-stream").status == 200
+        assert peak(instance) < 220
+
+
+def test_bodies_that_grow_when_unpacked_take_their_room(tmp_path: Path) -> None:
+    own = processor(tmp_path, SLOW)
+    with serving(tmp_path, processor="python", processor_path=own, memory_mb=256) as instance:
+        packed = gzip.compress(b"wait" + bytes(40 * MB), 1)
+        kind = {"content_type": "application/octet-stream", "content_encoding": "gzip"}
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: instance.post("/eval", packed, **kind).status, range(8)))
+        assert set(answers) == {200, 503}
+        assert answers.count(503) >= 4
+        assert peak(instance) < 280
+        assert instance.post("/eval", gzip.compress(bytes(40 * MB), 1), **kind).status == 200
+
+
+def test_replies_that_nobody_reads_count_as_bodies_do(tmp_path: Path) -> None:
+    own = processor(tmp_path, LARGE)
+    asked = {
+        "inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1.0]}],
+        "parameters": {"binary_data_output": True},
+    }
+    body = json.dumps(asked).encode()
+    head = b"POST /v2/models/iris/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with serving(tmp_path, processor="python", processor_path=own, memory_mb=256) as instance:
+        for _ in range(20):
+            client = instance.connect()
+            client.sendall(head + body)
+            assert client.recv(12) == b"HTTP/1.1 200"
+        for _ in range(10):
+            wire = Wire.open(instance.port)
+            instance.clients.append(wire.socket)
+            wire.send(wire.headers(1, BLOCK), wire.data(1, body))
+            assert wire.until(frames.DATA).payload
+        assert instance.post("/v2/models/iris/infer", asked).status == 200
+        assert peak(instance) < 330
+
+
+def test_many_texts_are_read_beside_the_event_loop(tmp_path: Path) -> None:
+    own = processor(tmp_path, TEXTS)
+    with serving(tmp_path, processor="python", processor_path=own) as instance:
+        raw = struct.pack("<I2s", 2, b"ab") * MB
+        tensor = {"name": "t", "datatype": "BYTES", "shape": [MB], "parameters": {"binary_data_size": len(raw)}}
+        head = json.dumps({"id": "a", "inputs": [tensor]}).encode()
+        asked = {"inference_header_content_length": str(len(head))}
+        answer = instance.post("/v2/models/iris/infer", head + raw, **asked)
+        assert (answer.status, answer.json["id"], answer.json["outputs"][0]["data"]) == (200, "a", [MB])
+        wrong = instance.post("/v2/models/iris/infer", head + raw[:-1], **asked)
+        assert (wrong.status, "t" in wrong.json["error"]) == (400, True)

@@ -28,7 +28,7 @@ def iris(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def test_pipelined_requests_are_answered_in_order(iris: Running) -> None:
     ids = [b"x-request-id: %d\r\n" % n for n in range(200)]
-    mixed = [(GOOD if n % 3 else LIVE).replace(b"Host: x\r\n", line) for n, line in enumerate(ids)]
+    mixed = [(GOOD if n % 3 else LIVE).replace(b"Host: x\r\n", b"Host: x\r\n" + line) for n, line in enumerate(ids)]
     answer = iris.raw(b"".join(mixed))
     assert answer.count(b"HTTP/1.1 200 OK") == 200
     places = [answer.index(line + b"\r\n" if n == 199 else line) for n, line in enumerate(ids)]
@@ -36,7 +36,7 @@ def test_pipelined_requests_are_answered_in_order(iris: Running) -> None:
 
 
 def test_a_chunked_body_is_read(iris: Running) -> None:
-    head = b"POST /eval HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /eval HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(BODY[i : i + 7]), BODY[i : i + 7]) for i in range(0, len(BODY), 7))
     assert b'"setosa"' in iris.raw(head + chunks + b"0\r\n\r\n")
 
@@ -44,7 +44,7 @@ def test_a_chunked_body_is_read(iris: Running) -> None:
 def test_a_body_in_thousands_of_chunks_is_whole_and_trailers_change_nothing(iris: Running) -> None:
     body = json.dumps(ROW).encode() + b" " * 5000
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
-    head = b"POST /eval HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /eval HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert iris.raw(head + chunks + b"0\r\ncontent-encoding: gzip\r\n\r\n").startswith(b"HTTP/1.1 200")
 
 
@@ -65,7 +65,8 @@ def test_a_request_may_come_byte_by_byte(iris: Running) -> None:
 
 def test_expect_continue_is_answered_before_the_body(iris: Running) -> None:
     with iris.connect() as client:
-        client.sendall(b"POST /eval HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY))
+        head = b"POST /eval HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+        client.sendall(head % len(BODY))
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(BODY)
         assert client.recv(4096).startswith(b"HTTP/1.1 200 OK")
@@ -80,7 +81,8 @@ def test_a_body_over_the_limit_is_413_and_the_client_gets_to_read_it(iris: Runni
 
 def test_a_chunked_body_over_the_limit_is_413(iris: Running) -> None:
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    answer = iris.raw(b"POST /eval HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 3 + b"0\r\n\r\n")
+    head = b"POST /eval HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = iris.raw(head + chunk * 3 + b"0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413")
 
 
@@ -118,14 +120,14 @@ def read_closed(iris: Running, data: bytes) -> bytes:
 
 
 def test_an_upgrade_that_is_not_offered_is_answered_as_plain_http(iris: Running) -> None:
-    request = LIVE.replace(b"Host: x", b"Connection: Upgrade\r\nUpgrade: h2c")
+    request = LIVE.replace(b"Host: x", b"Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c")
     assert read_closed(iris, request).startswith(b"HTTP/1.1 200")
 
 
 def test_an_upgrade_with_a_body_is_refused_and_not_taken_for_an_empty_one(iris: Running) -> None:
     body = json.dumps(ROW).encode()
-    head = b"POST /eval HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n\r\n" % len(body)
-    answer = iris.raw(head + body)
+    head = b"POST /eval HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n\r\n"
+    answer = iris.raw(head % len(body) + body)
     assert answer.startswith(b"HTTP/1.1 400")
     assert b"Upgrade" in answer
 
@@ -171,7 +173,7 @@ def test_clients_that_leave_do_not_take_the_replies_of_others(iris: Running) -> 
 def test_a_client_that_does_not_read_holds_up_nobody(iris: Running) -> None:
     rows = {name: [[value]] * 300 for name, value in ROW.items()}
     body = json.dumps(rows).encode()
-    request = b"POST /eval HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    request = b"POST /eval HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     with iris.connect() as client:
         client.settimeout(1.0)
         try:
@@ -295,3 +297,39 @@ def test_a_body_in_pieces_and_two_requests_at_once_are_read_although_the_head_is
         seen = b""
         while seen.count(b"HTTP/1.1 200") < 3:
             seen += client.recv(4096)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET /v2/health/live HTTP/1.1\r\nAccept: */*\r\n\r\n", b"400"),
+        (b"GET /v2/health/live HTTP/2.0\r\nHost: x\r\n\r\n", b"505"),
+        (b"GET /v2/health/live HTTP/0.9\r\nHost: x\r\n\r\n", b"505"),
+        (b"GET /v2/health/live HTTP/1.9\r\nHost: x\r\n\r\n", b"505"),
+    ],
+)
+def test_one_host_and_a_version_that_is_spoken(iris: Running, head: bytes, status: bytes) -> None:
+    answer = iris.raw(head + head)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert answer.count(b"HTTP/1.1 " + status) == 1
+
+
+def test_http_1_0_in_chunks_is_the_last_of_its_connection(iris: Running) -> None:
+    head = b"POST /eval HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+    answer = iris.raw((head + chunked) * 2)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in answer
+
+
+def test_those_who_look_after_instances_are_not_counted(iris: Running) -> None:
+    def counted() -> bytes:
+        lines = iris.get("/metrics").body.splitlines()
+        return b"".join(line for line in lines if line.startswith(b"mlserve_requests_total") and b'"200"' in line)
+
+    iris.get("/metrics")
+    before = counted()
+    for _ in range(5):
+        assert iris.get("/v2/health/ready").status == 200
+    assert int(counted().rsplit(b" ", 1)[1]) - int(before.rsplit(b" ", 1)[1]) == 1  # that of /metrics before

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from mlserve.runtime.observe.observer import Observer
 
 
+_PROBED = "/v2/health/"
+"""Asked by whoever looks after instances, also while they start: no requests of clients, and not counted."""
+
+
 class Route:
     """What one path does: begin an inference, something else to POST, a plain read."""
 
@@ -126,7 +130,8 @@ class App:
                 f"{method} is not allowed here (allowed: {route.methods})",
                 b"allow: %s\r\n" % route.methods.encode(),
             )
-        self._metrics.answered(request.status)
+        if not request.path.startswith(_PROBED):
+            self._metrics.answered(request.status)
 
     def _health(self) -> None:
         self._read("/v2/health/live", lambda request: request.reply(200, dump_json({"live": True})))

@@ -15,13 +15,15 @@ from mlserve.runtime.http.request import JSON, Request
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.pipeline import timing
 from mlserve.runtime.protocols.base import Call, RequestFormat, StreamCall, dump_json
-from mlserve.runtime.scheduling.dispatch import Dispatcher, Job, Outcome, Stream
+from mlserve.runtime.scheduling.dispatch import Dispatcher, Job, Outcome, QueueFull, Stream
 from mlserve.runtime.spec import Spec
 from mlserve.runtime.trouble import Trouble, trouble
 
 if TYPE_CHECKING:
     from mlserve.runtime.observe.observer import Observer
 
+_COUNTED = 64 << 10
+"""Bytes that a body grows by when it is unpacked, from which on they count."""
 CLIENT_GONE = 499
 """Nobody is told; logs and traces are."""
 _DIGITS = 12
@@ -48,7 +50,7 @@ class Inference:
             self._observer.watch(request)
         try:
             if b"content-encoding" in request.headers:
-                request.body = unpack(request.body, request.headers[b"content-encoding"], self._max_body)
+                self._unpack(request)
             if len(request.body) >= LARGE:
                 self._expansion.check(request)
             call = decode(request)
@@ -59,9 +61,20 @@ class Inference:
         self._metrics.input_seconds += perf_counter() - begun
         if call.prepare is None:
             self._submit(request, form, call)
-        else:
-            request.on_gone = _forget  # so that it counts as answered
-            self._beside.run(call.prepare, partial(self._prepared, request, form, call))
+            return
+        prepare = call.prepare
+        call.prepare = None  # it refers to its call, which would keep the body until somebody looks for such rings
+        request.on_gone = _forget  # so that it counts as answered
+        self._beside.run(prepare, partial(self._prepared, request, form, call))
+
+    def _unpack(self, request: Request) -> None:
+        """Without its Content-Encoding a body takes more of the room for bodies."""
+        packed = request.body
+        plain = unpack(packed, request.headers[b"content-encoding"], self._max_body)
+        grown = len(plain) - len(packed)
+        if grown > _COUNTED and not request.hold(grown):
+            raise QueueFull(1, "bodies of other requests fill the memory for them; try again later")
+        request.body = plain
 
     def _prepared(self, request: Request, form: RequestFormat, call: Call, outcome: Any) -> None:
         if request.answered:
@@ -76,7 +89,7 @@ class Inference:
         seen = request.seen
         if seen is not None:
             seen.follow(call)
-        if self._timed and request.headers.get(timing.HEADER) == b"1":
+        if self._timed and request.headers.get(timing.HEADER) in timing.YES:
             call.parameters = {**call.parameters, timing.PARAMETER: True}
         try:
             if isinstance(call, StreamCall):
@@ -124,7 +137,7 @@ class Inference:
             self.refuse(request, form, exc, _UNWRITABLE)
             return
         self._metrics.output_seconds += perf_counter() - begun
-        if self._timed and request.headers.get(timing.HEADER) == b"1":
+        if self._timed and request.headers.get(timing.HEADER) in timing.YES:
             extra += timing.header_line(outcome)
         if call.status >= 400:
             self._dispatcher.spoiled(InvalidInput("the processor answered with an error of its own"))
@@ -193,6 +206,7 @@ class _Answers:
         if error is not None:
             self._break_off(error, "the processor failed")
             return
+        self.stream = None  # each refers to the other
         if not self._request.answered:  # no answer at all is one, too
             self._begin()
         self._request.end()
@@ -202,6 +216,7 @@ class _Answers:
         self._request.begin(200, self._call.kind, _AS_IT_COMES + extra)
 
     def _break_off(self, error: BaseException, what: str) -> None:
+        self.stream = None
         if not self._request.answered:
             self._refuse(error, what)
             return

@@ -59,13 +59,6 @@ class Metrics:
         key = (protocol, status)
         self.codes[key] = self.codes.get(key, 0) + 1
 
-    def success(self, seconds: float, reading: float = 0.0, writing: float = 0.0) -> None:
-        """An inference request was answered: in all, and what of it was decoding and encoding."""
-        self.succeeded += 1
-        self.total.observe(seconds)
-        self.input_seconds += reading
-        self.output_seconds += writing
-
     def failure(self, reason: str, seconds: float = 0.0) -> None:
         """An inference request was not answered with outputs."""
         self.failed += 1

@@ -93,6 +93,7 @@ class Connection(Replying, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.server.connections.discard(self)
+        self.server.unread.done(self)
         self._reader.release()
         self._forget_waiting()
         gone, self._current = self._current, None
@@ -107,15 +108,35 @@ class Connection(Replying, asyncio.Protocol):
     def pause_writing(self) -> None:
         self._writing_paused, self._since = True, self.server.now
         self._unread = self._transport.get_write_buffer_size()
+        self.server.unread.keep(self, self._unread, self._since)
 
     def resume_writing(self) -> None:
         self._writing_paused, self._since = False, self.server.now
+        self.server.unread.done(self)
         if self._current is None:
             self._start()
         elif self._current.on_drain is not None:
             self._current.on_drain()
 
+    @property
+    def read_at(self) -> float:
+        if self._transport.get_write_buffer_size() < self._unread:
+            return self.server.now  # since the last look
+        return self._since
+
+    def give_up(self) -> None:
+        self._transport.abort()
+
     # requests, one after the other
+
+    def hold(self, request: Request, size: int) -> bool:
+        """A request's body has grown by so many bytes; false, and nothing done, where there is no room for them."""
+        room = self.server.room
+        if room.lacks(size):
+            return False
+        room.take(size)
+        request.held += size
+        return True
 
     def take(self, request: Request) -> None:
         """A whole request has come."""

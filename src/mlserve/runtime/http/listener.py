@@ -10,6 +10,7 @@ from mlserve.runtime.http.heads import Heads
 from mlserve.runtime.http.limits import Limits
 from mlserve.runtime.http.request import Request
 from mlserve.runtime.http.room import Room
+from mlserve.runtime.http.unread import Unread
 
 if TYPE_CHECKING:
     from mlserve.runtime.http2.stream import Stream
@@ -48,6 +49,7 @@ class HttpServer:
         """Takes a connection over that asks for a WebSocket, with what came behind; false where none is offered."""
         self.connections: set[Client] = set()
         self.room = Room(limits.bodies)
+        self.unread = Unread(self.room)
         self.heads = Heads()
         self.draining = False
         self.now = 0.0
@@ -63,6 +65,7 @@ class HttpServer:
         self.now += self.limits.tick
         for connection in tuple(self.connections):
             connection.look()
+        self.unread.look(self.now)
 
     @property
     def busy(self) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 IDLE, HEAD, BODY = range(3)
 _MANY_PIECES = 1024
+_VERSIONS = "HTTP/1.1, HTTP/1.0, and HTTP/2 from its preface on, are spoken here"
 _COUNTED = 64 << 10
 """Bodies above this count for the memory that they hold."""
 
@@ -72,7 +73,11 @@ class Reader:
             raise
         except httptools.HttpParserError as exc:
             refused = exc.__context__
-            raise refused if isinstance(refused, Refused) else Refused(400, f"not HTTP/1.1: {exc}") from None
+            if isinstance(refused, Refused):
+                raise refused from None
+            if "HTTP version" in str(exc):
+                raise Refused(505, _VERSIONS) from None
+            raise Refused(400, f"not HTTP/1.1: {exc}") from None
         if self._fed > self._limits.head and self.state != IDLE:
             what = "request line and headers" if self.state == HEAD else "chunk extensions or trailers"
             raise Refused(431, f"{what} are larger than {self._limits.head} bytes")
@@ -100,7 +105,10 @@ class Reader:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.state == BODY:
             return  # a trailer says nothing that is waited for here, and must not change a header
-        self._headers[name.lower()] = value
+        name = name.lower()
+        if name == b"host" and name in self._headers:
+            raise Refused(400, "a request has one Host header, and this one has more")
+        self._headers[name] = value
         self._size += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
@@ -109,6 +117,7 @@ class Reader:
         if self._size + len(self._target) > limits.head:
             raise Refused(431, f"request line and headers are larger than {limits.head} bytes")
         self._size = 0
+        version = self._version()
         length = int(headers.get(b"content-length", b"0"))
         if length > limits.body:
             raise Refused(413, f"the body is larger than {limits.body} bytes")
@@ -116,10 +125,19 @@ class Reader:
             self._hold(length)
         self._head = Head(
             parser.get_method().decode("latin-1"), self._target, headers,
-            keep_alive=parser.should_keep_alive(), chunks=parser.get_http_version() != "1.0", length=length,
+            keep_alive=parser.should_keep_alive() and (version != "1.0" or b"transfer-encoding" not in headers),
+            chunks=version != "1.0", length=length,
         )  # fmt: skip
         if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
             self._connection.go_on()
+
+    def _version(self) -> str:
+        version: str = self._parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise Refused(505, _VERSIONS)
+        if version == "1.1" and b"host" not in self._headers:
+            raise Refused(400, "a request of HTTP/1.1 has a Host header, and this one has none")
+        return version
 
     def on_body(self, body: bytes) -> None:
         chunks = self._chunks

@@ -92,6 +92,10 @@ class Request:
         """The client takes a reply in parts."""
         return self.head.chunks
 
+    def hold(self, size: int) -> bool:
+        """Take so many more bytes of the room for bodies, until it is answered; false without room."""
+        return self.connection is None or self.connection.hold(self, size)
+
     def reply(self, status: int, body: bytes = b"", content_type: bytes = JSON, extra: bytes = b"") -> None:
         """Answer. ``extra``: whole header lines, each ended by CRLF. A client that has gone is no error."""
         if self.answered:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlserve.runtime.http.unread import LEAST
 from mlserve.runtime.http2 import control, frames, reader
 from mlserve.runtime.http2.frames import Violation
 from mlserve.runtime.http2.guard import Guard
@@ -48,7 +49,8 @@ class Connection(asyncio.Protocol):
         self._blocked: dict[int, Stream] = {}
         self._leaving = self._over = False
         self._since, self._asked = server.now, 0.0
-        self._unread = 0
+        self._unread, self._read_at = 0, server.now
+        self._halfway, self._halfway_since = 0, server.now
 
     # asyncio calls these
 
@@ -80,15 +82,28 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._over = self._reader.stopped = True
         self.server.connections.discard(self)
+        self.server.unread.done(self)
         for stream in tuple(self.streams.values()):
             self.forget(stream)
 
     def pause_writing(self) -> None:
         self.paused, self._unread = True, self._transport.get_write_buffer_size()
+        self._read_at = self.server.now
+        self.server.unread.keep(self, self._unread, self._read_at)
 
     def resume_writing(self) -> None:
         self.paused = False
+        self.server.unread.done(self)
         self.push()
+
+    @property
+    def read_at(self) -> float:
+        if self._transport.get_write_buffer_size() < self._unread:
+            return self.server.now  # since the last look
+        return self._read_at
+
+    def give_up(self) -> None:
+        self._transport.abort()
 
     # the reader calls these
 
@@ -120,11 +135,14 @@ class Connection(asyncio.Protocol):
         if not stream.blocked:
             stream.blocked = True
             self._blocked[stream.ident] = stream
+        if stream.queued > LEAST:
+            self.server.unread.keep(stream, stream.queued, self.server.now)
 
     def unblock(self, stream: Stream) -> None:
         if stream.blocked:
             stream.blocked = False
             del self._blocked[stream.ident]
+            self.server.unread.done(stream)
 
     @property
     def blocked(self) -> bool:
@@ -143,6 +161,7 @@ class Connection(asyncio.Protocol):
         """It is over; who still works for it is told."""
         receiver, stream.receiver = stream.receiver, None
         stream.closed = True
+        stream.on_room = None
         stream.release()
         self.unblock(stream)
         self.streams.pop(stream.ident, None)
@@ -156,7 +175,8 @@ class Connection(asyncio.Protocol):
         for stream in tuple(self._blocked.values()):
             if self.paused or self.window <= 0:
                 return
-            stream.push()
+            if not stream.closed:
+                stream.push()
 
     def left(self) -> None:
         """The client asks for nothing more."""
@@ -178,14 +198,20 @@ class Connection(asyncio.Protocol):
         if self.server.draining:
             self.leave()
         if self.paused:
-            self._look_at_writing(age)
-        elif self._reader.halfway:
-            if age > limits.head_seconds:
-                self._transport.abort()
+            self._look_at_writing()
+        elif self._trickles():
+            self._transport.abort()
         elif self.streams:
             self._look_at_streams(age)
-        elif age > limits.idle_seconds:
+        elif age > limits.idle_seconds and not self._reader.halfway:
             self.leave()
+
+    def _trickles(self) -> bool:
+        """What the client says is not whole since long: each byte counts for nothing."""
+        halfway, now = self._reader.halfway, self.server.now
+        if halfway != self._halfway:
+            self._halfway, self._halfway_since = halfway, now
+        return bool(halfway) and now - self._halfway_since > self.server.limits.head_seconds
 
     def leave(self) -> None:
         """Ask the client to come again elsewhere; what it has begun is answered."""
@@ -198,11 +224,11 @@ class Connection(asyncio.Protocol):
         """Hang up; what is in work is lost."""
         self._hang_up()
 
-    def _look_at_writing(self, age: float) -> None:
+    def _look_at_writing(self) -> None:
         unread, self._unread = self._unread, self._transport.get_write_buffer_size()
         if self._unread < unread:
-            self._since = self.server.now  # slow, but it reads
-        elif age > self.server.limits.write_seconds:
+            self._read_at = self.server.now  # slow, but it reads
+        elif self.server.now - self._read_at > self.server.limits.write_seconds:
             self._transport.abort()
 
     def _look_at_streams(self, age: float) -> None:

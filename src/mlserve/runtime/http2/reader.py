@@ -11,7 +11,8 @@ LARGEST = 1 << 20
 """The DATA frames that a client may send."""
 _SMALL = 16384
 """The largest of a frame that is neither DATA nor part of a header block."""
-_HEAD = 9
+_HEAD, _KIND = 9, 3
+_DATA = bytes((frames.DATA,))
 
 
 class Sink(Protocol):
@@ -33,14 +34,17 @@ class Reader:
         self._preface = frames.PREFACE
         self._rest = b""
         self._left, self._ident, self._ends = 0, 0, False  # of a DATA frame that has come in part
+        self._turn = 1  # another one whenever something has come as a whole
         self._block_of = 0  # the stream whose header block is not whole yet
         self.stopped = False
         """Nothing more is wanted."""
 
     @property
-    def halfway(self) -> bool:
-        """A client that goes on like this never gets to ask anything."""
-        return bool(self._preface or self._block_of)
+    def halfway(self) -> int:
+        """Which preface, header block or other frame than DATA has come in part; 0: none."""
+        if self._preface or self._block_of:
+            return self._block_of or -1
+        return -1 - self._turn if self._rest and self._rest[_KIND : _KIND + 1] != _DATA else 0
 
     def feed(self, data: bytes) -> None:
         if self._rest:
@@ -70,6 +74,8 @@ class Reader:
             if kind in (frames.HEADERS, frames.CONTINUATION):
                 self._block_of = 0 if flags & frames.END_HEADERS else ident
             self._sink.frame(kind, flags, ident, data[start:stop])
+        if at:
+            self._turn += 1
         self._rest = data[at:]
 
     def _begin(self, data: bytes) -> bytes:

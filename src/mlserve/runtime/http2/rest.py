@@ -50,8 +50,13 @@ class RestCall:
         if request is not None and request.on_gone is not None:
             request.answered = True
             request.on_gone()
+            request.on_gone = request.on_drain = None  # they refer to the request
 
     # the request calls these
+
+    def hold(self, request: Request, size: int) -> bool:
+        """Room for so many more bytes of its body."""
+        return self._stream.hold(size)
 
     def send(self, request: Request, status: int, body: bytes, content_type: bytes, extra: bytes) -> None:
         """The whole reply."""

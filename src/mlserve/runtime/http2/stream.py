@@ -141,6 +141,15 @@ class Stream:
                 self.on_room()
         return went
 
+    @property
+    def read_at(self) -> float:
+        """When its client last took some of the answer."""
+        return self.since
+
+    def give_up(self) -> None:
+        """What is left of the answer is lost: others want the memory."""
+        self.reset(frames.ENHANCE_YOUR_CALM)
+
     def reset(self, code: int) -> None:
         """End both directions."""
         if not self.closed:

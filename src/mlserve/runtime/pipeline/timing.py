@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 HEADER = b"x-mlserve-timing"
+YES = (b"1", b"true")
 PARAMETER = "timing"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mlserve.errors import InvalidInput
 from mlserve.runtime.http.request import Request
 from mlserve.runtime.processors.base import Tensor
-from mlserve.runtime.protocols.base import Call, Model, simple_error
+from mlserve.runtime.protocols.base import Call, Model, Reply, simple_error
 from mlserve.runtime.protocols.known import KnownHeaders, KnownLists
 from mlserve.runtime.protocols.v2_reply import ReplyWriter
 from mlserve.runtime.protocols.v2_request import LENGTH, RAW, RequestReader
@@ -21,6 +21,7 @@ _BEHIND, _SIZE = {"name", "shape", "datatype", "parameters"}, {"binary_data_size
 _INSIDE = {"name", "shape", "datatype", "data"}
 _NAME, _DATA = b'"data"', b'"data":'
 _SMALL, _DIGITS = 2048, 12
+_LARGE = 1 << 20
 
 
 class V2:
@@ -32,6 +33,7 @@ class V2:
         self._reader = RequestReader(model.signature)
         self._writer = ReplyWriter(model)
         self._lists, self._headers = KnownLists(), KnownHeaders()
+        self._texts = any(tensor.datatype in ("BYTES", None) for tensor in self._signature.metadata.inputs)
 
     def infer(self) -> Mapping[str, Callable[[Request], Call]]:
         return {f"{base}/infer": self.decode for base in v2_bases(self._model)}
@@ -73,6 +75,10 @@ class V2:
 
     def _read(self, request: Request, size: int, start: int, end: int) -> Call:
         """A request of which no like came before."""
+        if self._texts and len(request.body) > _LARGE and request.connection is not None:
+            call = Call({}, 1, _unread)
+            call.prepare = partial(self._prepare, call, request)
+            return call
         asked, inputs = self._reader.read(request)
         asks = self._writer.wishes(asked)
         call = Call(inputs, self._signature.count(inputs), partial(self._writer.write, asks), **wishes(asked))
@@ -85,6 +91,18 @@ class V2:
             tensor = self._signature.tensor(listed[0]["name"])
             self._lists.keep(body, start, end, tensor, listed[0]["data"], call, known)
         return call
+
+    def _prepare(self, call: Call, request: Request) -> None:
+        """A large one with texts, which are read one by one: on another thread."""
+        asked, inputs = self._reader.read(request)
+        call.inputs, call.rows = inputs, self._signature.count(inputs)
+        call.encode = partial(self._writer.write, self._writer.wishes(asked))
+        for name, wish in wishes(asked).items():
+            setattr(call, name, wish)
+
+
+def _unread(outputs: Mapping[str, Any]) -> Reply:
+    raise RuntimeError("a call is prepared before it is answered")
 
 
 def v2_bases(model: Model) -> tuple[str, str]:

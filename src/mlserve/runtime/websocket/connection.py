@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +33,7 @@ _SILENCE = 20.0
 """Seconds without a byte until the client is asked whether it is there."""
 _PATIENCE = 20.0
 _MUCH = 256 << 10
+_KEY = 16
 _PIECES = 1024
 _SMALL, _MANY_SMALL = 256, 2000
 """Bytes of a fragment that nobody needs to send alone, and how many are taken between two looks at the clock."""
@@ -69,6 +71,7 @@ class WebSocket(asyncio.Protocol):
         self._size = self._held = self._count = self._joined = self._taken = self._small = 0
         self._paused = self._reading_paused = self._over = False
         self._since, self._asked, self._unread = server.now, 0.0, 0
+        self._read_at = server.now
         self._talk = talk(self)
 
     def begin(self, transport: Any, target: str, headers: Mapping[bytes, bytes], rest: bytes) -> None:
@@ -80,6 +83,8 @@ class WebSocket(asyncio.Protocol):
             self._protocol.initiate_upgrade_connection(list(headers.items()), target)
             (asked,) = self._protocol.events()
             assert isinstance(asked, Request)  # noqa: S101 - nothing else can be the first
+            if len(b64decode(headers[b"sec-websocket-key"], validate=True)) != _KEY:
+                raise ValueError("sec-websocket-key holds 16 bytes in base64")
         except (RemoteProtocolError, ValueError) as exc:
             hint = exc.event_hint if isinstance(exc, RemoteProtocolError) else None
             self._end(hint or RejectConnection(status_code=400))
@@ -105,16 +110,29 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
+        self._server.unread.done(self)
         self._end(None)
 
     def pause_writing(self) -> None:
         self._paused, self._unread = True, self._transport.get_write_buffer_size()
+        self._read_at = self._server.now
+        self._server.unread.keep(self, self._unread, self._read_at)
         self._pace()
 
     def resume_writing(self) -> None:
         self._paused = False
+        self._server.unread.done(self)
         self._pace()
         self._talk.room()
+
+    @property
+    def read_at(self) -> float:
+        if self._transport.get_write_buffer_size() < self._unread:
+            return self._server.now  # since the last look
+        return self._read_at
+
+    def give_up(self) -> None:
+        self._transport.abort()
 
     # the talk calls these
 
@@ -154,8 +172,8 @@ class WebSocket(asyncio.Protocol):
         if self._paused:
             unread, self._unread = self._unread, self._transport.get_write_buffer_size()
             if self._unread < unread:
-                self._since = now
-            elif now - self._since > limits.write_seconds:
+                self._read_at = now
+            elif now - self._read_at > limits.write_seconds:
                 self._transport.abort()
         elif self._over:
             if now - self._since > limits.linger_seconds:
