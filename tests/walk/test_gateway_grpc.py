@@ -68,7 +68,7 @@ def table(iris: Running, count: Running, **options: Any) -> Table:
     )
     routes = (
         Route("iris", ((1, 1),), token=TOKEN, **options), Route("count", ((1, 1),), **options), Route("stopped", ()),
-        Route("dead", ((1, 1),)),
+        Route("dead", ((1, 1),)), Route("broken", (), failed=True),
     )  # fmt: skip
     return Table(clusters, routes, SECRET)
 
@@ -127,6 +127,7 @@ def test_refusals_have_the_status_that_grpc_has_for_them(tmp_path: Path, iris: R
                 (named("iris"), grpc.StatusCode.UNAUTHENTICATED, 'token of service "iris" is missing or wrong'),
                 (named("iris", "wrong"), grpc.StatusCode.UNAUTHENTICATED, "missing or wrong"),
                 (named("stopped"), grpc.StatusCode.UNAVAILABLE, "stopped"),
+                (named("broken"), grpc.StatusCode.UNAVAILABLE, "has failed"),
                 (named("dead"), grpc.StatusCode.UNAVAILABLE, "dead"),
                 (named("nobody"), grpc.StatusCode.UNIMPLEMENTED, "x-mlserve-service"),
                 ({}, grpc.StatusCode.UNIMPLEMENTED, "x-mlserve-service"),

@@ -1,0 +1,22 @@
+"""What users see of a service."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mlserve.hub.plan import Seen
+from mlserve.hub.records import Prepared, Service, Version
+from mlserve.hub.view import service
+
+WISH = Service("iris", "secret", public=False, resource="local", created_at=0, updated_at=0)
+NATIVE = {"from": "sklearn", "to": None, "reason": "no converter knows it"}
+
+
+@pytest.mark.parametrize(("failure", "codes"), [(None, ["not-converted"]), ({"cause": "load-exception"}, [])])
+def test_what_failed_is_not_called_slower_than_it_could_be(failure: dict[str, str] | None, codes: list[str]) -> None:
+    version = Version("iris", 1, 0.0, {}, prepared=Prepared("python", conversion=NATIVE))
+    seen = Seen(WISH, {1: replace(version, failure=failure)})
+    shown = service(seen, gateway="http://127.0.0.1:1", progress=None, kind="process")
+    assert [warning["code"] for warning in shown["warnings"]] == codes
