@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import warnings
 from collections.abc import Callable
@@ -170,7 +171,36 @@ def test_what_the_original_refuses_is_refused_and_not_answered_with_nonsense(tmp
         native.predict(rows)
     with pytest.raises(InvalidInput, match=r'"input" holds a missing or infinite number'):
         onnx.predict(rows)
-    assert onnx.predict({"input": np.full((1, 4), 1e308)})["label"].shape == (1,), "large is not infinite"
+    assert (
+        onnx.predict({"input": np.full((1, 4), 1e38)})["label"]
+        == native.predict({"input": np.full((1, 4), 1e38)})["label"]
+    )
+
+
+@pytest.mark.parametrize("estimator", ["tree", "logistic regression", "forest", "boosting"])
+def test_numbers_beyond_single_precision_are_refused_in_words(estimator: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.joblib"
+    joblib.dump(fitted(estimator), path)
+    record, target = converted("sklearn", path)
+    assert record["to"] == "onnx", record
+    _native, onnx = both("sklearn", path, target)
+    for number in (np.inf, -np.inf, 3.5e38, -1e39):
+        for count in (1, 20):
+            rows = {"input": np.repeat(ESTIMATORS[estimator][1][:1], count, axis=0)}
+            rows["input"][:, 1] = number
+            words = "infinite number" if np.isinf(number) else "a number beyond ±3.4e+38"
+            with pytest.raises(InvalidInput, match=f'"input" holds .*{re.escape(words)}, and this model takes none'):
+                onnx.predict(rows)
+
+
+def test_boosting_over_histograms_takes_infinite_and_missing_numbers_as_the_original_does(tmp_path: Path) -> None:
+    path = tmp_path / "model.joblib"
+    joblib.dump(HistGradientBoostingClassifier(max_iter=5).fit(IRIS, KIND), path)
+    record, target = converted("sklearn", path)
+    assert record["to"] == "onnx", record
+    native, onnx = both("sklearn", path, target)
+    rows = {"input": np.array([[1.0, np.nan, np.nan, 4.0], [1e300, 1.0, 1.0, 4.0]])}
+    assert (onnx.predict(rows)["label"] == native.predict(rows)["label"]).all()
 
 
 def test_a_model_that_would_answer_otherwise_stays_as_it_is_and_the_difference_is_told(tmp_path: Path) -> None:

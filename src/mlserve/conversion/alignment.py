@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from mlserve.conversion.base import Attempt, CannotConvert
 from mlserve.conversion.graph import OPSET
-from mlserve.runtime.converted import PROPERTY, signature_text
+from mlserve.runtime.converted import PROPERTY, Limit, signature_text
 from mlserve.runtime.processors.base import Metadata, Tensor
 
 _OLD = "own/"
@@ -19,10 +20,10 @@ _TYPES = {
 }  # fmt: skip
 
 
-def aligned(attempt: Attempt, metadata: Metadata, *, finite: bool = False) -> Any:
+def aligned(attempt: Attempt, metadata: Metadata, limits: Mapping[str, Limit] | None = None) -> Any:
     """The attempt's graph with its inputs and outputs, taken in their order, as ``metadata`` has them.
 
-    ``finite``: the native library refuses missing and infinite numbers, so they are to be refused.
+    ``limits``: the numbers that an input takes, where the native library refuses others.
     """
     from onnx import compose, helper
 
@@ -50,7 +51,7 @@ def aligned(attempt: Attempt, metadata: Metadata, *, finite: bool = False) -> An
         kept = list(values)
         del field[:]
         field.extend(kept)
-    helper.set_model_props(model, {PROPERTY: signature_text(metadata, finite=finite, absent=attempt.absent)})
+    helper.set_model_props(model, {PROPERTY: signature_text(metadata, limits=limits, absent=attempt.absent)})
     return model
 
 

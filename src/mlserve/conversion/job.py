@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib import import_module
@@ -15,7 +15,9 @@ from typing import Any
 from mlserve.conversion.alignment import aligned
 from mlserve.conversion.base import Attempt, CannotConvert, Source, brief
 from mlserve.conversion.drawing import Batch, draw
+from mlserve.conversion.limits import limits
 from mlserve.conversion.parity import Parity, against, compare
+from mlserve.runtime.converted import Limit
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.loading import find_model, load
 from mlserve.runtime.processors.base import Loaded, Metadata, Place
@@ -79,8 +81,8 @@ def _first_that_agrees(job: Job) -> dict[str, Any]:
             continue
         parity = _compared(job, attempt, native, converted)
         if parity.holds:
-            if "missing" in parity.refused:  # what the native library refuses is not answered with nonsense either
-                _write(attempt, metadata, Path(job.target), finite=True)
+            if within := _within(attempt, metadata, native, converted, parity):
+                _write(attempt, metadata, Path(job.target), within)
             facts = {"to": "onnx", **_facts(attempt, form), "parity": parity.record()}
             return {**facts, "notes": _notes(attempt, parity, job)}
         problems.append(f"the converted model does not agree: {parity.problem or 'nothing could be compared'}")
@@ -122,8 +124,18 @@ def _spec(job: Job) -> Spec:
     )
 
 
-def _write(attempt: Attempt, metadata: Metadata, target: Path, *, finite: bool = False) -> None:
-    target.write_bytes(aligned(attempt, metadata, finite=finite).SerializeToString())
+def _within(
+    attempt: Attempt, metadata: Metadata, native: Callable[[], Loaded], converted: Loaded, parity: Parity
+) -> dict[str, Limit]:
+    """What the native library refuses is not answered with nonsense either."""
+    if attempt.evidence is not None or not attempt.tabular or not metadata.rows:
+        return {}
+    ordinary = next(iter(draw(metadata, attempt.hints))).inputs
+    return limits(native(), converted, metadata, ordinary, missing="missing" not in parity.refused)
+
+
+def _write(attempt: Attempt, metadata: Metadata, target: Path, within: Mapping[str, Limit] | None = None) -> None:
+    target.write_bytes(aligned(attempt, metadata, within).SerializeToString())
 
 
 def _written(attempt: Attempt, metadata: Metadata, target: Path) -> Loaded:

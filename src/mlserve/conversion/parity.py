@@ -68,6 +68,11 @@ def against(evidence: Evidence, converted: Loaded) -> Parity:
     return parity
 
 
+def agree(native: Loaded, converted: Loaded, inputs: Arrays) -> bool:
+    """Both answer these inputs, and alike; none refuses them."""
+    return not (parity := compare(native, converted, (Batch("far-off", inputs),))).problem and not parity.refused
+
+
 def _ask(converted: Loaded, batch: Batch, wanted: Arrays, parity: Parity, tolerance: float) -> bool:
     try:
         came = converted.predict(batch.inputs)

@@ -3,27 +3,55 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.processors.base import Arrays, Metadata, Tensor
-from mlserve.runtime.tensors import DTYPES
+from mlserve.runtime.tensors import DTYPES, Array
 
 PROPERTY = "mlserve.signature"
 """The key in the model's own properties."""
 
 
-def signature_text(metadata: Metadata, *, finite: bool = False, absent: Mapping[str, Any] | None = None) -> str:
+_FEW = 16
+"""Numbers that plain Python compares quicker than numpy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Which numbers an input of a converted model takes."""
+
+    most: float
+    """The largest one, with either sign; infinite: any."""
+    missing: bool = True
+    """A missing number, too."""
+
+    def admits(self, array: Array) -> bool:
+        """All of these."""
+        most = self.most
+        if array.size <= _FEW:
+            for value in array.ravel().tolist():
+                if not -most <= value <= most and not (self.missing and value != value):  # NaN alone
+                    return False
+            return True
+        size = np.abs(array)
+        return not bool((size > most).any()) if self.missing else bool((size <= most).all())
+
+
+def signature_text(
+    metadata: Metadata, *, limits: Mapping[str, Limit] | None = None, absent: Mapping[str, Any] | None = None
+) -> str:
     """The names, datatypes, shapes, labels and options of a native processor, as text.
 
-    ``finite``: it refuses missing and infinite numbers. ``absent``: what the graph takes for an input left out.
+    ``limits``: the numbers an input takes, where not any. ``absent``: what the graph takes for an input left out.
     """
     tensors = {key: [asdict(tensor) for tensor in getattr(metadata, key)] for key in ("inputs", "outputs")}
-    return json.dumps({**tensors, "rows": metadata.rows, "finite": finite, "absent": dict(absent or {})})
+    told = {name: asdict(limit) for name, limit in (limits or {}).items()}
+    return json.dumps({**tensors, "rows": metadata.rows, "limits": told, "absent": dict(absent or {})})
 
 
 def restored(properties: Mapping[str, str], found: Metadata) -> Metadata:
@@ -53,21 +81,26 @@ def completed(properties: Mapping[str, str], metadata: Metadata) -> Callable[[Ar
     return fill
 
 
-def only_finite(properties: Mapping[str, str]) -> frozenset[str]:
-    """The inputs in which the native library refuses missing and infinite numbers."""
-    told = json.loads(properties.get(PROPERTY, "{}"))
-    inputs = told["inputs"] if told.get("finite") else ()
-    return frozenset(one["name"] for one in inputs if one["datatype"].startswith("FP"))
+def limits_of(properties: Mapping[str, str]) -> dict[str, Limit]:
+    """By input, the numbers that the model takes; one that is not named takes any."""
+    told = json.loads(properties.get(PROPERTY, "{}")).get("limits", {})
+    return {name: Limit(**limit) for name, limit in told.items()}
 
 
-def require_finite(inputs: Arrays, names: Iterable[str]) -> None:
-    """Raise InvalidInput where one of these holds a missing or an infinite number."""
-    for name in names:
-        if not np.isfinite(inputs[name]).all():
+def require_within(inputs: Arrays, limits: Mapping[str, Limit]) -> None:
+    """Raise InvalidInput where an input holds a number that it does not take."""
+    for name, limit in limits.items():
+        if not limit.admits(inputs[name]):
             raise InvalidInput(
-                f'input "{name}" holds a missing or infinite number, and this model takes none',
+                f'input "{name}" holds {_unwelcome(inputs[name], limit)}, and this model takes none',
                 hint="fill it in before, or put an imputer into the model",
             )
+
+
+def _unwelcome(array: Array, limit: Limit) -> str:
+    if np.isfinite(array).all():
+        return f"a number beyond ±{limit.most:.2g}"
+    return "an infinite number" if limit.missing else "a missing or infinite number"
 
 
 def _tensor(told: Mapping[str, Any]) -> Tensor:

@@ -16,7 +16,7 @@ from mlserve.conversion.pmml.outputs import emit, named
 from mlserve.conversion.pmml.verification import evidence, signature
 
 REQUIREMENTS: tuple[str, ...] = ("onnx>=1.16", "onnxruntime>=1.17")
-VERSION = "1"
+VERSION = "2"
 EVIDENCE = b"<ModelVerification"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from mlserve.runtime.converted import completed, only_finite, require_finite, restored
+from mlserve.runtime.converted import Limit, completed, limits_of, require_within, restored
 from mlserve.runtime.failures import StartFailure
 from mlserve.runtime.processors.base import Arrays, Metadata, Place, Tensor, declared
 
@@ -51,7 +51,7 @@ class OnnxProcessor:
         self._metadata = Metadata()
         self._outputs: list[str] = []
         self._maps: frozenset[str] = frozenset()
-        self._finite: frozenset[str] = frozenset()
+        self._limits: dict[str, Limit] = {}
         self._complete: Callable[[Arrays], Arrays] | None = None
 
     def load(self, path: Path, config: dict[str, Any]) -> None:
@@ -99,8 +99,8 @@ class OnnxProcessor:
     def predict(self, inputs: Arrays) -> Arrays:
         if self._complete is not None and len(inputs) < len(self._metadata.inputs):
             inputs = self._complete(inputs)
-        if self._finite:
-            require_finite(inputs, self._finite)
+        if self._limits:
+            require_within(inputs, self._limits)
         if self._metadata.rows and not len(next(iter(inputs.values()))):
             return self._nothing(inputs)
         outputs = dict(zip(self._outputs, self._run(inputs), strict=True))
@@ -162,7 +162,7 @@ class OnnxProcessor:
             },
         )
         properties = self._session.get_modelmeta().custom_metadata_map
-        self._metadata, self._finite = restored(properties, found), only_finite(properties)
+        self._metadata, self._limits = restored(properties, found), limits_of(properties)
         self._complete = completed(properties, self._metadata)
 
 
