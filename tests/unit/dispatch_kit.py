@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,13 @@ from mlserve.runtime.spec import Spec
 class Desk:
     """Submits calls to a dispatcher and keeps what comes back."""
 
-    def __init__(self, home: Path, text: str, **more: Any) -> None:
+    def __init__(self, home: Path, text: str, *, idle_seconds: float = 60.0, **more: Any) -> None:
         spec = Spec("s", "python", processor_path=processor(home, text), **more)
         loaded = load(spec)
         self.metadata = loaded.metadata()
         self.metrics = Metrics("s", 1)
         signature = Signature(self.metadata)
-        self.plan = plan(loaded, signature, spec, None)
+        self.plan = replace(plan(loaded, signature, spec, None), idle_seconds=idle_seconds)
         self.dispatcher = Dispatcher(loaded, self.metadata, self.plan, self.metrics)
 
     def submit(self, value: Any, *, deadline: float = 20.0, **wishes: Any) -> asyncio.Future[Any]:

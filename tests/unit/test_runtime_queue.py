@@ -224,13 +224,12 @@ def test_a_sequence_goes_on_when_one_of_its_clients_has_gone(tmp_path: Path) -> 
 def test_an_idle_sequence_is_forgotten(tmp_path: Path) -> None:
     async def story(desk: Desk) -> None:
         sequences = desk.dispatcher.sequences
-        sequences._idle = 0.05
         await desk.submit(1, **seq(1, start=True))
         await asyncio.sleep(0.1)
         sequences.tick()
         assert len(sequences) == 0
 
-    told(tmp_path, COUNT, story)
+    told(tmp_path, COUNT, story, idle_seconds=0.05)
 
 
 def test_slots_that_never_come_back_are_noticed(tmp_path: Path) -> None:

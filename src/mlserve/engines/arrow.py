@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlserve.descriptor import Descriptor
 from mlserve.engines.catalogue import find
+from mlserve.runtime.spec import as_object
 
 _LIBRARY = ("pyarrow>=15",)
 _TABULAR = frozenset(("sklearn", "xgboost", "lightgbm", "catboost", "pmml"))
@@ -12,8 +13,7 @@ _TABULAR = frozenset(("sklearn", "xgboost", "lightgbm", "catboost", "pmml"))
 
 def requirements(descriptor: Descriptor) -> tuple[str, ...]:
     """What ``"arrow": true`` or ``false`` in ``model_config`` says, else by the processor."""
-    config = descriptor.config if isinstance(descriptor.config, dict) else {}
-    asked = config.get("arrow")
+    asked = as_object(descriptor.config).get("arrow")
     entry = find(descriptor.processor or "")
     wanted = entry is not None and entry.name in _TABULAR if asked is None else bool(asked)
     return _LIBRARY if wanted else ()

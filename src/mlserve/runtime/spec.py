@@ -64,14 +64,19 @@ class Spec:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The model's configuration as an object; text that is not JSON is under ``"text"``."""
-        value = self.model_config
-        if isinstance(value, str):
-            try:
-                value = json.loads(value) if value.strip() else {}
-            except ValueError:
-                value = {"text": value}
-        return value if isinstance(value, dict) else {} if value is None else {"value": value}
+        """The model's configuration."""
+        return as_object(self.model_config)
+
+
+def as_object(config: Any) -> dict[str, Any]:
+    """A ``model_config`` as an object; text that is not JSON is under ``"text"``."""
+    value = config
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else {}
+        except ValueError:
+            value = {"text": value}
+    return value if isinstance(value, dict) else {} if value is None else {"value": value}
 
 
 def read_spec(environment: Mapping[str, str]) -> Spec:

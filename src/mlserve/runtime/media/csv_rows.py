@@ -59,9 +59,9 @@ def convert(first_line: int, cells: Sequence[str], tensor: Tensor) -> Array:
     return _with_infinities(values, dtype, tensor)
 
 
-def write(outputs: Mapping[str, Array]) -> bytes:
-    """A header and a line for each row."""
-    columns = flat_columns(outputs)
+def write(outputs: Mapping[str, Array], tensors: Mapping[str, Tensor] | None = None) -> bytes:
+    """A header and a line for each row; ``tensors``: the declared outputs, whose labels name columns."""
+    columns = flat_columns(outputs, tensors)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.tensors import Array
 
 
-def flat_columns(outputs: Mapping[str, Array]) -> dict[str, Array]:
-    """By output; those with several values a row as ``name_0``, ``name_1``, …"""
+def flat_columns(outputs: Mapping[str, Array], tensors: Mapping[str, Tensor] | None = None) -> dict[str, Array]:
+    """By output; those with several values a row as ``name_LABEL`` where ``tensors`` know labels, else by index."""
     rows = common_rows(outputs)
     columns: dict[str, Array] = {}
     for name, array in outputs.items():
@@ -17,8 +18,15 @@ def flat_columns(outputs: Mapping[str, Array]) -> dict[str, Array]:
         if flat.shape[1] == 1:
             columns[name] = flat[:, 0]
         else:
-            columns |= {f"{name}_{index}": flat[:, index] for index in range(flat.shape[1])}
+            words = _words((tensors or {}).get(name), flat.shape[1])
+            columns |= {f"{name}_{word}": flat[:, index] for index, word in enumerate(words)}
     return columns
+
+
+def _words(tensor: Tensor | None, width: int) -> Sequence[object]:
+    """What tells its columns apart: labels, where there is one for each and no two are alike."""
+    labels = tensor.labels if tensor is not None else None
+    return labels if labels and len(set(labels)) == len(labels) == width else range(width)
 
 
 def common_rows(outputs: Mapping[str, Array]) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from mlserve.runtime.media.accept import choose
 from mlserve.runtime.media.layout import layout_of
+from mlserve.runtime.processors.base import Tensor
 from mlserve.runtime.protocols.abilities import generates
 from mlserve.runtime.protocols.base import JSON, Model, NotAcceptable, Reply, dump_json, jsonable
 from mlserve.runtime.protocols.by_row import frame, is_small, numbers
@@ -48,7 +50,7 @@ class Replies:
         if kind == _FORM:
             return lambda outputs: _form(_shaped(outputs, form))
         if kind == _CSV:
-            return _csv
+            return partial(_csv, self._outputs)
         if kind == _ARROW:
             return _arrow
         return lambda outputs: self._picture(kind, outputs)
@@ -95,10 +97,10 @@ def _shortened(array: Array, form: int) -> Array:
     return array
 
 
-def _csv(outputs: Mapping[str, Array]) -> Reply:
+def _csv(tensors: Mapping[str, Tensor], outputs: Mapping[str, Array]) -> Reply:
     from mlserve.runtime.media import csv_rows
 
-    return csv_rows.write(outputs), b"text/csv; charset=utf-8; header=present", b""
+    return csv_rows.write(outputs, tensors), b"text/csv; charset=utf-8; header=present", b""
 
 
 def _arrow(outputs: Mapping[str, Array]) -> Reply:

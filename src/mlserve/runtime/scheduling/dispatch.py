@@ -34,7 +34,9 @@ class Dispatcher:
         self.in_flight = 0
         """Taken in and not yet answered."""
         self.queue = Queue(processor, plan, metrics, self._answered)
-        self.sequences = Sequences(self.queue.submit, self.queue.watch, self._refuse, waiting=plan.waiting)
+        self.sequences = Sequences(
+            self.queue.submit, self.queue.watch, self._refuse, idle_seconds=plan.idle_seconds, waiting=plan.waiting
+        )
         self._metrics, self._metadata = metrics, metadata
         self._alike = _alike(metadata)
         self._nothing = no_rows(metadata)

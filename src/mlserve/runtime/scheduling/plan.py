@@ -27,6 +27,8 @@ class Plan:
     """A request that would have to wait longer is refused; so is one whose own deadline comes sooner."""
     wait_bytes: int = 0
     """What those that wait may hold together; 0: not counted."""
+    idle_seconds: float = 60.0
+    """A sequence that nobody asks for so long is forgotten."""
     costs: Costs = field(default_factory=Costs)
     """Calls that it finds short run in the event loop."""
     clock: Clock = perf_counter

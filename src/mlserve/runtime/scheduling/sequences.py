@@ -12,7 +12,6 @@ from mlserve.errors import InvalidInput
 from mlserve.runtime.processors.base import Context, Sequence
 from mlserve.runtime.scheduling.job import Job, QueueFull
 
-IDLE_SECONDS = 60.0
 MOST = 1024
 
 
@@ -49,7 +48,7 @@ class Sequences:
         hold: Callable[[Job], None],
         refuse: Callable[[Job, QueueFull], None],
         *,
-        idle_seconds: float = IDLE_SECONDS,
+        idle_seconds: float,
         most: int = MOST,
         waiting: int = 64,
     ) -> None:
