@@ -509,7 +509,8 @@ joblib.dump(make_pipeline(columns, LogisticRegression()).fit(gaps, lived), "gaps
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-said = people[["age", "fare"]].assign(said=np.array(["a fine trip", "cold and wet", "naïve, but fine"])[(lived + people.index) % 3])
+words = np.array(["a fine trip", "cold and wet", "naïve, but fine"])
+said = people[["age", "fare"]].assign(said=words[(lived + people.index) % 3])
 columns = ColumnTransformer([("numbers", number, ["age", "fare"]), ("said", TfidfVectorizer(), "said")])
 joblib.dump(make_pipeline(columns, LogisticRegression()).fit(said, lived), "said.joblib")
 

@@ -465,7 +465,7 @@ def test_whoever_wants_events_of_a_model_that_streams_is_told_where_they_are() -
 
 def test_outputs_as_csv_name_their_columns_by_label_where_there_is_one_for_each() -> None:
     p, q = Tensor("p", "FP32", (-1, 2), labels=("no", "yes")), Tensor("q", "FP32", (-1, 2), labels=("a", "a"))
-    call = ask(model(Tensor("x", "FP32", (-1,)), outputs=(p, q)), b"{\"x\": [1]}", b"", accept=CSV)
+    call = ask(model(Tensor("x", "FP32", (-1,)), outputs=(p, q)), b'{"x": [1]}', b"", accept=CSV)
     outputs = {"p": np.array([[0.25, 0.75]], np.float32), "q": np.array([[1, 2]], np.float32)}
     assert call.encode(outputs)[0] == b"p_no,p_yes,q_0,q_1\r\n0.25,0.75,1.0,2.0\r\n"
 
