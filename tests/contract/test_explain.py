@@ -111,6 +111,14 @@ def test_the_same_body_is_explained_the_same_twice(served: tuple[Case, Running])
         assert np.allclose(values, second[name], atol=0.05 if case.method == "permutation" else 1e-8)
 
 
+def test_the_service_s_document_has_the_path_and_its_example_works(served: tuple[Case, Running]) -> None:
+    _, instance = served
+    paths = instance.get("/openapi.json").json["paths"]
+    asked = paths["/explain"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    assert "explanations" in instance.post("/explain", asked).json
+    assert "/drift" not in paths
+
+
 def test_a_wrong_body_is_refused_as_by_eval(served: tuple[Case, Running]) -> None:
     _, instance = served
     wrong = instance.post("/explain", {"nothing": 1})

@@ -88,6 +88,16 @@ def test_the_document_has_the_real_inputs(iris: Running) -> None:
     assert "input `petal_width`: FP32, [-1, 1]" in document["info"]["description"]
 
 
+def test_what_is_watched_is_in_the_document_where_the_descriptor_asks_for_it(iris: Running, tmp_path: Path) -> None:
+    assert not {"/explain", "/drift"} & iris.get("/openapi.json").json["paths"].keys()
+    reference = tmp_path / "flowers.csv"
+    rows = (f"{5 + n / 50},{3 + n / 99},{2 + n / 20},{n / 40}" for n in range(60))
+    reference.write_text("\n".join(["sepal_length,sepal_width,petal_length,petal_width", *rows]))
+    with serving(tmp_path, model_path=str(IRIS), monitor={"drift": {"reference": str(reference)}}) as watched:
+        assert "/drift" in watched.get("/openapi.json").json["paths"]
+        assert watched.get("/drift").status == 200
+
+
 def test_the_page_needs_nothing_from_elsewhere_and_holds_nothing_of_the_service(instance: Running) -> None:
     answer = instance.get("/docs")
     page = answer.body.decode()

@@ -120,7 +120,7 @@ class Instance:
             phase = "warm-up"
             with self._report.phase("warm-up"):
                 sample = warm_up(processor, model, self._spec.warm_up_path, self._warnings.append)
-                model = replace(model, example=sample)
+                model = replace(model, example=sample, watched=_watched(self._spec))
                 planned = plan(processor, model.signature, self._spec, sample)
                 wished = asked(self._spec, processor, sample, self._metrics)
         except BaseException as exc:  # noqa: BLE001 - whatever it is, it becomes the failure record
@@ -189,6 +189,11 @@ def _facts(processor: Loaded, planned: Plan, spec: Spec, warnings: list[str]) ->
     versions = {"python": sys.version.split()[0], **running_versions(spec.saved_versions), **own.pop("versions", {})}
     converted = {"conversion": dict(spec.conversion)} if spec.conversion else {}
     return {"threads": threads, "versions": versions, "device": own.pop("device", "cpu"), **own, **converted}
+
+
+def _watched(spec: Spec) -> frozenset[str]:
+    wished = {"explain": spec.explain is not None, "drift": bool(spec.monitor and spec.monitor.get("drift"))}
+    return frozenset(name for name, is_wished in wished.items() if is_wished)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

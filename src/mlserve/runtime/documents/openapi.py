@@ -41,6 +41,10 @@ def openapi(model: Model) -> dict[str, Any]:
         paths[f"{v2}/generate_stream"] = {
             "post": _generate(model, "generate_stream", "Each answer as it comes", "text/event-stream")
         }
+    if "explain" in model.watched:
+        paths["/explain"] = {"post": _explain(model)}
+    if "drift" in model.watched:
+        paths |= {"/drift": get("Whether inputs still look as in training", "drift", {"type": "object"})}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -79,6 +83,19 @@ def _eval(model: Model) -> dict[str, Any]:
     operation = post("Ask the model: tensors by input name, a batch or one row", "eval", content, answers)
     operation["responses"] |= {"406": refusal("Accept takes nothing of that."), "415": refusal("No such body here.")}
     return operation
+
+
+def _explain(model: Model) -> dict[str, Any]:
+    """Asked as /eval is."""
+    answer = {"description": "The answer.", "content": {"application/json": {"schema": named("explanations")}}}
+    operation = _eval(model)
+    summary = "How much each input added to the answer"
+    return {
+        **operation,
+        "summary": summary,
+        "operationId": "explain",
+        "responses": {**operation["responses"], "200": answer},
+    }
 
 
 def _infer(model: Model) -> dict[str, Any]:

@@ -113,6 +113,8 @@ class Model:
     """``model_config``, for what it says of inputs and outputs."""
     example: Mapping[str, Array] | None = None
     """Inputs that the model was warmed up with."""
+    watched: frozenset[str] = frozenset()
+    """Which of ``drift`` and ``explain`` the descriptor asks for."""
 
 
 @dataclass(frozen=True, slots=True)
