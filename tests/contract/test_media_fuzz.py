@@ -133,6 +133,8 @@ def test_no_json_text_is_anything_but_taken_or_refused(body: bytes) -> None:
         for decode in (V2(model).decode, V1(model).decode, Eval(model).decode, Generate(model).decode):
             with suppress(InvalidInput):
                 call = decode(request)
+                if call.prepare is not None:  # it begins as a picture or a table does
+                    call.prepare()
                 call.encode(call.inputs)
 
 
