@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlserve.descriptor import Descriptor
 from mlserve.engines.catalogue import find
-from mlserve.runtime.spec import as_object
+from mlserve.model_config import as_object
 
 _LIBRARY = ("pyarrow>=15",)
 _TABULAR = frozenset(("sklearn", "xgboost", "lightgbm", "catboost", "pmml"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.errors import InvalidInput, NotFound
+from mlserve.model_config import as_object
 
 _YES = ("1", "true", "yes", "on")
 _COLLECTOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -66,17 +67,6 @@ class Spec:
     def config(self) -> dict[str, Any]:
         """The model's configuration."""
         return as_object(self.model_config)
-
-
-def as_object(config: Any) -> dict[str, Any]:
-    """A ``model_config`` as an object; text that is not JSON is under ``"text"``."""
-    value = config
-    if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.strip() else {}
-        except ValueError:
-            value = {"text": value}
-    return value if isinstance(value, dict) else {} if value is None else {"value": value}
 
 
 def read_spec(environment: Mapping[str, str]) -> Spec:
