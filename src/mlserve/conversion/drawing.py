@@ -58,11 +58,7 @@ def draw(
     if not metadata.rows:
         return
     yield batch("one row", 1, _ordinary)
-    for tensor in (
-        [tensor for tensor in tensors if tensor.optional and tensor.datatype != "INT64"][:_LEFT_OUT]
-        if len(tensors) > 1
-        else ()
-    ):
+    for tensor in _dispensable(tensors):
         whole = batch("left out", 5, _ordinary)
         yield Batch(whole.kind, {name: array for name, array in whole.inputs.items() if name != tensor.name})
     yield batch("no rows", 0, _ordinary)
@@ -84,6 +80,13 @@ def draw(
     yield batch("zeros", min(rows, 50), _zeros)
     if huge:
         yield batch("huge", min(rows, 50), _huge)
+
+
+def _dispensable(tensors: list[Tensor]) -> list[Tensor]:
+    """Inputs that may be left out while others stay."""
+    if len(tensors) == 1:
+        return []
+    return [tensor for tensor in tensors if tensor.optional and tensor.datatype != "INT64"][:_LEFT_OUT]
 
 
 def _seen(known: Arrays, rows: int, rng: np.random.Generator) -> Iterator[Batch]:
