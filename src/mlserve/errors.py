@@ -1,21 +1,23 @@
 """Every error of mlserve, as one tree: each class carries its wire code, HTTP status and exit code.
 
-MlserveError                  error               500   1
-├── InvalidInput              invalid-input       400   2
-│   └── InvalidDescriptor     invalid-descriptor  422   2
-├── NotFound                  not-found           404   3
-├── Conflict                  conflict            409   4
-├── Denied                    denied              401   5
-├── HubUnreachable            hub-unreachable     503   6
-│   └── HubStartFailed        hub-start-failed    503   6
-├── TimedOut                  timed-out           504   7
-├── NoCapacity                no-capacity         507   8
-├── UpdateFailed              update-failed       500   9
-├── StartFailed               start-failed        500   1
-├── FetchFailed               fetch-failed        502   1
-├── EnvironmentFailed         environment-failed  500   1
-├── GatewayFailed             gateway-failed      502   1
-└── RequestFailed             request-failed      502   1
+MlserveError                  error                 500   1
+├── InvalidInput              invalid-input         400   2
+│   └── InvalidDescriptor     invalid-descriptor    422   2
+├── NotFound                  not-found             404   3
+├── Conflict                  conflict              409   4
+├── Denied                    denied                401   5
+├── HubUnreachable            hub-unreachable       503   6
+│   └── HubStartFailed        hub-start-failed      503   6
+├── TimedOut                  timed-out             504   7
+├── NoCapacity                no-capacity           507   8
+├── UpdateFailed              update-failed         500   9
+├── StartFailed               start-failed          500   1
+├── FetchFailed               fetch-failed          502   1
+├── EnvironmentFailed         environment-failed    500   1
+├── BuildFailed               build-failed          500   1
+├── ResourceUnavailable       resource-unavailable  503   1
+├── GatewayFailed             gateway-failed        502   1
+└── RequestFailed             request-failed        502   1
 """
 
 from __future__ import annotations
@@ -121,6 +123,18 @@ class EnvironmentFailed(MlserveError):
     """An instance's Python environment could not be built."""
 
     code, status, exit_code = "environment-failed", 500, 1
+
+
+class BuildFailed(MlserveError):
+    """An image could not be built; ``details[0]`` has the failing ``step`` and its last ``lines``."""
+
+    code, status, exit_code = "build-failed", 500, 1
+
+
+class ResourceUnavailable(MlserveError):
+    """A resource group can't be reached or asked just now; what runs there may well go on."""
+
+    code, status, exit_code = "resource-unavailable", 503, 1
 
 
 class GatewayFailed(MlserveError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,53 @@ class Resources:
     memory_mb: int = 0
     gpu: int = 0
     gpu_memory_gb: float = 0.0
+    gpu_core_percentage: int = 0
+    """Share of one GPU's cores; 0: all of them."""
+
+
+class MountKind(StrEnum):
+    """Where the files of a mount come from."""
+
+    FILES = "files"
+    """A file or folder on the hub's own machine; the backend carries it to where the instance runs."""
+    HOST = "host"
+    """A path of the machine that runs the instance, used in place."""
+    NFS = "nfs"
+    """``server:/path``."""
+    IMAGE = "image"
+    """``path`` in another image, written ``image!path``."""
+    MEMORY = "memory"
+    """An empty folder in memory."""
+    SCRATCH = "scratch"
+    """An empty folder on disk that outlives a crash of the program, not the instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Files put into the file system of an instance."""
+
+    path: str
+    """Absolute, as the instance sees it."""
+    kind: MountKind
+    source: str = ""
+    read_only: bool = True
+    size_mb: int = 0
+    """Of an empty folder; 0: no limit of its own."""
+    write_back: str = ""
+    """An ``s3://`` or ``oss://`` address that files changed by the instance are copied to; empty: nowhere."""
+    endpoint: str = ""
+    """Of that address, where it is not the usual one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container that shares address and life with the main one of an instance."""
+
+    image: str
+    command: tuple[str, ...] = ()
+    """Empty: what the image itself starts."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +77,25 @@ class Workload:
     workdir: str | None = None
     requirements: tuple[str, ...] = ()
     image: str | None = None
+    """The image to run it in, by the reference that the place knows it under; ``None``: a process of the machine."""
+    containers: tuple[Container, ...] = ()
+    """More containers of each instance: they share its network address."""
+    mounts: tuple[Mount, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """File name → text: files that only the program may read, in the folder that ``MLSERVE_SECRETS`` names."""
+    read_only: bool = True
+    """The file system of an image can't be written to, except for ``/tmp`` and mounts."""
+    user: str = ""
+    """``uid:gid`` inside an image; empty: a user without rights."""
     port: int | None = None
     """A port the program insists on; ``None``: it listens where ``PORT`` in its environment says."""
+    ports: tuple[str, ...] = ()
+    """Names of further ports: ``{grpc_port}`` in an argument becomes the one named ``grpc``."""
     resources: Resources = Resources()
     health_path: str | None = None
     """Answers 200 when ready; ``None``: an open port is taken for ready."""
+    health_port: int | None = None
+    """The port of an image that answers it, where that is not ``port``."""
     drain_seconds: float = 30.0
     startup_seconds: float = 600.0
     revision: str = "0"

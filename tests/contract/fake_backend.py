@@ -25,6 +25,8 @@ REFUSAL = {"cause": "load-exception", "reason": "no such weights", "retryable": 
 class FakeBackend:
     """Instances do at once what BEHAVIOUR in their environment says: ``serve``, ``leave`` (exit 3), ``refuse``."""
 
+    trouble = ""
+
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.changed = asyncio.Event()
         self._clock = clock

@@ -15,6 +15,8 @@ from mlserve.storage import ContentStore
 class Room:
     """A place of two cores."""
 
+    kind = "local"
+
     def __init__(self, free: float) -> None:
         self.backend, self._free = self, free
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from mlserve.images.recipe import Recipe
 from mlserve.workload import Resources, Workload
 
-__all__ = ["Backend", "Capacity", "Instance", "LogLine", "Resources", "State", "Workload"]
+__all__ = ["Backend", "Capacity", "ImageBackend", "Instance", "LogLine", "Resources", "Say", "State", "Workload"]
+
+Say = Callable[[str], None]
+"""Called with a line of progress: what a build prints, how far a pull has come."""
 
 
 class State(StrEnum):
@@ -32,6 +36,8 @@ class Instance:
     state: State
     address: str = ""
     """``host:port``, where it answers without the gateway's path prefix."""
+    ports: Mapping[str, str] = field(default_factory=dict)
+    """Name of a further port (``grpc``, ``metrics``) → ``host:port``."""
     restarts: int = 0
     reason: str = ""
     revision: str = "0"
@@ -76,7 +82,15 @@ class Capacity:
 
 
 class Backend(Protocol):
-    """A place where instances run. Every call may be repeated; nothing here waits for an instance to be ready."""
+    """A place where instances run. Every call may be repeated; nothing here waits for an instance to be ready.
+
+    No call keeps the event loop waiting, also when the place can't be reached: `instances` and `ended` then say what
+    was last seen, and the others raise ResourceUnavailable within seconds.
+    """
+
+    @property
+    def trouble(self) -> str:
+        """Why the place can't be asked just now, in words; empty when all is well."""
 
     async def apply(self, workload: Workload) -> None:
         """Make exactly ``workload.count`` copies of this service version run; returns when accepted, not when ready.
@@ -108,3 +122,23 @@ class Backend(Protocol):
 
     async def capacity(self) -> Capacity:
         """Total and free CPU, memory, GPUs and GPU memory."""
+
+
+@runtime_checkable
+class ImageBackend(Backend, Protocol):
+    """A place whose instances are containers."""
+
+    async def pull(self, image: str, auth: str, say: Say) -> str:
+        """Have an image there; ``auth``: base64 of ``user:password``, or empty. Returns the reference to start it by.
+
+        An image that is there already is not asked for again. Raises FetchFailed, ResourceUnavailable.
+        """
+
+    async def build(self, recipe: Recipe, say: Say) -> str:
+        """Have an image of a recipe there, built unless one of the same digest is; returns its reference.
+
+        Raises BuildFailed with the failing step and its last lines, ResourceUnavailable.
+        """
+
+    async def push(self, image: str, auth: str, say: Say) -> str:
+        """Send an image to the registry its name says; returns ``name@sha256:…``. Raises FetchFailed."""

@@ -32,6 +32,8 @@ class LocalBackend:
     Between two calls it restarts what died and stops what has drained, as the last `apply` of each version says.
     """
 
+    trouble = ""
+
     def __init__(self, home: Path, *, log_limits: LogLimits | None = None, patience: Patience | None = None) -> None:
         self._supervisor = Supervisor(home, log_limits or LogLimits())
         self._readiness = Readiness(self._supervisor, patience or Patience())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlserve.descriptor.fields import Sort
     from mlserve.descriptor.metadata import Metadata, Rpc
     from mlserve.descriptor.networking import Networking
-    from mlserve.descriptor.parsing import Parsed, parse
+    from mlserve.descriptor.parsing import Parsed, parse, resource_of
     from mlserve.descriptor.paths import is_path, local_paths, paths_of
     from mlserve.descriptor.pipeline import Step, node_of
     from mlserve.descriptor.reading import read_file, read_text
@@ -42,6 +42,7 @@ _HOMES = {
     "paths_of": "paths",
     "read_file": "reading",
     "read_text": "reading",
+    "resource_of": "parsing",
     "set_values": "setting",
 }
 
@@ -65,6 +66,7 @@ __all__ = [
     "paths_of",
     "read_file",
     "read_text",
+    "resource_of",
     "set_values",
 ]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlserve.descriptor.capabilities import LOCAL
+from mlserve.descriptor.capabilities import EVERYTHING
 from mlserve.descriptor.checks import together, warnings_of
 from mlserve.descriptor.fields import Sort
 from mlserve.descriptor.pointers import Place, detail, dotted, pointer_of, refusal
@@ -29,8 +29,11 @@ class Parsed:
     """JSON pointer, as the user wrote it → what becomes of the field."""
 
 
-def parse(raw: dict[str, Any], *, supported: frozenset[str] = LOCAL) -> Parsed:
-    """Read a descriptor for a backend with these capabilities; raises InvalidDescriptor with every mistake at once."""
+def parse(raw: dict[str, Any], *, supported: frozenset[str] = EVERYTHING) -> Parsed:
+    """Read a descriptor for a backend with these capabilities; raises InvalidDescriptor with every mistake at once.
+
+    Unless they are given, what any kind of backend can do is accepted.
+    """
     shaped = shape(raw)
     result = sort_fields(shaped, supported)
     errors = [*shaped.conflicts, *result.errors]
@@ -44,6 +47,13 @@ def parse(raw: dict[str, Any], *, supported: frozenset[str] = LOCAL) -> Parsed:
     if errors or descriptor is None:
         raise refusal(errors)
     return Parsed(descriptor, [*result.warnings, *warnings_of(descriptor, shaped)], result.fields)
+
+
+def resource_of(raw: dict[str, Any]) -> str:
+    """The resource group that a descriptor names, read before anything else of it is checked; "" is the default one."""
+    metadata = shape(raw).values.get("metadata")
+    word = metadata.get("resource") if isinstance(metadata, dict) else None
+    return word if isinstance(word, str) else ""
 
 
 def _mistakes(error: ValidationError, shaped: Shape) -> Iterator[Detail]:

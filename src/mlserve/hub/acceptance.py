@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlserve import storage
 from mlserve.backends.base import Capacity
 from mlserve.backends.room import require_room
-from mlserve.descriptor import Descriptor, local_paths, parse
+from mlserve.descriptor import BACKENDS, EVERYTHING, Descriptor, Parsed, local_paths, parse, resource_of
 from mlserve.engines.base import resources
 from mlserve.engines.catalogue import resolve
 from mlserve.engines.choice import engine_of
@@ -42,10 +42,9 @@ async def accept(submission: Submission, places: Places, content: storage.Conten
 
     ``beside``: how many instances of the same size run already and will make room.
     """
-    parsed = parse(dict(submission.descriptor))
+    place, parsed = read(submission.descriptor, places)
     descriptor = parsed.descriptor
     engine_of(descriptor)
-    place = places.pick(descriptor.metadata.resource)
     warnings = [*parsed.warnings, *_processor_warning(descriptor)]
     _check_content(submission, content)
     capacity = await place.backend.capacity()
@@ -53,6 +52,25 @@ async def accept(submission: Submission, places: Places, content: storage.Conten
     require_room(wanted, max(descriptor.metadata.instance - beside, 0), capacity)
     warnings += _cpu_warning(wanted, descriptor.metadata.instance, beside, capacity)
     return Accepted(descriptor, place, tuple(warnings))
+
+
+def read(raw: Mapping[str, Any], places: Places) -> tuple[Place, Parsed]:
+    """A descriptor, read for the resource group it names; what that can't do is refused with the groups that can."""
+    place = places.pick(resource_of(dict(raw)))
+    try:
+        return place, parse(dict(raw), supported=BACKENDS.get(place.kind, EVERYTHING))
+    except InvalidDescriptor as exc:
+        kinds = {kind for detail in exc.details for kind in detail.get("backends", ())}
+        if kinds:
+            able = [other.name for other in places.all() if other.kind in kinds]
+            exc.hint = _able(able, sorted(kinds))
+        raise
+
+
+def _able(groups: Sequence[str], kinds: Sequence[str]) -> str:
+    if groups:
+        return f"choose one of the resource groups that can: --set metadata.resource={groups[0]} ({', '.join(groups)})"
+    return f"add a resource group that can: mlserve resource add NAME --backend {kinds[0]}"
 
 
 def _cpu_warning(wanted: Resources, count: int, beside: int, capacity: Capacity) -> list[dict[str, Any]]:

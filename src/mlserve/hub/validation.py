@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 from mlserve.backends.room import require_room
-from mlserve.descriptor import Descriptor, parse, paths_of
+from mlserve.descriptor import Descriptor, paths_of
 from mlserve.engines.base import resources
 from mlserve.engines.choice import engine_of
 from mlserve.engines.runtime import processor_name
 from mlserve.errors import InvalidDescriptor, MlserveError
-from mlserve.hub.acceptance import Submission
+from mlserve.hub.acceptance import Submission, read
 from mlserve.hub.aside import aside
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import Preparer, examined
@@ -24,7 +24,7 @@ async def validate(submission: Submission, places: Places, preparer: Preparer, *
     """The report: ``checks`` in the order they were made, each passed or failed with a hint."""
     report = _Report()
     try:
-        parsed = parse(dict(submission.descriptor))
+        _, parsed = read(submission.descriptor, places)
     except InvalidDescriptor as exc:
         report.failed("descriptor", exc)
         return report.made(str(submission.descriptor.get("name", "")), [])
