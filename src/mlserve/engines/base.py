@@ -39,6 +39,8 @@ class Launch:
     """A directory that holds nothing but the mlserve package."""
     captures: str = ""
     """Where samples of requests go when the descriptor names no place."""
+    host: str = "127.0.0.1"
+    """The address to listen on; ``0.0.0.0`` inside a container, whose port is published by its place."""
 
 
 class Engine(Protocol):
@@ -55,12 +57,17 @@ class Engine(Protocol):
     """Its GET /docs is a page that holds nothing of the service, so that anybody may read it."""
     proof_paths: ClassVar[tuple[str, ...]]
     """What has to answer GET through the gateway before a version is ready; empty: ``/`` must, whatever it says."""
+    packed: ClassVar[bool]
+    """A place of containers runs it in an image of ours, built from a base, its requirements and its files."""
 
     def handles(self, descriptor: Descriptor) -> bool:
         """Whether the descriptor asks for this engine."""
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
         """The Python packages an instance's environment needs; empty: any interpreter will do."""
+
+    def image(self, descriptor: Descriptor, options: Mapping[str, str]) -> str:
+        """The image it brings to a place of containers with these options; empty for one that is packed."""
 
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
         """How to start it; ``count`` is the descriptor's ``metadata.instance``."""

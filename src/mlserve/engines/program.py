@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,12 +21,16 @@ class ProgramEngine:
     http2: ClassVar[bool] = False
     open_docs: ClassVar[bool] = False
     proof_paths: ClassVar[tuple[str, ...]] = ()
+    packed: ClassVar[bool] = True
 
     def handles(self, descriptor: Descriptor) -> bool:
         return bool(descriptor.command)
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
         return own_code.requirements(artifacts)
+
+    def image(self, descriptor: Descriptor, options: Mapping[str, str]) -> str:
+        return ""
 
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
         environment = {variable.name: variable.value for variable in (*descriptor.processor_envs, *descriptor.env)}

@@ -32,6 +32,7 @@ class RuntimeEngine:
     http2: ClassVar[bool] = True
     open_docs: ClassVar[bool] = True
     proof_paths: ClassVar[tuple[str, ...]] = ("/v2/health/ready", "/describe")
+    packed: ClassVar[bool] = True
 
     def handles(self, descriptor: Descriptor) -> bool:
         if descriptor.pipeline:
@@ -47,6 +48,9 @@ class RuntimeEngine:
         more += [package for package in _more(artifacts) if _name(package) not in saved]
         options = (*of_observation(descriptor), *of_arrow(descriptor))
         return (*BASE_REQUIREMENTS, *libraries, *more, *options, *own_code.requirements(artifacts))
+
+    def image(self, descriptor: Descriptor, options: Mapping[str, str]) -> str:
+        return ""
 
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
         metadata = descriptor.metadata
@@ -123,7 +127,7 @@ def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch)
         "max_batch_size": rpc.max_batch_size,
         "max_batch_timeout_ms": rpc.max_batch_timeout,
         "saved_versions": dict(_saved(artifacts)),
-        "host": "127.0.0.1",
+        "host": launch.host,
         "drain_seconds": metadata.termination_grace_period,
         "require_safe": descriptor.require_safe,
         "conversion": artifacts.conversion,
