@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from mlserve.client import Client
+    from tests.docker_engine import Engine
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src"
@@ -65,6 +66,26 @@ def client(home: Path) -> Iterator[Client]:
 
     with mlserve.connect() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[Engine]:
+    """A Docker engine of the tests' own, with the base image; leave in it what you found."""
+    from tests.docker_engine import base_image, engine
+
+    with engine() as shared:
+        base_image(shared)
+        yield shared
+
+
+@pytest.fixture
+def fresh_engine() -> Iterator[Engine]:
+    """An engine for one test, with the base image: to be killed, filled, or counted in."""
+    from tests.docker_engine import base_image, engine
+
+    with engine() as own:
+        base_image(own)
+        yield own
 
 
 @pytest.fixture
