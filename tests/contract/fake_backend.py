@@ -11,10 +11,9 @@ from typing import Any
 
 from mlserve.backends import evidence, retry
 from mlserve.backends.base import Capacity, Instance, LogLine, State, Workload
-from mlserve.backends.capacity import reserved, spare
+from mlserve.backends.capacity import Machine, reserved, spare
 from mlserve.backends.converge import converge
-from mlserve.backends.local import refuse_unsupported
-from mlserve.backends.machine import Machine
+from mlserve.backends.local.backend import refuse_unsupported
 from mlserve.backends.records import Record, new_id
 from mlserve.backends.room import require_room
 

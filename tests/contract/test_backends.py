@@ -17,7 +17,7 @@ import pytest
 from tests.contract.fake_backend import FakeBackend
 
 from mlserve.backends.base import Backend, Instance, LogLine, Resources, State, Workload
-from mlserve.backends.local import LocalBackend
+from mlserve.backends.local.backend import LocalBackend
 from mlserve.errors import InvalidDescriptor, NoCapacity
 
 PROGRAM = str(Path(__file__).with_name("program.py"))

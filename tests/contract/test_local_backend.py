@@ -19,10 +19,10 @@ import psutil
 import pytest
 from tests.contract.test_backends import ready, run, texts, until, workload
 
-from mlserve.backends import cgroups
 from mlserve.backends.base import Instance, Resources, State
-from mlserve.backends.launch import LogLimits
-from mlserve.backends.local import LocalBackend
+from mlserve.backends.local import cgroups
+from mlserve.backends.local.backend import LocalBackend
+from mlserve.backends.local.launch import LogLimits
 from mlserve.backends.readiness import Patience
 
 

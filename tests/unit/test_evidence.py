@@ -11,7 +11,7 @@ import pytest
 from mlserve.backends.evidence import collapse, reason, retryable
 from mlserve.backends.logs import Tail, Wanted, read
 from mlserve.backends.report import Report, ReportFile, phases
-from mlserve.backends.shim.log import Log
+from mlserve.backends.local.shim.log import Log
 
 
 @pytest.mark.parametrize(

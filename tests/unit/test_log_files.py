@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from mlserve.backends.logs import Tail, Wanted, read
-from mlserve.backends.shim.log import Log
+from mlserve.backends.local.shim.log import Log
 
 
 def test_a_tail_follows_through_rotations_without_losing_a_line(tmp_path: Path) -> None:

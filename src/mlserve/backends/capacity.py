@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from mlserve.backends.base import Capacity, Resources
-from mlserve.backends.machine import Machine
 from mlserve.backends.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU as its driver tells it; memory in MB."""
+
+    index: int
+    memory_mb: int
+    memory_free_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What there is; memory in MB, ``available_mb`` what is not in use right now."""
+
+    cores: float
+    memory_mb: int
+    available_mb: int
+    gpus: tuple[Gpu, ...] = ()
 
 
 def reserved(records: Iterable[Record]) -> Resources:

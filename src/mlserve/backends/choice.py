@@ -1,4 +1,4 @@
-"""Open a backend by its kind: a file of this folder, or an entry point of other people's packages."""
+"""Open a backend by its kind: a folder of this folder, or an entry point of other people's packages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,16 @@ def open_backend(kind: str, home: Path, options: Mapping[str, Any]) -> Backend:
 
 @cache
 def kinds() -> Mapping[str, Opener]:
-    """Every kind of backend there is, each with what opens it."""
+    """Every kind of backend there is, each with what opens it; nothing of it is loaded before that."""
     package = __name__.rpartition(".")[0]
-    names = [item.name for item in pkgutil.iter_modules(importlib.import_module(package).__path__)]
-    modules = {name: importlib.import_module(f"{package}.{name}") for name in names}
-    ours = {name: module.create for name, module in modules.items() if hasattr(module, "create")}
-    return {**{point.name: point.load() for point in entry_points(group=GROUP)}, **ours}
+    folder = importlib.import_module(package).__path__
+    ours = {item.name: _loaded(f"{package}.{item.name}") for item in pkgutil.iter_modules(folder) if item.ispkg}
+    return {**{point.name: _pointed_at(point) for point in entry_points(group=GROUP)}, **ours}
+
+
+def _loaded(module: str) -> Opener:
+    return lambda home, options: importlib.import_module(module).create(home, options)
+
+
+def _pointed_at(point: EntryPoint) -> Opener:
+    return lambda home, options: point.load()(home, options)

@@ -10,10 +10,10 @@ from typing import Any
 
 from mlserve.backends import evidence
 from mlserve.backends.base import State
+from mlserve.backends.local.runs import Run
+from mlserve.backends.local.supervisor import Supervisor
 from mlserve.backends.probes import Answer, probe
 from mlserve.backends.records import Record
-from mlserve.backends.runs import Run
-from mlserve.backends.supervisor import Supervisor
 
 LOOK_SECONDS = 0.05
 """Between two looks at a starting instance, when it is the only one."""

@@ -6,20 +6,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from mlserve.backends import logs, machine, report
+from mlserve.backends import logs, report
 from mlserve.backends.base import Capacity, Instance, LogLine, State, Workload
 from mlserve.backends.capacity import reserved, spare
 from mlserve.backends.converge import Actions, converge
-from mlserve.backends.launch import LogLimits
+from mlserve.backends.local import machine
+from mlserve.backends.local.launch import LogLimits
+from mlserve.backends.local.supervisor import Supervisor
 from mlserve.backends.readiness import Patience, Readiness
 from mlserve.backends.records import Record
 from mlserve.backends.room import require_room
-from mlserve.backends.supervisor import Supervisor
-from mlserve.errors import InvalidDescriptor, InvalidInput, MlserveError
+from mlserve.errors import InvalidDescriptor, MlserveError
 
 log = logging.getLogger(__name__)
 
@@ -194,10 +194,3 @@ def refuse_unsupported(workload: Workload) -> None:
     if problems:
         text = f'service "{workload.service}": {problems[0]["message"]}'
         raise InvalidDescriptor(text, hint="choose a resource group with another backend", details=problems)
-
-
-def create(home: Path, options: Mapping[str, Any]) -> LocalBackend:
-    """The backend of a resource group of this kind; it has no options."""
-    if options:
-        raise InvalidInput(f"the local backend has no option {next(iter(options))!r}", hint="leave the options out")
-    return LocalBackend(home)

@@ -7,8 +7,8 @@ import signal
 import time
 from typing import Any
 
-from mlserve.backends.shim.cgroup import Cgroup
-from mlserve.backends.shim.proc import children, send, start_time
+from mlserve.backends.local.shim.cgroup import Cgroup
+from mlserve.backends.local.shim.proc import children, send, start_time
 
 
 class Program:

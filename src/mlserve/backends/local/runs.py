@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlserve.backends import launch, listening, logs, process
-from mlserve.backends.process import Identity
+from mlserve.backends import logs
+from mlserve.backends.local import launch, listening, process
+from mlserve.backends.local.process import Identity
 from mlserve.backends.records import Record
 from mlserve.backends.report import ReportFile
 

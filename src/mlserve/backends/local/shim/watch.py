@@ -7,9 +7,9 @@ import select
 import signal
 import time
 
-from mlserve.backends.shim.log import Log
-from mlserve.backends.shim.proc import send, text
-from mlserve.backends.shim.program import Program
+from mlserve.backends.local.shim.log import Log
+from mlserve.backends.local.shim.proc import send, text
+from mlserve.backends.local.shim.program import Program
 
 WATCH_SECONDS = 0.25
 

@@ -8,10 +8,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from mlserve.backends.shim.cgroup import Cgroup
-from mlserve.backends.shim.notes import introduce
-from mlserve.backends.shim.proc import start_time
-from mlserve.backends.shim.program import Program
+from mlserve.backends.local.shim.cgroup import Cgroup
+from mlserve.backends.local.shim.notes import introduce
+from mlserve.backends.local.shim.proc import start_time
+from mlserve.backends.local.shim.program import Program
 
 
 def start(directory: Path, spec: dict[str, Any], cgroup: Cgroup, write_end: int) -> Program:

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mlserve.backends.shim.proc import start_time
-from mlserve.backends.shim.program import Program
+from mlserve.backends.local.shim.proc import start_time
+from mlserve.backends.local.shim.program import Program
 
 RESERVE = 1024
 

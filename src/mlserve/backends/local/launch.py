@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.backends.base import Workload
-from mlserve.backends.process import Identity, boot
+from mlserve.backends.local.process import Identity, boot
 from mlserve.backends.records import Record
 
 LOG_BYTES = 10 * 2**20

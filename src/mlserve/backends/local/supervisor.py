@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlserve.backends import cgroups, evidence, listening, process, retry
+from mlserve.backends import evidence, retry
 from mlserve.backends.base import State, Workload
-from mlserve.backends.launch import LogLimits, specification
-from mlserve.backends.ports import free_port
+from mlserve.backends.local import cgroups, listening, process
+from mlserve.backends.local.launch import LogLimits, specification
+from mlserve.backends.local.ports import free_port
+from mlserve.backends.local.runs import Run
 from mlserve.backends.records import Record, Records, new_id
 from mlserve.backends.report import Report
-from mlserve.backends.runs import Run
 from mlserve.errors import NoCapacity
 
 log = logging.getLogger(__name__)

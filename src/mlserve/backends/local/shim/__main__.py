@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[3]))  # isolated as it runs, it would not find its own package
-    from mlserve.backends.shim.supervise import supervise
+    sys.path.insert(0, str(Path(__file__).parents[4]))  # isolated as it runs, it would not find its own package
+    from mlserve.backends.local.shim.supervise import supervise
 
     try:
         supervise(Path(sys.argv[1]), json.loads(sys.stdin.buffer.read()))

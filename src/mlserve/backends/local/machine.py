@@ -5,28 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """One GPU as its driver tells it; memory in MB."""
-
-    index: int
-    memory_mb: int
-    memory_free_mb: int
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What there is; memory in MB, ``available_mb`` what is not in use right now."""
-
-    cores: float
-    memory_mb: int
-    available_mb: int
-    gpus: tuple[Gpu, ...] = ()
+from mlserve.backends.capacity import Gpu, Machine
 
 
 def look() -> Machine:

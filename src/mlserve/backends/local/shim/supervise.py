@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mlserve.backends.shim.cgroup import Cgroup
-from mlserve.backends.shim.log import Log
-from mlserve.backends.shim.notes import describe, introduce, reserve, write
-from mlserve.backends.shim.program import Program
-from mlserve.backends.shim.start import start
-from mlserve.backends.shim.watch import drain, reopen, watch
+from mlserve.backends.local.shim.cgroup import Cgroup
+from mlserve.backends.local.shim.log import Log
+from mlserve.backends.local.shim.notes import describe, introduce, reserve, write
+from mlserve.backends.local.shim.program import Program
+from mlserve.backends.local.shim.start import start
+from mlserve.backends.local.shim.watch import drain, reopen, watch
 
 LOCK = 3
 PR_SET_CHILD_SUBREAPER = 36
