@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import docker
 import psutil
@@ -19,12 +21,13 @@ from tests.docker_engine import BASE, Engine, base_image, engine, registry, sshd
 from tests.docker_engine.base_image import TAGS
 from tests.docker_engine.parts import free_port, program, until
 
+ROOT = Path(__file__).parent.parent.parent
 SERVE = ["python3", "-m", "http.server", "8000"]
 FETCHES = "import urllib.request as u; print(u.urlopen('https://pypi.org/simple/six/', timeout=30).status)"
 
 
 @contextmanager
-def running(engine: Engine, command: list[str], **options: object) -> Iterator[Container]:
+def running(engine: Engine, command: list[str], **options: Any) -> Iterator[Container]:
     """A container of the base image, gone after the block."""
     with closing(engine.client()) as client:
         container = client.containers.create(base_image(engine), command, init=True, **options)
@@ -118,6 +121,18 @@ def test_nothing_is_left_of_a_closed_engine() -> None:
     assert str(ending.network.addresses[1])[:-1] not in addresses
 
 
+def test_the_engine_of_a_killed_run_is_cleared_by_the_next() -> None:
+    script = "import os; from tests.docker_engine import engine; block = engine(); one = block.__enter__(); "
+    script += "print(one.folder, one.process.pid, flush=True); os._exit(1)"
+    killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    folder, pid = killed.stdout.split()
+    assert runs(int(pid)), killed.stderr
+    with engine() as following:
+        assert following.answers()
+        assert not runs(int(pid))
+        assert not Path(folder).exists()
+
+
 def test_an_engine_by_tcp_wants_the_client_s_certificate() -> None:
     with engine(tls=True) as remote:
         assert remote.tls
@@ -168,7 +183,7 @@ def answers(port: int) -> bool:
         return False
 
 
-def output(engine: Engine, command: str, **options: object) -> str:
+def output(engine: Engine, command: str, **options: Any) -> str:
     with closing(engine.client()) as client:
         printed = client.containers.run(base_image(engine), ["sh", "-c", command], remove=True, **options)
     return str(printed.decode()).strip()

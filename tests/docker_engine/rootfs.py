@@ -110,12 +110,9 @@ def _tls(root: Path) -> None:
     shutil.copytree(LIBRARIES / "ossl-modules", root / LIBRARIES.relative_to("/") / "ossl-modules")
     ssl = root / "usr/lib/ssl"
     ssl.mkdir()
-    for name, place in {
-        "certs": "/etc/ssl/certs",
-        "openssl.cnf": "/etc/ssl/openssl.cnf",
-        "cert.pem": CERTIFICATES,
-    }.items():
-        (ssl / name).symlink_to(place)  # cert.pem: one file instead of a folder of hashed names
+    for name in ("certs", "openssl.cnf"):
+        (ssl / name).symlink_to(f"/etc/ssl/{name}")
+    (ssl / "cert.pem").symlink_to(CERTIFICATES)  # one file instead of a folder of hashed names
 
 
 def _pip(root: Path) -> None:
