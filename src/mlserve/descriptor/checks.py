@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from mlserve.descriptor.custom import ENGINES, OWN_CODE, custom, leaves, own_code, pipeline
 from mlserve.descriptor.environment import RESERVED
+from mlserve.descriptor.mounting import covered, mounting
 from mlserve.descriptor.pointers import detail, pointer_of
 from mlserve.descriptor.service import Descriptor
 from mlserve.descriptor.shapes import Shape, told
@@ -23,6 +24,7 @@ def together(descriptor: Descriptor, shaped: Shape, *, refused: bool) -> Iterato
     yield from custom(descriptor, shaped)
     yield from _model(descriptor, shaped, refused)
     yield from _environment(descriptor, shaped)
+    yield from mounting(descriptor, shaped, refused=refused)
     if descriptor.public and (descriptor.token or _asked(shaped)):
         yield told(
             shaped,
@@ -42,6 +44,7 @@ def warnings_of(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
     if descriptor.require_safe and (own := own_code(descriptor)):
         message = "require_safe looks at model files; your own code, which you name yourself, runs as it is"
         yield detail(f"/{own}", "own-code", message)
+    yield from covered(descriptor, shaped)
 
 
 def _asked(shaped: Shape) -> bool:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from mlserve.descriptor.base import Words
 
-RESERVED = ("PORT", "LISTENING_PORT", "MLSERVE_INSTANCE", "MLSERVE_REPORT", "MLSERVE_RUNTIME")
+RESERVED = ("PORT", "LISTENING_PORT", "MLSERVE_INSTANCE", "MLSERVE_REPORT", "MLSERVE_RUNTIME", "MLSERVE_SECRETS")
 """Set by mlserve itself in each instance."""
 
 

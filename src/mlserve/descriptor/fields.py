@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -36,6 +36,8 @@ NOT_APPLICABLE: Mapping[str, str] = {
     "metrics": "every metric that a processor reports is exported, declared or not",
     "features": "it names features of EAS's machines",
     "options.enableCache": "it is a setting of EAS's own services",
+    "storage.*.nfs.resourceGroup": "resource groups of a cloud account have no meaning here",
+    "storage.*.properties.resource_type": "files are mounted the same way, whatever they are",
     "networking.gateway": "the hub has one gateway",
     "cloud.computing.instances": "instance types and spot prices belong to EAS; metadata.cpu and .memory say the size",
     "cloud.computing.instance_type": "instance types belong to EAS; metadata.cpu and .memory say the size",
@@ -68,6 +70,8 @@ NEEDS: Mapping[str, str] = {
     "containers": "images",
     "dockerAuth": "images",
     "storage": "mounts",
+    "storage.*.dataset": "ids of PAI's own registry; name the folder of its bucket with oss",
+    "storage.*.code": "ids of PAI's own registry; name its repository with git",
     "autoscaler": "autoscaling",
     "runtime.enable_crash_block": "crash blocks",
     "unit.size": "multi-machine instances",
@@ -91,6 +95,9 @@ NEEDS: Mapping[str, str] = {
     "metadata.rpc.proxy_path": "proxy paths",
 }
 """Field → the capability of a backend that it takes (`mlserve.descriptor.capabilities`)."""
+
+SPELLINGS: Sequence[str] = tuple(f"storage.*.{source}.read_only" for source in ("oss", "s3", "nfs"))
+"""Fields that published descriptors spell in two ways; their models take both."""
 
 OFF: Mapping[str, tuple[object, ...]] = {
     "unit.size": (1,),
@@ -126,6 +133,8 @@ def known() -> Known:
         place = _find(root, name)
         place.free = place.free or place.sort is None
         place.sort, place.capability = place.sort or Sort.UNSUPPORTED, capability
+    for name in SPELLINGS:
+        _find(root, name).sort = Sort.USED
     return root
 
 

@@ -13,6 +13,7 @@ from mlserve.descriptor.metadata import Metadata
 from mlserve.descriptor.networking import Networking
 from mlserve.descriptor.observation import Capture, Explained, Monitor, Tracing
 from mlserve.descriptor.pipeline import Step
+from mlserve.descriptor.storage import Storage
 from mlserve.descriptor.units import Seconds, Whole
 
 NAME = r"[a-z][a-z0-9_-]{0,62}"
@@ -95,6 +96,8 @@ class Descriptor(Words):
     """Images to run instead of a processor."""
     docker_auth: Text = Field(default=None, alias="dockerAuth", repr=False)
     """base64 of user:password for a private image."""
+    storage: Annotated[tuple[Storage, ...], Field(max_length=256)] = ()
+    """Files and folders put into each instance."""
 
     startup_timeout: Annotated[Seconds, Field(gt=0, le=86_400)] = 600.0
     """How long a start may take: seconds, or "10m"."""
