@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlserve import environments
 from mlserve.descriptor import Descriptor, parse
 from mlserve.engines.base import Artifacts, Engine, Launch
 from mlserve.engines.choice import engine_of
+from mlserve.engines.mounts import mounts
 from mlserve.errors import MlserveError
 from mlserve.hub.conversions import served
 from mlserve.hub.proof import Question, questions
@@ -84,4 +85,6 @@ class Blueprints:
         runtime, captures = environments.runtime_path(self._home), self._home / "captures" / version.service
         launch = Launch(version.service, version.number, prepared.python, str(runtime), str(captures))
         artifacts = served(Artifacts(prepared.paths, prepared.saved_versions), prepared.conversion)
-        return blueprint.engine.workload(blueprint.descriptor, artifacts, launch)
+        workload = blueprint.engine.workload(blueprint.descriptor, artifacts, launch)
+        # Of these the files stay on the hub's machine: it is the backend that brings them to the instance.
+        return replace(workload, mounts=(*workload.mounts, *mounts(blueprint.descriptor, prepared.paths)))

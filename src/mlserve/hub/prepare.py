@@ -13,8 +13,9 @@ from typing import Any
 
 from mlserve import environments, storage
 from mlserve.descriptor import Descriptor, paths_of
+from mlserve.descriptor.mounting import Source, sources_of
 from mlserve.engines.base import Artifacts, Engine
-from mlserve.errors import InvalidInput, MlserveError
+from mlserve.errors import FetchFailed, InvalidInput, MlserveError
 from mlserve.hub.aside import aside
 from mlserve.hub.conversions import Converter, form_of, served, summary
 from mlserve.hub.model_format import require_fit, safer
@@ -71,6 +72,8 @@ class Preparer:
         async with progress.phase("fetch"):
             wanted = paths_of(descriptor).items()
             paths = {pointer: await self.locate(version, descriptor, pointer, value) for pointer, value in wanted}
+            sources = sources_of(descriptor).items()
+            mounted = {pointer: str(await self.locate_mount(version, pointer, source)) for pointer, source in sources}
         found = {pointer: str(path) for pointer, path in paths.items()}
         async with progress.phase("verify") as entry:
             finding = await aside(partial(examined, descriptor, found))
@@ -93,7 +96,7 @@ class Preparer:
         return Prepared(
             str(environment.python),
             tuple(requirements),
-            found,
+            {**found, **mounted},
             read.saved_versions,
             conversion=conversion,
             runs_code=finding.runs_code if finding else "",
@@ -108,9 +111,20 @@ class Preparer:
         if pointer in version.content:
             address = version.content[pointer]
             return await aside(partial(self.content.open, address["digest"], address["name"]))
-        # A thread of a version that was deleted meanwhile may still write: a later one of that name lands elsewhere.
-        name = f"{version.number}-{version.created_at:.6f}{pointer.replace('/', '-')}"
-        return await aside(partial(self._fetch, value, descriptor, self._landings(version.service) / name))
+        options = storage.FetchOptions(endpoint=descriptor.oss_endpoint)
+        return await aside(partial(self._fetch, value, options, self._landing(version, pointer)))
+
+    async def locate_mount(self, version: Version, pointer: str, source: Source) -> Path:
+        """Where the files of a mount are on this machine; an empty folder where the program is to write the first."""
+        options = storage.FetchOptions(endpoint=source.endpoint)
+        try:
+            return await aside(partial(self._fetch, source.uri, options, self._landing(version, pointer)))
+        except FetchFailed as exc:
+            if not source.may_be_empty or exc.details[0]["code"] != "missing":
+                raise
+        empty = self.home / "nothing"
+        empty.mkdir(mode=0o700, exist_ok=True)
+        return empty
 
     def forget(self, service: str) -> None:
         """A service is gone: what broken downloads left of it goes too."""
@@ -136,11 +150,16 @@ class Preparer:
     def _landings(self, service: str) -> Path:
         return self.home / "fetched" / service
 
-    def _fetch(self, uri: str, descriptor: Descriptor, landing: Path) -> Path:
+    def _landing(self, version: Version, pointer: str) -> Path:
+        # A thread of a version that was deleted meanwhile may still write: a later one of that name lands elsewhere.
+        name = f"{version.number}-{version.created_at:.6f}{pointer.replace('/', '-')}"
+        return self._landings(version.service) / name
+
+    def _fetch(self, uri: str, options: storage.FetchOptions, landing: Path) -> Path:
         """Bring it here and into the content store: the version stays what it was. ``file://`` is used in place."""
         landing.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.rmtree(landing, ignore_errors=True)
-        found = storage.fetch(uri, landing, options=storage.FetchOptions(endpoint=descriptor.oss_endpoint))
+        found = storage.fetch(uri, landing, options=options)
         if not found.is_relative_to(landing):
             return found
         kept = self.content.add(found, ours=True)
