@@ -10,10 +10,10 @@ from typing import Any
 
 from mlserve.backends import evidence
 from mlserve.backends.base import State
-from mlserve.backends.local.runs import Run
-from mlserve.backends.local.supervisor import Supervisor
 from mlserve.backends.probes import Answer, probe
 from mlserve.backends.records import Record
+from mlserve.backends.run import Door, Run
+from mlserve.backends.supervisor import Supervisor
 
 LOOK_SECONDS = 0.05
 """Between two looks at a starting instance, when it is the only one."""
@@ -63,14 +63,15 @@ class Readiness:
         look_at = 0.0
         while (record := self._supervisor.get(instance)) and self._same_start(record, started_at):
             run = self._supervisor.runs[instance]
-            if run.report.refresh():
+            if run.refresh():
                 self._supervisor.changed.set()
-            report = run.report.report
+            report = run.report
             if report.ready_at or not report.phases or time.time() >= look_at:
                 look_at = time.time() + PROBE_SECONDS
                 await self._try(record, run)
-            if time.time() - record.started_at > record.startup_seconds:
-                self._give_up(record, run)
+            late = time.time() - record.started_at > record.startup_seconds
+            if late and self._supervisor.runner.reachable:
+                await self._give_up(record, run)
                 return
             await asyncio.sleep(LOOK_SECONDS * max(1.0, len(self._starting) / 4))
 
@@ -78,32 +79,31 @@ class Readiness:
         return record.state is State.STARTING and record.started_at == started_at
 
     async def _try(self, record: Record, run: Run) -> None:
-        for port in filter(None, (record.port, record.declared_port)):
-            answer = await probe(port, record.health_path, PROBE_SECONDS)
-            if answer.ok and not any(socket.port == port and socket.on_loopback for socket in run.listens()):
-                owner = self._supervisor.who_listens(port) or "another process"
-                answer = Answer(False, f"127.0.0.1:{port} is taken by {owner}", alive=False)
-            seen = {"at": time.time(), "ok": answer.ok, "detail": answer.detail}
-            run.probes = evidence.collapse(run.probes, seen)
+        for door in run.doors(record):
+            answer = await probe(door.ask, record.health_path, PROBE_SECONDS, behind_proxy=door.behind_proxy)
+            other = run.impostor(door) if answer.ok else ""
+            if other:
+                answer = Answer(False, f"{door.ask} is taken by {other}", alive=False)
+            self._note(run, answer)
             now = self._supervisor.get(record.id)
             if answer.ok and now and self._same_start(now, record.started_at):
-                self._supervisor.ready(now, f"127.0.0.1:{port}")
+                self._supervisor.ready(now, door.address)
             if answer.ok:
                 return
 
-    def _give_up(self, record: Record, run: Run) -> None:
-        now = self._supervisor.get(record.id)
-        if not now or not self._same_start(now, record.started_at):
-            return
+    async def _give_up(self, record: Record, run: Run) -> None:
         why: dict[str, Any] = {"startup_timeout": True, "startup_seconds": record.startup_seconds}
-        sockets = run.listens()
-        ports = {record.port, record.declared_port}
-        if not any(socket.port in ports and socket.on_loopback for socket in sockets):
-            why["listening"] = [{"address": socket.address, "port": socket.port} for socket in sockets]
+        why |= await run.astray(record)
         if record.declared_port:
             why["declared_port"] = record.declared_port
             why["taken_by"] = self._supervisor.who_listens(record.declared_port) if "listening" in why else ""
-        self._supervisor.kill(now, why)
+        now = self._supervisor.get(record.id)
+        if now and self._same_start(now, record.started_at):
+            self._supervisor.kill(now, why)
+
+    def _note(self, run: Run, answer: Answer) -> None:
+        seen = {"at": time.time(), "ok": answer.ok, "detail": answer.detail}
+        run.probes = evidence.collapse(run.probes, seen)
 
     async def _ask_round(self) -> None:
         while True:
@@ -119,18 +119,17 @@ class Readiness:
 
     async def _ask(self, record: Record) -> None:
         run = self._supervisor.runs[record.id]
-        port = int(record.address.rpartition(":")[2])
-        answer = await probe(port, record.health_path, self._patience.timeout)
+        door = next((door for door in run.doors(record) if door.address == record.address), _itself(record))
+        answer = await probe(door.ask, record.health_path, self._patience.timeout, behind_proxy=door.behind_proxy)
         run.unanswered = 0 if answer.alive else run.unanswered + 1
         if answer.alive:
             return
-        seen = {"at": time.time(), "ok": False, "detail": answer.detail}
-        run.probes = evidence.collapse(run.probes, seen)
+        self._note(run, answer)
+        hung = run.unanswered >= self._patience.misses and self._supervisor.runner.reachable
         now = self._supervisor.get(record.id)
-        if (
-            run.unanswered >= self._patience.misses
-            and now
-            and now.state is State.READY
-            and now.started_at == record.started_at
-        ):
+        if hung and now and now.state is State.READY and now.started_at == record.started_at:
             self._supervisor.kill(now, {"hung": True})
+
+
+def _itself(record: Record) -> Door:
+    return Door(record.address, record.address)

@@ -1,4 +1,4 @@
-"""What the local backend notes about each instance, one JSON file in the instance's directory."""
+"""What is noted about each instance, one JSON file in the instance's directory."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Record:
     startup_seconds: float = 600.0
     cgroup: Mapping[str, Any] | None = None
     address: str = ""
+    ports: Mapping[str, str] = field(default_factory=dict)
+    """Name of a further port → ``host:port``."""
     reason: str = ""
     restarts: int = 0
     started_at: float = 0.0
@@ -55,7 +57,7 @@ class Record:
 
     @property
     def runs(self) -> bool:
-        """Whether there is a process behind it."""
+        """Whether something runs behind it."""
         return self.state in (State.STARTING, State.READY, State.DRAINING)
 
 

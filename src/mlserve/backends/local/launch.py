@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 import sys
 import tempfile
@@ -16,18 +15,12 @@ from typing import Any
 from mlserve.backends.base import Workload
 from mlserve.backends.local.process import Identity, boot
 from mlserve.backends.records import Record
+from mlserve.backends.told import told, with_ports
 
 LOG_BYTES = 10 * 2**20
 LOG_FILES = 3
 INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 """All that a program gets of the hub's own environment."""
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 _SHIM = Path(__file__).parent / "shim" / "__main__.py"
 
 
@@ -43,23 +36,18 @@ def program_environment(
     workload: Workload, record: Record, directory: Path, inherited: Mapping[str, str]
 ) -> dict[str, str]:
     """The whole environment of a program: our defaults, over them the workload's own, over both its port and paths."""
-    threads = str(max(1, math.ceil(workload.resources.cpu)))
     return {
         **{name: inherited[name] for name in INHERITED if name in inherited},
-        **dict.fromkeys(THREADS, threads),
-        **workload.environment,
-        "PORT": str(record.port),
-        "LISTENING_PORT": str(record.port),
-        "MLSERVE_INSTANCE": record.id,
-        "MLSERVE_REPORT": str(directory / "report.jsonl"),
+        **told(workload, record.id, record.port, str(directory / "report.jsonl")),
     }
 
 
 def specification(workload: Workload, record: Record, directory: Path, limits: LogLimits) -> dict[str, Any]:
     """What the shim reads: the program, and how it is to be kept."""
+    ports = {name: int(address.rpartition(":")[2]) for name, address in record.ports.items()}
     return {
         **_keeping(record, limits),
-        "argv": [argument.replace("{port}", str(record.port)) for argument in workload.command],
+        "argv": with_ports(workload.command, record.port, ports),
         "env": program_environment(workload, record, directory, os.environ),
         "cwd": workload.workdir or str(directory),
         "attach": None,

@@ -12,12 +12,9 @@ from typing import Any
 
 from mlserve.backends import evidence, retry
 from mlserve.backends.base import State, Workload
-from mlserve.backends.local import cgroups, listening, process
-from mlserve.backends.local.launch import LogLimits, specification
-from mlserve.backends.local.ports import free_port
-from mlserve.backends.local.runs import Run
 from mlserve.backends.records import Record, Records, new_id
 from mlserve.backends.report import Report
+from mlserve.backends.run import Run, Runner
 from mlserve.errors import NoCapacity
 
 log = logging.getLogger(__name__)
@@ -31,15 +28,13 @@ UNREADY_GRACE = 5.0
 class Supervisor:
     """All instances of one home, those of earlier hubs included. Its methods are for the event loop's thread."""
 
-    def __init__(self, home: Path, limits: LogLimits) -> None:
+    def __init__(self, home: Path, runner: Runner) -> None:
         self.records = Records(home / "instances")
-        self.place = cgroups.find_place(home)
+        self.runner = runner
         self.changed = asyncio.Event()
         """Set at each change of any instance; whoever waits for it clears it."""
         self.served: set[tuple[str, int]] = set()
         """Versions the hub told us have been ready."""
-        self._limits = limits
-        self._loop = asyncio.get_running_loop()
         self._clear_damaged()
         self._known = {record.id: record for record in self.records.load()}
         self.runs: dict[str, Run] = {}
@@ -72,15 +67,20 @@ class Supervisor:
             self._make_room(record)
             self.put(record)
         directory = self.records.directory(record)
-        run = self.runs[record.id] = Run(directory)
         try:
-            run.begin(specification(workload, record, directory, self._limits))
+            self.runs[record.id] = self.runner.begin(record, workload, directory, self)
         except OSError as exc:
+            self.runs.pop(record.id, None)
             self._end(record, {"not_started": {"errno": exc.errno, "error": exc.strerror, "path": str(directory)}})
             return record
-        self._watch(record, run)
         log.info("service=%s version=%s instance=%s state=starting port=%s", *_names(record), record.port)
         return record
+
+    def take_up(self, record: Record) -> None:
+        """Keep one that was found running, of which nothing is noted here."""
+        self._make_room(record)
+        self.put(record)
+        self._adopt(record)
 
     def ready(self, record: Record, address: str) -> None:
         """Note that it answers."""
@@ -151,20 +151,41 @@ class Supervisor:
     def close(self) -> None:
         """Let go of every instance; all run on."""
         for run in self.runs.values():
-            run.unwatch(self._loop)
+            run.let_go()
+
+    def ended(self, run: Run, found: dict[str, Any]) -> None:
+        """A run is over: judge it. Those that an instance has left behind are not asked about any more."""
+        record = self._of_run(run)
+        if record and record.runs:
+            self._end(record, found)
+
+    def begun_again(self, run: Run) -> None:
+        """Somebody else restarted it: it has to show once more that it answers."""
+        record = self._of_run(run)
+        if record and record.state in (State.STARTING, State.READY):
+            now, restarts = time.time(), record.restarts + 1
+            self.put(
+                replace(record, state=State.STARTING, restarts=restarts, started_at=now, ready_at=None, address="")
+            )
+            log.info("service=%s version=%s instance=%s was restarted by somebody else", *_names(record))
+
+    def noticed(self) -> None:
+        """Have whoever waits for changes look."""
+        self.changed.set()
+
+    def _of_run(self, run: Run) -> Record | None:
+        mine = (instance for instance, one in self.runs.items() if one is run)
+        return self._known.get(next(mine, ""))
 
     def _fresh(self, record: Record, workload: Workload) -> Record:
-        cgroup = None
-        if self.place and workload.resources.memory_mb:
-            cgroup = self.place.make(record.id, workload.resources.memory_mb)
-        return replace(
+        fresh = replace(
             record, state=State.STARTING, revision=workload.revision, resources=workload.resources,
-            port=free_port({other.port for other in self.all() if other.runs}), declared_port=workload.port,
-            health_path=workload.health_path, drain_seconds=workload.drain_seconds,
-            startup_seconds=workload.startup_seconds, cgroup=cgroup, address="", reason="", started_at=time.time(),
-            ready_at=None, draining_since=None, stopping_since=None, ended_at=None, retry_at=None, final=False,
-            killed_for={},
+            declared_port=workload.port, health_path=workload.health_path, drain_seconds=workload.drain_seconds,
+            startup_seconds=workload.startup_seconds, cgroup=None, address="", ports={}, reason="",
+            started_at=time.time(), ready_at=None, draining_since=None, stopping_since=None, ended_at=None,
+            retry_at=None, final=False, killed_for={},
         )  # fmt: skip
+        return self.runner.fit(fresh, workload, [other for other in self.all() if other.runs])
 
     def _make_room(self, record: Record) -> None:
         try:
@@ -179,54 +200,24 @@ class Supervisor:
     def _clear_damaged(self) -> None:
         """What runs behind a note that nobody can read any more is ended: nothing could be said of it."""
         for directory in self.records.damaged():
-            run = Run(directory)
-            run.adopt()
-            run.kill()
+            self.runner.clear(directory)
             self.records.clear(directory)
             log.warning("instance=%s its note was damaged: ended and cleared away", directory.name)
 
     def _adopt(self, record: Record) -> None:
-        run = self.runs[record.id] = Run(self.records.directory(record))
-        run.adopt()
-        self._watch(record, run)
+        self.runs[record.id] = self.runner.adopt(record, self.records.directory(record), self)
         log.info("service=%s version=%s instance=%s adopted", *_names(record))
-
-    def _watch(self, record: Record, run: Run) -> None:
-        if run.watch(self._loop, lambda: self._shim_gone(record.id)):
-            return
-        if run.settling:  # its shim is about to say who it is
-            self._loop.call_later(0.05, self._look_for_shim, record.id)
-        else:
-            self._loop.call_soon(self._shim_gone, record.id)
-
-    def _look_for_shim(self, instance: str) -> None:
-        record, run = self._known.get(instance), self.runs.get(instance)
-        if record and run and record.runs:
-            run.adopt()
-            self._watch(record, run)
-
-    def _shim_gone(self, instance: str) -> None:
-        record, run = self._known.get(instance), self.runs.get(instance)
-        if not record or not run or not record.runs:
-            return
-        run.unwatch(self._loop)
-        run.reap()
-        if not (run.directory / "exit.json").exists() and run.attach(record, self._limits):
-            log.warning("instance=%s lost its shim and got a new one", instance)
-            self._watch(record, run)
-            return
-        self._end(record, run.death())
 
     def _end(self, record: Record, found: dict[str, Any]) -> None:
         at = found.setdefault("at", time.time())
-        if record.cgroup:
-            group = Path(record.cgroup["path"])
-            cgroups.Place(group.parent, record.cgroup["version"]).give_back(group)
+        self.runner.give_back(record)
+        run = self.runs.get(record.id)
+        found["probes"] = list(run.probes) if run else []
         phase = "serve" if record.ready_at else self._phase(record.id)
         proof = {**found, **record.killed_for, "phase": phase, "stopped": record.draining_since is not None}
         if record.declared_port and not record.ready_at and "taken_by" not in proof:
             proof["taken_by"] = self.who_listens(record.declared_port)
-        record = replace(record, state=State.FAILED, ended_at=at, evidence=proof, address="", cgroup=None)
+        record = replace(record, state=State.FAILED, ended_at=at, evidence=proof, address="", ports={}, cgroup=None)
         if record.draining_since is not None:
             self.forget(replace(record, reason="stopped"))
         else:
@@ -235,7 +226,7 @@ class Supervisor:
     def _phase(self, instance: str) -> str:
         """What an instance that was never ready did last, as it told; one that tells nothing was being waited for."""
         run = self.runs.get(instance)
-        told = run.report.report if run else Report()
+        told = run.report if run else Report()
         return list(told.phases)[-1] if told.phases and not told.ready_at else "probe"
 
     def _judge(self, record: Record) -> None:
@@ -252,13 +243,8 @@ class Supervisor:
         log.warning("service=%s version=%s instance=%s died: %s", *_names(record), reason)
 
     def who_listens(self, port: int) -> str:
-        """In words, who listens on a port of this machine; empty when nobody is seen."""
-        pid = listening.owner_of(port)
-        if pid is None:
-            return ""
-        mine = (record for record in self.all() if record.runs and pid in self.runs[record.id].family())
-        owner = next(mine, None)
-        return f"instance {owner.id}" if owner else f"process {pid} ({process.command(pid)})"
+        """In words, who has a port of the place; empty when nobody is seen."""
+        return self.runner.who_listens(port)
 
     def _prune(self, service: str) -> None:
         ended = [record for record in self.all() if record.service == service and record.state is State.STOPPED]
