@@ -126,7 +126,7 @@ class EnvironmentFailed(MlserveError):
 
 
 class BuildFailed(MlserveError):
-    """An image could not be built; ``details[0]`` has the failing ``step`` and its last ``lines``."""
+    """An image could not be built; ``details[0]`` has the failing ``step`` and its last lines as ``log``."""
 
     code, status, exit_code = "build-failed", 500, 1
 

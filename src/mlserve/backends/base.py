@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
-from mlserve.images.recipe import Recipe
+from mlserve.images.recipe import Image, Recipe
 from mlserve.workload import Resources, Workload
 
 __all__ = ["Backend", "Capacity", "ImageBackend", "Instance", "LogLine", "Resources", "Say", "State", "Workload"]
@@ -134,8 +134,8 @@ class ImageBackend(Backend, Protocol):
         An image that is there already is not asked for again. Raises FetchFailed, ResourceUnavailable.
         """
 
-    async def build(self, recipe: Recipe, say: Say) -> str:
-        """Have an image of a recipe there, built unless one of the same digest is; returns its reference.
+    async def build(self, recipe: Recipe, say: Say, *, fresh: bool = False) -> Image:
+        """Have an image of a recipe there, built unless one of the same digest is; ``fresh``: built whatever is there.
 
         Raises BuildFailed with the failing step and its last lines, ResourceUnavailable.
         """

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+ROOT = "/mlserve"
+ENVIRONMENT = f"{ROOT}/env"
+PYTHON = f"{ENVIRONMENT}/bin/python"
+RUNTIME = f"{ROOT}/runtime"
+"""Where things lie inside: the packages, the interpreter that has them, a folder with nothing but our own package."""
+
+DIGEST = "mlserve.digest"
+"""The label with the digest of the recipe."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -12,6 +21,10 @@ class Layer:
 
     files: Mapping[str, str] = field(default_factory=dict)
     """Absolute path inside the image → absolute path of a file or folder here."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Path inside the image → digest of what lies here, where that is known: it is then not read to be compared."""
+    compiled: bool = False
+    """Its Python files are compiled in the image, where an instance can write nothing beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +34,33 @@ class Recipe:
     tag: str
     """``repository:tag``; the tag is the version of the service."""
     base: str
-    """The image it stands on."""
+    """The image it stands on; it has Python and pip."""
     requirements: tuple[str, ...] = ()
-    wheels: str = ""
-    """A folder of wheels to install from without an index; empty: the engine's own index is asked."""
+    index: tuple[str, ...] = ()
+    """pip's options that say where packages come from; empty: the usual index, as the engine reaches it."""
+    wheels: tuple[str, ...] = ()
+    """Files to install from."""
+    offline: bool = False
+    """The wheels are all there is: neither an index nor a network is used."""
+    runtime: Layer = Layer()
     code: Layer = Layer()
     model: Layer = Layer()
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    workdir: str = ""
+    workdir: str = ROOT
     port: int = 8080
     labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that a place has."""
+
+    reference: str
+    """The name to start it by."""
+    id: str
+    size: int = 0
+    """Bytes."""
+    layers: int = 0
+    reused: bool = False
+    """It was there already: nothing was built."""
