@@ -64,7 +64,7 @@ class Engine:
         self.address = target.address or LOOPBACK
         """The IP of its machine that ports are to be published on."""
         self._pace = pace or Pace()
-        self._tunnel = Tunnel(target, home / "tunnel") if target.scheme == "ssh" else None
+        self._tunnel = Tunnel(target, home / "tunnel", self.suspect) if target.scheme == "ssh" else None
         self._client: DockerClient | None = None
         self._error: ResourceUnavailable | None = None
         self._streams: set[Any] = set()
@@ -135,6 +135,8 @@ class Engine:
         if self._client:
             self._client.close()
             self._client = None
+        if self._tunnel:
+            self._tunnel.close()
 
     async def discard(self) -> None:
         """`close`, and end the tunnel, too: nothing there is of use any more."""

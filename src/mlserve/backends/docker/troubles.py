@@ -135,6 +135,11 @@ SSH: Sequence[Trouble] = (
         "the ssh server there does not forward sockets",
         "set AllowTcpForwarding and AllowStreamLocalForwarding in its sshd_config to yes",
     ),
+    Trouble(
+        r"connection was cut",
+        "the ssh connection to {name} was cut, and is made again",
+        "wait; ssh {destination} tells whether it can",
+    ),
     Trouble(r"(?i)Bad configuration option|bad owner or permissions", "ssh can't use its config", "ssh {destination}"),
 )
 

@@ -15,7 +15,7 @@ import re
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -49,7 +49,8 @@ ORDER_SECONDS = 10.0
 class Tunnel:
     """The way to one engine by ssh. What it keeps is in ``folder``; sockets in a shorter one where that is too long."""
 
-    def __init__(self, target: Target, folder: Path) -> None:
+    def __init__(self, target: Target, folder: Path, lost: Callable[[], None] = lambda: None) -> None:
+        """``lost`` is called when ssh has ended, whoever ended it."""
         self._target, self._folder = target, folder
         self._sockets = folder if len(os.fsencode(folder)) <= LONGEST else _short(folder)
         self._ports: dict[int, int] = {}
@@ -58,6 +59,7 @@ class Tunnel:
         self._master: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
         """Of an ssh that was seen to stand, ours or an earlier hub's."""
+        self._lost, self._watched = lost, -1
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -94,8 +96,13 @@ class Tunnel:
             task = asyncio.create_task(self._ordered(order))
             task.add_done_callback(lambda _: None)
 
+    def close(self) -> None:
+        """Let go of it; it stands on."""
+        self._unwatch()
+
     async def end(self) -> None:
         """End ssh and with it every way; nothing of it is left."""
+        self._unwatch()
         async with self._one_at_a_time:
             await self._ordered(self._ssh("-O", "exit"))
             if self._master:
@@ -107,6 +114,8 @@ class Tunnel:
 
     async def explained(self, error: ResourceUnavailable) -> ResourceUnavailable:
         """What is wrong behind a tunnel that stands: the machine has no engine, or its user may not use it."""
+        if not (self._pid and _runs(self._pid)):
+            return troubles.ssh_failed("the connection was cut", self._target)
         self._pid = None  # look at ssh itself, too, the next time
         path = self._target.path
         asking = f"if [ ! -S {_quoted(path)} ]; then echo missing; elif [ ! -w {_quoted(path)} ]; then echo denied; "
@@ -132,7 +141,33 @@ class Tunnel:
         code, said = await self._ordered(self._ssh("-O", "check"))
         pid = re.search(r"pid=(\d+)", said)
         self._pid = int(pid[1]) if pid and code == 0 else None
+        if self._pid:
+            self._watch(self._pid)
         return code == 0
+
+    def _watch(self, pid: int) -> None:
+        """Hear of its end at once; an adopted one is no child that could be waited for."""
+        self._unwatch()
+        try:
+            self._watched = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._lost()
+        else:
+            asyncio.get_running_loop().add_reader(self._watched, self._ended)
+
+    def _ended(self) -> None:
+        self._unwatch()
+        if self._master and self._master.poll() is not None:
+            self._master = None
+        self._pid = None
+        self._forwarded.clear()
+        self._lost()
+
+    def _unwatch(self) -> None:
+        if self._watched >= 0:
+            asyncio.get_running_loop().remove_reader(self._watched)
+            os.close(self._watched)
+            self._watched = -1
 
     async def _start(self) -> None:
         await aside(self._make_folders)
