@@ -46,7 +46,7 @@ def entries(recipe: Recipe, text: str) -> Iterator[Entry]:
 
 def digest(recipe: Recipe) -> str:
     """The content address of an image: what is in it and how it starts, whatever it is called."""
-    bare = dockerfile(replace(recipe, labels={}), {})
+    bare = dockerfile(recipe)
     wheels = [(Path(wheel).name, _hash(Path(wheel))) for wheel in sorted(recipe.wheels)]
     layers = [[name, [*_told(layer)]] for name, layer in _layers(recipe)]
     whole = json.dumps([bare, recipe.requirements, wheels, layers])

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 
-from mlserve.images.recipe import ENVIRONMENT, PYTHON, ROOT, Recipe
+from mlserve.images.recipe import ENVIRONMENT, PYTHON, ROOT, STAGE, Recipe
 
 REQUIREMENTS = f"{ROOT}/requirements.txt"
 WHEELS = f"{ROOT}/wheels"
-STAGE = "mlserve.stage"
-"""The label of an image that is only there so that a later build finds the packages installed."""
 USER = "65534:65534"
 """Nobody: it owns nothing, so that a program can change nothing of its own image."""
+NOTHING: Mapping[str, str] = {}
 
 _ENVIRONMENT = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"}  # noqa: S108 - the one place an instance can write to
 _PATH = f"{ENVIRONMENT}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def dockerfile(recipe: Recipe, marks: Mapping[str, str]) -> str:
-    """The text; ``marks`` are labels that each layer bears, those of a build that failed too."""
-    return "\n".join([*_dependencies(recipe, marks), *_files(recipe), *_settings(recipe)]) + "\n"
+def dockerfile(recipe: Recipe, marks: Mapping[str, str] = NOTHING, labels: Mapping[str, str] = NOTHING) -> str:
+    """The text; ``labels`` are those of the image, ``marks`` those of each layer, also where a build fails."""
+    return "\n".join([*_dependencies(recipe, marks), *_files(recipe), *_settings(recipe, labels)]) + "\n"
 
 
 def _dependencies(recipe: Recipe, marks: Mapping[str, str]) -> Iterator[str]:
@@ -33,10 +34,17 @@ def _dependencies(recipe: Recipe, marks: Mapping[str, str]) -> Iterator[str]:
         yield "COPY wheels/ /"
     yield f"RUN {_install(recipe)}"
     if recipe.wheels:
-        yield from _labels({STAGE: "dependencies"})
+        yield from _labels({STAGE: _stage(recipe)})
         yield f"FROM {recipe.base}"
         yield from _labels(marks)
         yield f"COPY --from=dependencies {ENVIRONMENT} {ENVIRONMENT}"
+
+
+def _stage(recipe: Recipe) -> str:
+    """The same packages from the same wheels on the same base have one name."""
+    wheels = sorted(PurePath(wheel).name for wheel in recipe.wheels)
+    told = json.dumps([recipe.base, recipe.requirements, recipe.index, wheels])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _install(recipe: Recipe) -> str:
@@ -61,7 +69,7 @@ def _files(recipe: Recipe) -> Iterator[str]:
             yield f"RUN {PYTHON} -m compileall -q --invalidation-mode unchecked-hash {places}"
 
 
-def _settings(recipe: Recipe) -> Iterator[str]:
+def _settings(recipe: Recipe, labels: Mapping[str, str]) -> Iterator[str]:
     environment = {"PATH": _PATH, **_ENVIRONMENT, "PORT": str(recipe.port), **recipe.environment}
     yield "ENV " + _pairs(environment)
     yield f"WORKDIR {_escaped(recipe.workdir)}"
@@ -70,7 +78,7 @@ def _settings(recipe: Recipe) -> Iterator[str]:
     yield "ENTRYPOINT []"
     if recipe.command:
         yield "CMD " + json.dumps([word.replace("{port}", str(recipe.port)) for word in recipe.command])
-    yield from _labels(recipe.labels)
+    yield from _labels({**labels, **({STAGE: _stage(recipe)} if recipe.wheels else {})})
 
 
 def _labels(labels: Mapping[str, str]) -> Iterator[str]:

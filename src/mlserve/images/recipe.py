@@ -11,8 +11,16 @@ PYTHON = f"{ENVIRONMENT}/bin/python"
 RUNTIME = f"{ROOT}/runtime"
 """Where things lie inside: the packages, the interpreter that has them, a folder with nothing but our own package."""
 
-DIGEST = "mlserve.digest"
-"""The label with the digest of the recipe."""
+DIGEST = "mlserve.image.digest"
+HUB = "mlserve.image.hub"
+SERVICE = "mlserve.image.service"
+VERSION = "mlserve.image.version"
+STAGE = "mlserve.image.stage"
+"""Labels: of what content an image is, of whom, for what, and with which stage of installed packages it was made.
+
+A container has the labels of its image, too, so these are not the ones by which a hub knows its containers:
+``docker run`` of an image makes none of them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
