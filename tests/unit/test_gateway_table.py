@@ -100,14 +100,14 @@ def test_weights_become_weighted_clusters_without_the_zeros() -> None:
 
 
 def test_a_tokens_characters_are_only_themselves() -> None:
-    *_, main, denied = routes_of(Table((), (Route("iris", ((1, 1),), token="a.b+c"),)), "iris")
+    _, main, *_, denied = routes_of(Table((), (Route("iris", ((1, 1),), token="a.b+c"),)), "iris")
     assert main["match"]["headers"][0]["string_match"]["safe_regex"]["regex"] == r"(?:(?i:bearer) +)?a\.b\+c"
     assert denied["direct_response"] == {"status": 401}
 
 
 def test_only_a_bare_get_of_the_page_needs_no_token() -> None:
     route = Route("iris", ((1, 1),), token="t", open_docs=True)
-    *_, main, page, denied = routes_of(Table((), (route,)), "iris")
+    _, main, page, *_, denied = routes_of(Table((), (route,)), "iris")
     assert "headers" in main["match"]
     assert page["match"]["path"] == "/api/predict/iris/docs"
     assert [header["name"] for header in page["match"]["headers"]] == [":method", "upgrade"]
@@ -118,7 +118,7 @@ def test_only_a_bare_get_of_the_page_needs_no_token() -> None:
 
 def test_what_failed_for_good_says_so_in_both_protocols() -> None:
     table = Table((), (Route("iris", ((1, 1),), token="t", failed=True),))
-    for stopped, denied in (routes_of(table, "iris"), calls_of(table, "iris")):
+    for stopped, *_, denied in (routes_of(table, "iris"), calls_of(table, "iris")):
         assert (stopped["direct_response"]["status"], denied["direct_response"]["status"]) == (590, 401)
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections import Counter
 from typing import Any
+from urllib.parse import parse_qsl
 
 import uvicorn
 
@@ -31,6 +32,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         return await answer(send, 418, {"own": "error"})
     if path == "/stream":
         return await stream(send)
+    if path == "/say":
+        return await say(send, query)
     if path == "/slow":
         await asyncio.sleep(float(query or 1))
     headers = {name.decode(): value.decode() for name, value in scope["headers"]}
@@ -52,6 +55,13 @@ async def answer(send: Any, status: int, content: dict[str, Any], *, overloaded:
     headers = [(b"content-type", b"application/json")] + [(b"x-mlserve-overloaded", b"1")] * overloaded
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(content).encode()})
+
+
+async def say(send: Any, query: str) -> None:
+    """A redirect with the headers that the query names."""
+    headers = [(name.encode(), value.encode()) for name, value in parse_qsl(query)]
+    await send({"type": "http.response.start", "status": 302, "headers": headers})
+    await send({"type": "http.response.body"})
 
 
 async def stream(send: Any) -> None:

@@ -50,6 +50,19 @@ def cluster_json(cluster: Cluster) -> str:
     return json.dumps(_resource(cluster), separators=(",", ":"))
 
 
+@lru_cache(maxsize=4)
+def address_json(name: str, address: str) -> str:
+    """A cluster of one address that nothing is known of, as one resource of cds.json."""
+    resource = {
+        "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+        "name": name,
+        "type": "STATIC" if _is_ip(address) else "STRICT_DNS",
+        "connect_timeout": "2s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [_endpoint(address)]}]},
+    }
+    return json.dumps(resource, separators=(",", ":"))
+
+
 def _resource(cluster: Cluster) -> dict[str, Any]:
     endpoints = [_endpoint(address) for address in cluster.endpoints]
     return {

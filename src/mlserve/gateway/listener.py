@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mlserve.gateway.browser import browser_filter
 from mlserve.gateway.replies import local_replies
 from mlserve.gateway.table import DEFAULT_MAX_BODY
 
@@ -48,11 +49,12 @@ def _connection_manager(directory: Path) -> dict[str, Any]:
         "codec_type": "AUTO",
         "rds": {"route_config_name": ROUTES, "config_source": _file(directory / "rds.json")},
         "http_filters": [
+            browser_filter(),
             _filter("filter_chain", "filter_chain.v3.FilterChainConfig", default_filter_chain=default_limit),
             router,
         ],
         # A WebSocket's bytes are not one body: they pass without the limit.
-        "upgrade_configs": [{"upgrade_type": "websocket", "filters": [router]}],
+        "upgrade_configs": [{"upgrade_type": "websocket", "filters": [browser_filter(), router]}],
         "local_reply_config": local_replies(),
         "use_remote_address": True,
         # "..", "%2e%2e" and the like are resolved before a service is chosen. %2F stays as it is: the prefix is

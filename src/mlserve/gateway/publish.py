@@ -14,10 +14,10 @@ from pathlib import Path
 
 from mlserve.errors import Detail, GatewayFailed
 from mlserve.gateway.admin import Admin, AdminSilent
-from mlserve.gateway.clusters import cluster_json
+from mlserve.gateway.clusters import address_json, cluster_json
 from mlserve.gateway.listener import HTTP_STATS, ROUTES
 from mlserve.gateway.log import Log
-from mlserve.gateway.routes import grpc_json, routes_json, service_json
+from mlserve.gateway.routes import LOGIN_CLUSTER, grpc_json, login_json, routes_json, service_json
 from mlserve.gateway.table import Table
 
 _PREFIXES = {"cds": "cluster_manager.cds", "rds": f"http.{HTTP_STATS}.rds.{ROUTES}"}
@@ -56,6 +56,9 @@ def render(table: Table) -> Rendered:
         service_json(name, routes.get(name), tuple(sorted(found)), table.probe_secret)
         for name, found in sorted(versions.items())
     ]
+    if table.hub:
+        clusters[LOGIN_CLUSTER] = address_json(LOGIN_CLUSTER, table.hub)
+        services.append(login_json())
     return Rendered(
         dict(sorted(clusters.items())), routes_json(services, [grpc_json(route) for _, route in sorted(routes.items())])
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mlserve.gateway.cookie import LOGIN_HEADER
+
 _SERVICE = 'service "%ROUTE_NAME%"'
 _CALL_WORDS = {"not-found": "no service answers: name it in the metadata of the call (x-mlserve-service: NAME)"}
 """Where a call needs to be told something else."""
@@ -20,7 +22,7 @@ FAILED = 590
 
 def local_replies() -> dict[str, Any]:
     """The listener's ``local_reply_config``."""
-    known = _by_flag() + _by_status()
+    known = _of_login() + _by_flag() + _by_status()
     mappers = [_for_calls(mapper) for mapper in known] + known
     return {"mappers": mappers, "body_format": _body("gateway", "%LOCAL_REPLY_BODY%")}
 
@@ -37,6 +39,17 @@ def _for_calls(mapper: dict[str, Any]) -> dict[str, Any]:
         "body_format_override": {"text_format_source": {"inline_string": words}, "content_type": "application/grpc"},
         "headers_to_add": [*headers, *mapper["headers_to_add"]],
     }
+
+
+def _of_login() -> list[dict[str, Any]]:
+    """Where a one-time code met no hub; ``login`` is no service."""
+    here = {"name": LOGIN_HEADER, "present_match": True}
+    words = _body(
+        "no-hub", "the hub, which this link is for, does not answer", "mlserve hub start, then open the link again"
+    )
+    failed = {"status_code_filter": {"comparison": {"op": "GE", "value": _status(500)}}}
+    filters = {"and_filter": {"filters": [{"header_filter": {"header": here}}, failed]}}
+    return [{"filter": filters, "body_format_override": words, "headers_to_add": _headers(retry=True)}]
 
 
 def _by_flag() -> list[dict[str, Any]]:
@@ -60,7 +73,11 @@ def _by_status() -> list[dict[str, Any]]:
         ),
         _on_status(
             401, "denied", f"the token of {_SERVICE} is missing or wrong",
-            hint="send the header 'Authorization: TOKEN'; mlserve describe shows the token", challenge=True,
+            hint="send the header 'Authorization: TOKEN'; mlserve describe shows the token, and a link for browsers",
+            challenge=True,
+        ),
+        _on_status(
+            403, "refused", "%LOCAL_REPLY_BODY%", hint="ask from the service's own pages, or send its token",
         ),
         _on_status(
             404, "not-found", "no service answers at %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
@@ -104,13 +121,16 @@ def _on_status(
     challenge: bool = False,
     leaves_as: int | None = None,
 ) -> dict[str, Any]:
-    value = {"default_value": status, "runtime_key": f"mlserve.status.{status}"}
     mapper = {
-        "filter": {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}},
+        "filter": {"status_code_filter": {"comparison": {"op": "EQ", "value": _status(status)}}},
         "body_format_override": _body(code, message, hint),
         "headers_to_add": _headers(retry=retry, challenge=challenge),
     }
     return mapper | ({} if leaves_as is None else {"status_code": leaves_as})
+
+
+def _status(number: int) -> dict[str, Any]:
+    return {"default_value": number, "runtime_key": f"mlserve.status.{number}"}
 
 
 def _headers(*, retry: bool = False, challenge: bool = False) -> list[dict[str, Any]]:

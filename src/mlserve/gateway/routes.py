@@ -1,7 +1,8 @@
 """Routes as Envoy resources, one JSON text per service. Pure.
 
 What a request meets, per service, first match wins: the hub's probe of one version, a WebSocket, any other request with
-the right token, the page for people (which has nothing of the service in it, and asks for the token), and last the 401.
+the right token, the page for people (which has nothing of the service in it, and asks for the token), the same with a
+browser's cookie (`cookie`) in the token's place, and last the 401.
 
 gRPC has paths of its own, so that its calls name their service in metadata (`x-mlserve-service: NAME`).
 
@@ -18,16 +19,19 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from mlserve.gateway.browser import APP, LOGIN, LOGIN_APP, PREFIX, script
+from mlserve.gateway.cookie import LOGIN_HEADER, LOGIN_PATH, cookie
 from mlserve.gateway.listener import body_limit
 from mlserve.gateway.replies import FAILED
 from mlserve.gateway.table import DEFAULT_MAX_BODY, Route
 
-PREFIX = "/api/predict"
 PROBE_HEADER = "x-mlserve-probe"
 VERSION_HEADER = "x-mlserve-version"
 SERVICE_HEADER = "x-mlserve-service"
 """The metadata of a gRPC call that names its service."""
 SERVED_BY_HEADER = "x-mlserve-served-by"
+LOGIN_CLUSTER = "login"
+"""The hub, which answers nothing but one-time codes here."""
 OVERLOADED_HEADER = "x-mlserve-overloaded"
 """Set by the runtime on a 503 of a full queue: the request has not run and may be tried elsewhere."""
 
@@ -57,8 +61,22 @@ def grpc_json(route: Route) -> str:
     return _entry(route.service, route.service, _calls(route))
 
 
+@lru_cache(maxsize=1)
+def login_json() -> str:
+    """The entry of the route table's map for one-time codes, which the hub exchanges."""
+    action = {
+        "cluster": LOGIN_CLUSTER,
+        "timeout": "10s",
+        "retry_policy": {"retry_on": "connect-failure,refused-stream"},  # a code may arrive once
+    }
+    match = {"prefix": LOGIN_PATH, "headers": [_exact(":method", "GET")]}
+    entry = _route(LOGIN_CLUSTER, match, action, ["authorization", "cookie"])
+    told = {"request_headers_to_add": [{"header": {"key": LOGIN_HEADER, "value": "1"}}]}
+    return _entry(LOGIN_PATH, LOGIN_CLUSTER, [entry | told | _filters(_NO_BODY)])
+
+
 def routes_json(services: list[str], calls: list[str]) -> str:
-    """The whole route table, from the texts of `service_json` and `grpc_json`.
+    """The whole route table, from the texts of `service_json`, `login_json` and `grpc_json`.
 
     A map of prefixes instead of a list of routes: looking a service up costs the same among ten and among a thousand.
     """
@@ -81,9 +99,10 @@ def _common() -> dict[str, Any]:
     """What all services share, said once: Envoy's time to take a change grows with the text."""
     served_by = {"key": SERVED_BY_HEADER, "value": "%UPSTREAM_CLUSTER%"}
     prefix = {"key": "x-forwarded-prefix", "value": f"{PREFIX}/%ROUTE_NAME%"}
+    host = {"key": "x-forwarded-host", "value": "%REQ(:AUTHORITY)%"}
     overwrite = {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     return {
-        "request_headers_to_add": [{"header": prefix, **overwrite}],
+        "request_headers_to_add": [{"header": prefix, **overwrite}, {"header": host, **overwrite}],
         "response_headers_to_add": [{"header": served_by, **overwrite}],
         "retry_policy": _retry_policy(True),
         "request_body_buffer_limit": _BUFFER_LIMIT,
@@ -110,14 +129,34 @@ def _entry(key: str, service: str, routes: list[dict[str, Any]]) -> str:
 
 
 def _public(route: Route) -> list[dict[str, Any]]:
-    allowed = [] if route.token is None else [_authorization(route.token)]
     targets = [(version, weight) for version, weight in route.targets if weight > 0]
-    denied = [{"name": route.service, "match": _match(route.service), "direct_response": {"status": 401}}]
-    refused = [] if route.token is None else denied
-    if not targets or route.failed:
-        return [_stopped(route, allowed), *refused]
-    page = [_docs(route, targets)] if allowed and route.open_docs else []
-    return [_websocket(route, targets, allowed), _main(route, targets, allowed), *page, *refused]
+    stopped = not targets or route.failed
+    form = APP if route.web else ""
+    if route.token is None:
+        return [_stopped(route)] if stopped else [*_slash(route), *_served(route, targets, [], form)]
+    token, login = [_authorization(route.token)], [_login(route.service, route.token)]
+    denied = {"name": route.service, "match": _match(route.service), "direct_response": {"status": 401}}
+    if stopped:
+        return [_stopped(route, token), _stopped(route, login), denied]
+    page = [_docs(route, targets)] if route.open_docs else []
+    browser = _served(route, targets, login, LOGIN_APP if route.web else LOGIN)
+    return [*_served(route, targets, token, form), *page, *_slash(route), *browser, denied]
+
+
+def _served(
+    route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]], form: str
+) -> list[dict[str, Any]]:
+    return [_websocket(route, targets, allowed, form), _main(route, targets, allowed, form)]
+
+
+def _slash(route: Route) -> list[dict[str, Any]]:
+    """Relative links of a page lead elsewhere unless its address ends with a slash."""
+    if not route.web:
+        return []
+    html = {"name": "accept", "string_match": {"contains": "text/html"}}
+    match = {"path": _path(route.service), "headers": [_exact(":method", "GET"), html]}
+    there = {"path_redirect": f"{_path(route.service)}/", "response_code": "TEMPORARY_REDIRECT"}
+    return [{"name": route.service, "match": match, "redirect": there}]
 
 
 def _calls(route: Route) -> list[dict[str, Any]]:
@@ -134,14 +173,13 @@ def _calls(route: Route) -> list[dict[str, Any]]:
     bounded = action | {"idle_timeout": _seconds(route.timeout_seconds)}
     one = _route(route.service, matched | {"path": _ONE_ANSWER}, bounded, _hidden(route))
     del one["match"]["prefix"]
-    if route.max_body != DEFAULT_MAX_BODY:
-        one |= {"typed_per_filter_config": {"envoy.filters.http.filter_chain": _body_limit(route.max_body)}}
+    one |= _filters(route.max_body)
     many = _route(route.service, matched, action | {"idle_timeout": _STREAM_SILENCE}, _hidden(route))
-    many |= {"typed_per_filter_config": {"envoy.filters.http.filter_chain": _body_limit(_ANY_SIZE)}}
+    many |= _filters(_ANY_SIZE)
     return [one, many, *(refused if allowed else [])]
 
 
-def _stopped(route: Route, allowed: list[dict[str, Any]]) -> dict[str, Any]:
+def _stopped(route: Route, allowed: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     said = {"status": _nothing(route)}
     return {"name": route.service, "match": _match(route.service, allowed), "direct_response": said}
 
@@ -158,19 +196,20 @@ def _probe(service: str, version: int, secret: str, route: Route | None) -> dict
     return _route(service, _match(service, headers), action, hidden)
 
 
-def _websocket(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]]) -> dict[str, Any]:
+def _websocket(
+    route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]], form: str
+) -> dict[str, Any]:
     upgrade = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
     headers = [upgrade, _exact(":method", "GET"), *allowed]
     action = _action(route, targets) | {"idle_timeout": _STREAM_SILENCE}
-    return _route(route.service, _match(route.service, headers), action, _hidden(route))
+    found = _route(route.service, _match(route.service, headers), action, _hidden(route, form))
+    return found | _filters(form=form)
 
 
-def _main(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]]) -> dict[str, Any]:
+def _main(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]], form: str) -> dict[str, Any]:
     action = _action(route, targets) | {"idle_timeout": _seconds(route.timeout_seconds)}
-    found = _route(route.service, _match(route.service, allowed), action, _hidden(route))
-    if route.max_body == DEFAULT_MAX_BODY:
-        return found
-    return found | {"typed_per_filter_config": {"envoy.filters.http.filter_chain": _body_limit(route.max_body)}}
+    found = _route(route.service, _match(route.service, allowed), action, _hidden(route, form))
+    return found | _filters(route.max_body, form)
 
 
 def _docs(route: Route, targets: list[tuple[int, int]]) -> dict[str, Any]:
@@ -178,13 +217,12 @@ def _docs(route: Route, targets: list[tuple[int, int]]) -> dict[str, Any]:
     upgrade = {"name": "upgrade", "present_match": False}
     match = {"path": f"{_path(route.service)}/docs", "headers": [_exact(":method", "GET"), upgrade]}
     action = _action(route, targets) | {"idle_timeout": _seconds(route.timeout_seconds)}
-    found = _route(route.service, match, action, _hidden(route))
-    return found | {"typed_per_filter_config": {"envoy.filters.http.filter_chain": _body_limit(_NO_BODY)}}
+    return _route(route.service, match, action, _hidden(route)) | _filters(_NO_BODY)
 
 
-def _hidden(route: Route) -> list[str]:
-    """The service's token is the gateway's business; a public service may have an Authorization of its own."""
-    return [] if route.token is None else ["authorization"]
+def _hidden(route: Route, form: str = "") -> list[str]:
+    """The service's token is the gateway's business; where it is not asked for, Authorization is the program's own."""
+    return [] if route.token is None or form in (LOGIN, LOGIN_APP) else ["authorization"]
 
 
 def _route(service: str, match: dict[str, Any], action: dict[str, Any], hidden: list[str]) -> dict[str, Any]:
@@ -219,11 +257,13 @@ def _retry_policy(twice: bool) -> dict[str, Any]:
     }
 
 
-def _body_limit(limit: int) -> dict[str, Any]:
-    return {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.filter_chain.v3.FilterChainConfigPerRoute",
-        "filter_chain": body_limit(limit),
-    }
+def _filters(max_body: int = DEFAULT_MAX_BODY, form: str = "") -> dict[str, Any]:
+    """Where a route differs from what the listener does with every request."""
+    found = script(form) if form else {}
+    if max_body != DEFAULT_MAX_BODY:
+        kind = "type.googleapis.com/envoy.extensions.filters.http.filter_chain.v3.FilterChainConfigPerRoute"
+        found |= {"envoy.filters.http.filter_chain": {"@type": kind, "filter_chain": body_limit(max_body)}}
+    return {"typed_per_filter_config": found} if found else {}
 
 
 def _match(service: str, headers: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -234,6 +274,10 @@ def _match(service: str, headers: list[dict[str, Any]] | None = None) -> dict[st
 def _authorization(token: str) -> dict[str, Any]:
     pattern = f"(?:(?i:bearer) +)?{re.escape(token)}"
     return {"name": "authorization", "string_match": {"safe_regex": {"regex": pattern}}}
+
+
+def _login(service: str, token: str) -> dict[str, Any]:
+    return {"name": "cookie", "string_match": {"contains": cookie(service, token)}}
 
 
 def _exact(name: str, value: str) -> dict[str, Any]:

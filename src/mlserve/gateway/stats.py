@@ -52,7 +52,7 @@ class Stats:
 
     async def requests(self, service: str | None = None) -> dict[tuple[str, int], Requests]:
         """Counters by service and version; of one service, or of all."""
-        which = "[^.]+" if service is None else f"{re.escape(service)}/[0-9]+"
+        which = "[^./]+/[0-9]+" if service is None else f"{re.escape(service)}/[0-9]+"
         found: dict[tuple[str, int], dict[str, int]] = {}
         for name, value in (await self._admin.numbers(rf"^cluster\.{which}{_REQUESTS}")).items():
             _, cluster, number = name.split(".")

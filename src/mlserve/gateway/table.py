@@ -43,6 +43,8 @@ class Route:
     """A request may run twice: it is tried again elsewhere when its instance dies in the middle of it."""
     open_docs: bool = False
     """GET /docs needs no token: the page is the same for every service and asks for the token itself."""
+    web: bool = False
+    """Perhaps a web app that believes to be at ``/``: its redirects and cookies are put under the service's path."""
     failed: bool = False
     """It serves nothing because it failed for good: trying again won't help."""
 
@@ -55,3 +57,5 @@ class Table:
     routes: tuple[Route, ...] = ()
     probe_secret: str = ""
     """Opens each version to the hub's own probes, before a public route names it; empty: no probes."""
+    hub: str = ""
+    """``host:port`` of the hub, which exchanges a browser's one-time code for a cookie; empty: nobody does."""
