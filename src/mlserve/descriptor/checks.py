@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from mlserve.descriptor.custom import ENGINES, OWN_CODE, custom, leaves, own_code, pipeline
+from mlserve.descriptor.custom import OWN_CODE, custom, leaves, own_code, pipeline
 from mlserve.descriptor.environment import RESERVED
 from mlserve.descriptor.mounting import covered, mounting
 from mlserve.descriptor.pointers import detail, pointer_of
+from mlserve.descriptor.repositories import ENGINES
 from mlserve.descriptor.service import Descriptor
 from mlserve.descriptor.shapes import Shape, told
 from mlserve.errors import Detail

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 from mlserve.descriptor.pipeline import mistakes_of
 from mlserve.descriptor.pointers import detail, pointer_of
+from mlserve.descriptor.repositories import ENGINES
 from mlserve.descriptor.service import Descriptor
 from mlserve.descriptor.shapes import Shape, told
 from mlserve.errors import Detail
 from mlserve.flow import ENSEMBLE
 
 _ENTRY = re.compile(r"[^:\0]+\.py(:[A-Za-z_]\w*)?")
-ENGINES = ("triton",)
-"""Processors that are server programs of their own: they take processor_params and find their models through them."""
 OWN_CODE = ("python", "cpp")
 
 

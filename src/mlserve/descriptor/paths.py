@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlserve.descriptor.pointers import Place, pointer_of
+from mlserve.descriptor.repositories import OPTIONS, read_by_the_server, repositories
 from mlserve.descriptor.shapes import shape
 
 if TYPE_CHECKING:
@@ -31,18 +32,26 @@ def local_paths(raw: dict[str, Any]) -> dict[str, str]:
     The pointers are those of the nested form, also where the user wrote a dotted key.
     Raises InvalidDescriptor where ``raw`` is no object at all.
     """
-    return {pointer: value for pointer, value in _named(shape(raw).values) if not _SCHEME.match(value)}
+    values = shape(raw).values
+    named = (*_named(values), *_in_params(values.get("processor"), values.get("processor_params")))
+    return {pointer: value for pointer, value in named if not _SCHEME.match(value)}
 
 
 def paths_of(descriptor: Descriptor) -> dict[str, str]:
-    """JSON pointer → path or address, of every field that names files."""
-    return dict(_named(descriptor.model_dump(by_alias=True)))
+    """JSON pointer → path or address, of every field that names files.
+
+    A repository that the server reads itself is not among them.
+    """
+    params = descriptor.processor_params
+    found = _in_params(descriptor.processor, params)
+    fetched = {pointer: address for pointer, address in found if not read_by_the_server(params, address)}
+    return dict(_named(descriptor.model_dump(by_alias=True))) | fetched
 
 
-def is_path(name: str) -> bool:
-    """Whether a field, written with dots (``pipeline.0.model_path``), names files."""
+def is_path(name: str, value: str = "") -> bool:
+    """Whether a field, written with dots (``pipeline.0.model_path``), names files when it has that value."""
     place = tuple("*" if part.isdigit() else part for part in name.split("."))
-    return place in PATH_FIELDS
+    return place in PATH_FIELDS or (place[0] == "processor_params" and any(option in value for option in OPTIONS))
 
 
 def _named(values: Any) -> Iterator[tuple[str, str]]:
@@ -50,6 +59,11 @@ def _named(values: Any) -> Iterator[tuple[str, str]]:
         for found, value in _at(values, place, ()):
             if isinstance(value, str) and value:
                 yield pointer_of(found), value
+
+
+def _in_params(processor: Any, params: Any) -> Iterator[tuple[str, str]]:
+    for place, address in repositories(processor, params):
+        yield pointer_of(("processor_params", place)), address
 
 
 def _at(value: Any, place: Place, so_far: Place) -> Iterator[tuple[Place, Any]]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from mlserve.descriptor import Descriptor
+from mlserve.errors import Detail
 from mlserve.workload import Resources, Workload
 
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """The files of a version, found and read. Paths are absolute, on the machine that will run it."""
+    """The files of a version, found and read. Paths are absolute."""
 
     paths: Mapping[str, str] = field(default_factory=dict)
-    """Descriptor pointer (``/model_path``, ``/processor_path``, ``/warm_up_data_path``) → path."""
+    """Descriptor pointer (``/model_path``, ``/processor_path``, ``/warm_up_data_path``) → path on this machine."""
+    inside: Mapping[str, str] = field(default_factory=dict)
+    """The same pointers → path in the image that an instance runs in; empty: it runs on this machine."""
     saved_versions: Mapping[str, str] = field(default_factory=dict)
     """Library → the version the model was saved with."""
     format: str | None = None
@@ -26,6 +29,10 @@ class Artifacts:
     """How it was converted, or why not."""
     requirements: tuple[str, ...] = ()
     """Packages that the model's own objects need beside its processor's and those of ``saved_versions``."""
+
+    def at(self, pointer: str) -> str | None:
+        """Where an instance finds the files of a field; None without any. Read here, they are in ``paths``."""
+        return self.inside.get(pointer) or self.paths.get(pointer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,9 @@ class Engine(Protocol):
 
     def handles(self, descriptor: Descriptor) -> bool:
         """Whether the descriptor asks for this engine."""
+
+    def check(self, descriptor: Descriptor) -> Sequence[Detail]:
+        """What deserves a warning; raises InvalidDescriptor for what it can't start, before any file is fetched."""
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
         """The Python packages an instance's environment needs; empty: any interpreter will do."""

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mlserve.descriptor.repositories import ENGINES
 from mlserve.engines.constants import constants
 from mlserve.engines.eas import foreign
 from mlserve.errors import InvalidDescriptor
@@ -70,8 +71,9 @@ def resolve(word: str) -> ProcessorEntry:
         return found
     if known_elsewhere := foreign(word):
         raise _foreign(word, *known_elsewhere)
-    nearest = difflib.get_close_matches(word, known, n=1)
-    message = f'processor "{word}" is not one that this hub has (processors: {", ".join(sorted(known))})'
+    words = sorted([*known, *ENGINES])
+    nearest = difflib.get_close_matches(word, words, n=1)
+    message = f'processor "{word}" is not one that this hub has (processors: {", ".join(words)})'
     detail = {"pointer": "/processor", "code": "unsupported", "message": message}
     raise InvalidDescriptor(
         message,

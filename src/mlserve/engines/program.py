@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from mlserve.descriptor import Descriptor
 from mlserve.engines import own_code
 from mlserve.engines.base import Artifacts, Engine, Launch, resources
+from mlserve.errors import Detail
 from mlserve.workload import Workload
 
 
@@ -26,6 +27,9 @@ class ProgramEngine:
     def handles(self, descriptor: Descriptor) -> bool:
         return bool(descriptor.command)
 
+    def check(self, descriptor: Descriptor) -> Sequence[Detail]:
+        return ()
+
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
         return own_code.requirements(artifacts)
 
@@ -36,8 +40,8 @@ class ProgramEngine:
         environment = {variable.name: variable.value for variable in (*descriptor.processor_envs, *descriptor.env)}
         # `python` in the command means the interpreter that has the requirements.
         environment["PATH"] = f"{Path(launch.python).parent}:/usr/local/bin:/usr/bin:/bin"
-        if "/model_path" in artifacts.paths:
-            environment.setdefault("MODEL_PATH", artifacts.paths["/model_path"])
+        if model := artifacts.at("/model_path"):
+            environment.setdefault("MODEL_PATH", model)
         return Workload(
             service=launch.service,
             version=launch.version,

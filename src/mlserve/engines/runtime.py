@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mlserve.descriptor import Descriptor
+from mlserve.descriptor.repositories import ENGINES
 from mlserve.engines import own_code
 from mlserve.engines.arrow import requirements as of_arrow
 from mlserve.engines.base import Artifacts, Engine, Launch, resources
@@ -16,6 +16,8 @@ from mlserve.engines.catalogue import find, resolve
 from mlserve.engines.observation import observed
 from mlserve.engines.observation import requirements as of_observation
 from mlserve.engines.pipeline import PIPELINE, entries, steps_of
+from mlserve.engines.secret_parts import told
+from mlserve.errors import Detail
 from mlserve.workload import Workload
 
 BASE_REQUIREMENTS = (
@@ -39,6 +41,9 @@ class RuntimeEngine:
             return bool(entries(descriptor))
         return descriptor.processor_type in ("python", "cpp") or find(descriptor.processor or "") is not None
 
+    def check(self, descriptor: Descriptor) -> Sequence[Detail]:
+        return ()
+
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
         saved, needed = _saved(artifacts), _needed(descriptor, artifacts)
         libraries = [_pinned(requirement, saved) for requirement in needed]
@@ -54,6 +59,8 @@ class RuntimeEngine:
 
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
         metadata = descriptor.metadata
+        variables = {variable.name: variable.value for variable in descriptor.processor_envs}
+        parts = told(variables, _specification(descriptor, artifacts, launch))
         return Workload(
             service=launch.service,
             version=launch.version,
@@ -61,11 +68,11 @@ class RuntimeEngine:
             command=(launch.python, "-m", "mlserve.runtime"),
             environment={
                 **_shared_libraries(descriptor, artifacts),
-                **{variable.name: variable.value for variable in descriptor.processor_envs},
+                **parts.environment,
                 "PYTHONPATH": launch.runtime_path,
                 "PYTHONUNBUFFERED": "1",
-                "MLSERVE_RUNTIME": json.dumps(_specification(descriptor, artifacts, launch)),
             },
+            secrets=parts.secrets,
             workdir=own_code.folder(artifacts),
             requirements=self.requirements(descriptor, artifacts),
             resources=resources(descriptor),
@@ -81,9 +88,11 @@ def create() -> Engine:
 
 
 def processor_name(descriptor: Descriptor) -> str:
-    """The catalogue's name of the processor that a descriptor asks for."""
+    """The catalogue's name of the processor that a descriptor asks for, or the word for an engine of its own."""
     if descriptor.pipeline:
         return PIPELINE
+    if descriptor.processor in ENGINES:
+        return descriptor.processor
     return resolve(descriptor.processor or descriptor.processor_type or "python").name
 
 
@@ -108,13 +117,13 @@ def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch)
         "service": launch.service,
         "version": launch.version,
         "processor": artifacts.processor or processor_name(descriptor),
-        "model_path": artifacts.paths.get("/model_path"),
+        "model_path": artifacts.at("/model_path"),
         "model_entry": None if artifacts.processor else descriptor.model_entry,
         "model_config": descriptor.config,
         "pipeline": steps_of(descriptor, artifacts),
-        "processor_path": artifacts.paths.get("/processor_path"),
+        "processor_path": artifacts.at("/processor_path"),
         "processor_entry": descriptor.processor_entry,
-        "warm_up_path": artifacts.paths.get("/warm_up_data_path"),
+        "warm_up_path": artifacts.at("/warm_up_data_path"),
         "cpu": metadata.cpu or 1.0,
         "gpu": metadata.gpu or metadata.gpu_memory or 0,
         "memory_mb": metadata.memory or 0,

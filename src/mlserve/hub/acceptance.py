@@ -11,7 +11,7 @@ from mlserve.backends.base import Capacity
 from mlserve.backends.room import require_room
 from mlserve.descriptor import BACKENDS, EVERYTHING, Descriptor, Parsed, local_paths, parse, resource_of
 from mlserve.engines.base import resources
-from mlserve.engines.catalogue import resolve
+from mlserve.engines.catalogue import find
 from mlserve.engines.choice import engine_of
 from mlserve.engines.eas import mapped
 from mlserve.errors import InvalidDescriptor, InvalidInput
@@ -44,8 +44,8 @@ async def accept(submission: Submission, places: Places, content: storage.Conten
     """
     place, parsed = read(submission.descriptor, places)
     descriptor = parsed.descriptor
-    engine_of(descriptor)
-    warnings = [*parsed.warnings, *_processor_warning(descriptor)]
+    engine = engine_of(descriptor)
+    warnings = [*parsed.warnings, *engine.check(descriptor), *_processor_warning(descriptor)]
     _check_content(submission, content)
     capacity = await place.backend.capacity()
     wanted = resources(descriptor)
@@ -93,9 +93,9 @@ def _processor_warning(descriptor: Descriptor) -> list[dict[str, Any]]:
     words |= {f"/pipeline/{index}/processor": step.processor for index, step in enumerate(descriptor.pipeline)}
     gpu = descriptor.metadata.gpu or 0
     return [
-        {"pointer": pointer, "code": "mapped", "message": mapped(word, resolve(word).name, gpu=gpu)}
+        {"pointer": pointer, "code": "mapped", "message": mapped(word, entry.name, gpu=gpu)}
         for pointer, word in words.items()
-        if word and resolve(word).name != word
+        if word and (entry := find(word)) and entry.name != word
     ]
 
 

@@ -251,7 +251,7 @@ def _merged(newest: Version, submission: Submission | None, changes: Sequence[st
     if not changes:
         return submission
     if (
-        any(is_path(change.partition("=")[0].strip()) for change in changes)
+        any(is_path(change.partition("=")[0].strip(), change.partition("=")[2]) for change in changes)
         and submission.descriptor is newest.descriptor
     ):
         raise InvalidInput(

@@ -21,6 +21,7 @@ from mlserve.hub.conversions import Converter, form_of, served, summary
 from mlserve.hub.model_format import require_fit, safer
 from mlserve.hub.pipelines import examine_steps
 from mlserve.hub.records import Prepared, Version
+from mlserve.hub.repositories import examine_repositories, is_of_repositories
 from mlserve.inspection import Finding, inspect
 
 ENVIRONMENTS_KEPT = 30 * 24 * 3600.0
@@ -175,6 +176,8 @@ def _of_this_machine(error: OSError) -> MlserveError:
 
 def examined(descriptor: Descriptor, paths: Mapping[str, str]) -> Finding | None:
     """What the files of a version say: of its model, or of all steps of its pipeline. Raises as `examine` does."""
+    if is_of_repositories(descriptor):
+        return examine_repositories(descriptor, paths)
     look = safely if descriptor.require_safe else examine
     if descriptor.pipeline:
         return examine_steps(descriptor, paths, look)

@@ -30,8 +30,9 @@ async def validate(submission: Submission, places: Places, preparer: Preparer, *
         return report.made(str(submission.descriptor.get("name", "")), [])
     descriptor = parsed.descriptor
     report.passed("descriptor", f"{len(parsed.warnings)} warnings" if parsed.warnings else "")
+    warnings = list(parsed.warnings)
     try:
-        engine_of(descriptor)
+        warnings += engine_of(descriptor).check(descriptor)
         if descriptor.processor or descriptor.pipeline:
             report.passed("processor", processor_name(descriptor))
     except InvalidDescriptor as exc:
@@ -39,7 +40,7 @@ async def validate(submission: Submission, places: Places, preparer: Preparer, *
     if fetch:
         await _check_files(report, submission, descriptor, preparer)
         await _check_place(report, descriptor, places)
-    return report.made(descriptor.name, list(parsed.warnings))
+    return report.made(descriptor.name, warnings)
 
 
 class _Report:

@@ -1,0 +1,91 @@
+"""NVIDIA's Triton server as an engine: ``"processor": "triton"``, with its own options in ``processor_params``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from mlserve.descriptor import Descriptor
+from mlserve.engines import own_code
+from mlserve.engines.base import Artifacts, Engine, Launch, resources
+from mlserve.engines.triton.wishes import Wished, wished
+from mlserve.errors import Detail
+from mlserve.workload import Workload
+
+NAME = "triton"
+REQUIREMENTS = ("nvidia-pytriton>=0.7,<0.8", "numpy<2", "onnxruntime>=1.17")
+"""The wheel that carries the server, and what models in Python mostly use. (It does not go with NumPy 2.)"""
+DEFAULT_IMAGE = "nvcr.io/nvidia/tritonserver:25.09-py3"
+
+
+class TritonEngine:
+    """Starts the server of the wheel, or that of an image, with the repositories that the descriptor names."""
+
+    live_path: ClassVar[str | None] = "/v2/health/live"
+    http2: ClassVar[bool] = False
+    open_docs: ClassVar[bool] = False
+    proof_paths: ClassVar[tuple[str, ...]] = ("/v2/health/ready",)
+    packed: ClassVar[bool] = False
+
+    def handles(self, descriptor: Descriptor) -> bool:
+        return descriptor.processor == NAME
+
+    def check(self, descriptor: Descriptor) -> Sequence[Detail]:
+        return wished(descriptor).warnings
+
+    def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
+        more = (line for folder in _repositories(descriptor, artifacts) for line in _lines(folder))
+        return tuple(dict.fromkeys((*REQUIREMENTS, *more)))
+
+    def image(self, descriptor: Descriptor, options: Mapping[str, str]) -> str:
+        return options.get("triton_image") or DEFAULT_IMAGE
+
+    def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
+        metadata, asked = descriptor.metadata, wished(descriptor, lenient=True)
+        given = {variable.name: variable.value for variable in descriptor.processor_envs}
+        path = f"{Path(launch.python).parent}:/usr/local/bin:/usr/bin:/bin"
+        repositories = [str(folder) for folder in _repositories(descriptor, artifacts)]
+        return Workload(
+            service=launch.service,
+            version=launch.version,
+            count=metadata.instance,
+            command=(launch.python, "-m", "mlserve.triton", *arguments(asked, repositories, descriptor, launch)),
+            environment={"PATH": path, **given, "PYTHONPATH": launch.runtime_path, "PYTHONUNBUFFERED": "1"},
+            requirements=self.requirements(descriptor, artifacts),
+            ports=tuple(name for name, on in (("grpc", asked.grpc), ("metrics", asked.metrics)) if on),
+            resources=resources(descriptor),
+            health_path="/v2/health/ready",
+            drain_seconds=metadata.termination_grace_period,
+            startup_seconds=descriptor.startup_timeout,
+        )
+
+
+def create() -> Engine:
+    """The engine of this folder."""
+    return TritonEngine()
+
+
+def arguments(asked: Wished, repositories: Sequence[str], descriptor: Descriptor, launch: Launch) -> tuple[str, ...]:
+    """The server's command line: what the descriptor says, and around it what is ours."""
+    ours = [f"--http-address={launch.host}", "--http-port={port}"]
+    if asked.grpc:
+        ours += [f"--grpc-address={launch.host}", "--grpc-port={grpc_port}"]
+    if asked.metrics:
+        ours += [f"--metrics-address={launch.host}", "--metrics-port={metrics_port}"]
+    grace = max(int(descriptor.metadata.termination_grace_period) - 2, 1)
+    unless = {"exit-timeout-secs": str(grace), "exit-on-error": "false", "strict-readiness": "false"}
+    ours += [f"--{name}={value}" for name, value in unless.items() if name not in asked.named]
+    ours += [f"--model-repository={folder}" for folder in (*repositories, *asked.read_by_server)]
+    return (*ours, *asked.kept)
+
+
+def _repositories(descriptor: Descriptor, artifacts: Artifacts) -> list[Path]:
+    pointers = wished(descriptor, lenient=True).repositories
+    return [Path(artifacts.paths[pointer]) for pointer in pointers if pointer in artifacts.paths]
+
+
+def _lines(repository: Path) -> list[str]:
+    """What the Python models of a repository ask for."""
+    files = (*repository.glob("*/requirements.txt"), *repository.glob("*/[0-9]*/requirements.txt"))
+    return [line for file in sorted(files) for line in own_code.lines(file)]
