@@ -88,6 +88,15 @@ def fresh_engine() -> Iterator[Engine]:
         yield own
 
 
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A real S3 service with the bucket ``models``."""
+    from tests.s3_server import s3_server
+
+    with s3_server() as server:
+        yield server.endpoint
+
+
 @pytest.fixture
 def iris() -> Path:
     """The descriptor of the iris example."""

