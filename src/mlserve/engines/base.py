@@ -17,8 +17,6 @@ class Artifacts:
 
     paths: Mapping[str, str] = field(default_factory=dict)
     """Descriptor pointer (``/model_path``, ``/processor_path``, ``/warm_up_data_path``) → path on this machine."""
-    inside: Mapping[str, str] = field(default_factory=dict)
-    """The same pointers → path in the image that an instance runs in; empty: it runs on this machine."""
     saved_versions: Mapping[str, str] = field(default_factory=dict)
     """Library → the version the model was saved with."""
     format: str | None = None
@@ -29,6 +27,8 @@ class Artifacts:
     """How it was converted, or why not."""
     requirements: tuple[str, ...] = ()
     """Packages that the model's own objects need beside its processor's and those of ``saved_versions``."""
+    inside: Mapping[str, str] = field(default_factory=dict)
+    """The pointers of ``paths`` → path in the image that an instance runs in; empty: it runs on this machine."""
 
     def at(self, pointer: str) -> str | None:
         """Where an instance finds the files of a field; None without any. Read here, they are in ``paths``."""

@@ -24,14 +24,14 @@ def requirements(descriptor: Descriptor) -> tuple[str, ...]:
 def observed(descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> dict[str, Any]:
     """The options as the runtime takes them; files and folders are absolute paths."""
     capture, monitor, explain = descriptor.capture, descriptor.monitor, descriptor.explain
-    reference = artifacts.paths.get("/monitor/drift/reference")
+    reference = artifacts.at("/monitor/drift/reference")
     told: dict[str, Any] = {"access_log": descriptor.access_log}
     if capture:
         told["capture"] = {**capture.model_dump(), "to": capture.to or launch.captures}
     if monitor and monitor.drift:
         told["monitor"] = {"drift": {**monitor.drift.model_dump(), "reference": reference}}
     if explain:
-        background = artifacts.paths.get("/explain/background", reference)
+        background = artifacts.at("/explain/background") or reference
         told["explain"] = {**explain.model_dump(), "background": background}
     if descriptor.tracing:
         told["tracing"] = descriptor.tracing.model_dump()

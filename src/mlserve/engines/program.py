@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -46,7 +45,7 @@ class ProgramEngine:
             service=launch.service,
             version=launch.version,
             count=descriptor.metadata.instance,
-            command=command(descriptor.command or ""),
+            command=command(descriptor.command or "", launch.python),
             environment={"PYTHONUNBUFFERED": "1", **environment},
             workdir=own_code.folder(artifacts),
             requirements=self.requirements(descriptor, artifacts),
@@ -63,8 +62,8 @@ def create() -> Engine:
     return ProgramEngine()
 
 
-def command(text: str) -> tuple[str, ...]:
+def command(text: str, python: str) -> tuple[str, ...]:
     """The words of a command line; ``$PORT`` and ``${PORT}`` become the instance's own port. No shell takes part."""
     words = shlex.split(text)
     words = [word.replace("${PORT}", "{port}").replace("$PORT", "{port}") for word in words]
-    return (sys.executable if words[:1] == ["{python}"] else words[0], *words[1:]) if words else ()
+    return (python if words[:1] == ["{python}"] else words[0], *words[1:]) if words else ()
