@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from mlserve.storage.cache import Cache
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are here and the bytes there will be (None: nobody knows)."""
@@ -37,6 +40,10 @@ class FetchOptions:
     tries: int = 4
     """How often a broken transfer is taken up again."""
     limits: Limits = Limits()
+    cache: Cache | None = None
+    """Where what was fetched is kept for the next time; None: nowhere."""
+    linked: bool = False
+    """The result may share its bytes with the cache: nobody will ever write to it."""
 
 
 class Scheme(Protocol):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit, urlunsplit
+
+_LOGIN = re.compile(r"(?<=//)[^/@\s]+@")
+_QUERY = re.compile(r"(?<=\?)[^\s'\")]+")
 
 
 def unsafe(name: str) -> str:
@@ -28,6 +32,11 @@ def redacted(uri: str) -> str:
     except ValueError:
         return f"{uri.partition(':')[0]}://…"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "…" if parts.query else "", ""))
+
+
+def scrubbed(text: str) -> str:
+    """What some program said, without the logins and queries of the addresses in it."""
+    return _QUERY.sub("…", _LOGIN.sub("", text))
 
 
 def _is_utf8(name: str) -> bool:

@@ -1,0 +1,94 @@
+"""What S3 services and boto3 say when something fails, in our words, with no secret in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from mlserve.errors import FetchFailed
+from mlserve.storage.failure import failed
+from mlserve.storage.names import scrubbed
+
+BUSY = {429, 500, 502, 503, 504}
+_LOGIN = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthorizationHeaderMalformed")
+_UNREACHABLE = ("EndpointConnectionError", "ConnectTimeoutError", "ConnectionError", "ProxyConnectionError")
+_BROKEN = ("ConnectionClosedError", "IncompleteReadError", "ResponseStreamingError", "ProtocolError", "IncompleteRead")
+
+
+class Changed(Exception):
+    """An object was written over while it was read."""
+
+
+class Damaged(Exception):
+    """What came is not what the service says it has."""
+
+
+@contextmanager
+def explained(uri: str, bucket: str, right: str = "s3:GetObject and s3:ListBucket") -> Iterator[None]:
+    """Turn what boto3 raises into FetchFailed; ``right``: what the credentials would have to allow."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+    try:
+        yield
+    except ClientError as exc:
+        raise _refused(uri, bucket, exc.response, right) from None
+    except Changed as exc:
+        raise failed(uri, "changed", str(exc), "try again once nobody writes there") from exc
+    except Damaged as exc:
+        hint = "try again; if it stays so, the service or what is between (a proxy) damages it"
+        raise failed(uri, "damaged", str(exc), hint) from exc
+    except (BotoCoreError, HTTPClientError, Boto3Error) as exc:
+        raise _unsent(uri, exc) from None
+
+
+def status_of(exc: BaseException) -> int:
+    """The HTTP status that a service refused with; 0 where it is none."""
+    response = getattr(exc, "response", None)
+    return int(response["ResponseMetadata"]["HTTPStatusCode"]) if isinstance(response, dict) else 0
+
+
+def is_unreachable(exc: BaseException) -> bool:
+    """No connection at all, or one on which nothing was said."""
+    kind = type(exc).__name__
+    return kind in _UNREACHABLE or "Timeout" in kind
+
+
+def is_transient(exc: BaseException) -> bool:
+    """Whether the same request may well succeed in a moment."""
+    return status_of(exc) in BUSY or is_unreachable(exc) or type(exc).__name__ in _BROKEN
+
+
+def _refused(uri: str, bucket: str, response: Mapping[str, Any], right: str) -> FetchFailed:
+    code, status = str(response["Error"].get("Code", "")), response["ResponseMetadata"]["HTTPStatusCode"]
+    if code == "NoSuchBucket" or (status == 404 and code not in ("NoSuchKey", "NoSuchUpload")):
+        return failed(uri, "missing-bucket", f"there is no bucket {bucket!r}", "check its name and the endpoint")
+    if status == 404:
+        return failed(uri, "missing", "there is no such object", "check the path")
+    if code in _LOGIN:
+        return failed(uri, "denied", f"the credentials are not accepted ({code})", "check access key, secret and clock")
+    if status in (401, 403):
+        why = f"access is denied ({code}); without the right to list, a missing object looks the same"
+        return failed(uri, "denied", why, f"allow {right} on {bucket}")
+    if status in (301, 307, 400) and "region" in str(response["Error"].get("Message", "")).lower():
+        return failed(uri, "region", "the bucket is in another region", "set AWS_REGION, or the endpoint of its region")
+    return failed(uri, "server", f"the service answered {code or status}", "try again later")
+
+
+def _unsent(uri: str, exc: Exception) -> FetchFailed:
+    kind = type(exc).__name__
+    if kind in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"):
+        hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE) where the hub runs"
+        return failed(uri, "no-credentials", "no credentials were found", hint)
+    if kind == "ProfileNotFound":
+        return failed(uri, "no-credentials", str(exc), "check AWS_PROFILE where the hub runs")
+    if kind == "SSLError":
+        return failed(uri, "tls", "no safe connection", "AWS_CA_BUNDLE may name the authority's file")
+    if kind in _UNREACHABLE:
+        return failed(uri, "unreachable", "the endpoint does not answer", "check its name, the network and proxy")
+    if kind == "ReadTimeoutError":
+        return failed(uri, "unreachable", "the endpoint takes connections, but says nothing", "is the service well?")
+    if kind in _BROKEN:
+        return failed(uri, "broken-off", "the connection broke off", "try again: it goes on where it broke off")
+    return failed(uri, "s3", scrubbed(f"{kind}: {exc}"), "check the address and the endpoint")
