@@ -8,7 +8,7 @@ import grp
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -110,18 +110,22 @@ class Engine:
 
     async def events(self, filters: Mapping[str, Any] | None = None) -> AsyncIterator[dict[str, Any]]:
         """What happens in the engine, from now on. Ends with ResourceUnavailable when the engine goes away."""
-        client = await self._connected()
-        opened = await aside(lambda: client.events(decode=True, filters=dict(filters or {})))
+        async for event in self.stream(lambda client: client.events(decode=True, filters=dict(filters or {}))):
+            yield event
+        self.suspect()
+        raise ResourceUnavailable(f"the Docker engine at {self.target} ended its stream of events")
+
+    async def stream(self, opening: Callable[[DockerClient], Any]) -> AsyncGenerator[Any, None]:
+        """The items of a stream of the SDK's; errors are those of `call`, also when the engine goes away meanwhile."""
+        opened = await self.call(opening)
         self._streams.add(opened)
         try:
-            async for event in follow(opened):
-                yield event
+            async for item in follow(opened):
+                yield item
         except Exception as exc:
             raise self._ours(exc) from exc
         finally:
             self._streams.discard(opened)
-        self.suspect()
-        raise ResourceUnavailable(f"the Docker engine at {self.target} ended its stream of events")
 
     def suspect(self) -> None:
         """Something looked as if the engine were gone: look now."""
