@@ -69,6 +69,11 @@ def files_with(directory: Path, text: bytes) -> list[Path]:
     return [path for path in directory.rglob("*") if path.is_file() and text in path.read_bytes()]
 
 
+def modes(directory: Path) -> dict[Path, int]:
+    """What is there, with who may do what."""
+    return {path: stat.S_IMODE(path.stat().st_mode) for path in (directory, *directory.rglob("*"))}
+
+
 def test_the_next_hub_adopts_what_runs_with_the_same_pids(tmp_path: Path) -> None:
     async def scenario() -> None:
         first = LocalBackend(tmp_path)
@@ -285,6 +290,28 @@ def test_a_program_gets_its_own_environment_and_no_secret_of_the_hub(
             assert "hush-hush" not in program.parent().environ().values()
             assert files_with(tmp_path, b"hush-hush") == [], "the program's secrets are nowhere on disk"
             assert stat.S_IMODE((tmp_path / "instances" / "iris" / one.id).stat().st_mode) == 0o700
+
+    run(scenario())
+
+
+def test_secrets_are_files_that_only_its_user_may_read_and_go_with_the_run(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path) as backend:
+            wish = workload(secrets={"environment.json": '{"KEY": "hush-hush"}'})
+            await backend.apply(wish)
+            (one,) = await until(backend, ready(1))
+            directory = tmp_path / "instances" / "iris" / one.id
+            folder = Path(psutil.Process(one.pid).environ()["MLSERVE_SECRETS"])
+            file = folder / "environment.json"
+            assert modes(directory / "secrets") == {folder: 0o700, file: 0o400}
+            assert files_with(tmp_path, b"hush-hush") == [file]
+            os.kill(one.pid or 0, signal.SIGKILL)
+            await until(backend, lambda found: [i.restarts for i in found if i.state is State.READY] == [1])
+            assert files_with(tmp_path, b"hush-hush") == [file], "started again, it has them again"
+            await backend.apply(replace(wish, count=0))
+            await until(backend, lambda found: not found)
+            assert directory in modes(directory), "its log is kept"
+            assert folder not in modes(directory)
 
     run(scenario())
 

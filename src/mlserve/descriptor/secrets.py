@@ -28,6 +28,11 @@ def is_secret(place: Iterable[str | int]) -> bool:
     return any(_names_secret(str(name)) for name in place)
 
 
+def is_secret_variable(name: str, value: str) -> bool:
+    """Whether a variable of an environment must not be shown: by its name, or by a password in its value."""
+    return _names_secret(name) or name.upper().endswith("_HEADERS") or masked_text(value) != value
+
+
 def masked(raw: Any) -> Any:
     """The same descriptor with ``***`` for every secret except the service's own token."""
     if not isinstance(raw, dict):

@@ -33,6 +33,7 @@ class RuntimeEngine:
     live_path: ClassVar[str | None] = "/v2/health/live"
     http2: ClassVar[bool] = True
     open_docs: ClassVar[bool] = True
+    web: ClassVar[bool] = False
     proof_paths: ClassVar[tuple[str, ...]] = ("/v2/health/ready", "/describe")
     packed: ClassVar[bool] = True
 

@@ -6,12 +6,14 @@ import os
 import sys
 from typing import TextIO, cast
 
+from mlserve.runtime.secret_files import take_in
 from mlserve.runtime.spec import current_spec
 from mlserve.runtime.threads import allow_many_connections, keep_freed_memory, size_pools
 
 
 def main() -> int:
     """Serve what MLSERVE_RUNTIME says; see `mlserve.runtime.serve.run` for the exit status."""
+    take_in(os.environ)
     spec = current_spec()
     size_pools(spec.cpu, os.environ)
     keep_freed_memory(spec.memory_mb << 20)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.backends.base import Workload
+from mlserve.backends.local import secrets
 from mlserve.backends.local.process import Identity, boot
 from mlserve.backends.records import Record
 from mlserve.backends.told import told, with_ports
@@ -39,6 +40,7 @@ def program_environment(
     return {
         **{name: inherited[name] for name in INHERITED if name in inherited},
         **told(workload, record.id, record.port, str(directory / "report.jsonl")),
+        **({"MLSERVE_SECRETS": str(secrets.folder(directory))} if workload.secrets else {}),
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlserve.backends.base import Workload
-from mlserve.backends.local import cgroups, listening, process
+from mlserve.backends.local import cgroups, listening, process, secrets
 from mlserve.backends.local.launch import LogLimits, specification
 from mlserve.backends.local.ports import free_port
 from mlserve.backends.local.runs import Run
@@ -41,6 +41,7 @@ class Processes:
     def begin(self, record: Record, workload: Workload, directory: Path, listener: Listener) -> Run:
         """Start the shim, which starts the program; raises OSError where the machine doesn't let us."""
         run = self._runs[record.id] = Run(directory, self._limits, self.who_listens)
+        secrets.write(directory, workload.secrets)
         run.begin(specification(workload, record, directory, self._limits))
         run.watch(record, listener)
         return run
@@ -53,8 +54,10 @@ class Processes:
         return run
 
     def give_back(self, record: Record) -> None:
-        """Remove its cgroup."""
-        self._runs.pop(record.id, None)
+        """Remove its cgroup and its secrets."""
+        run = self._runs.pop(record.id, None)
+        if run:
+            secrets.remove(run.directory)
         if record.cgroup:
             group = Path(record.cgroup["path"])
             cgroups.Place(group.parent, record.cgroup["version"]).give_back(group)
