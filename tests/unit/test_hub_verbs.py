@@ -19,9 +19,10 @@ from mlserve.gateway.envoy import Gateway
 from mlserve.gateway.table import Table
 from mlserve.hub.acceptance import Submission
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.examining import examine
 from mlserve.hub.hub import Hub
 from mlserve.hub.places import Places
-from mlserve.hub.prepare import Preparer, examine
+from mlserve.hub.prepare import Preparer
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import Prepared
 from mlserve.hub.settings import Settings

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,49 +13,15 @@ from mlserve import environments, storage
 from mlserve.descriptor import Descriptor, paths_of
 from mlserve.descriptor.mounting import Source, sources_of
 from mlserve.engines.base import Artifacts, Engine
-from mlserve.errors import FetchFailed, InvalidInput, MlserveError
+from mlserve.errors import FetchFailed
 from mlserve.hub.aside import aside
 from mlserve.hub.conversions import Converter, form_of, served, summary
-from mlserve.hub.model_format import require_fit, safer
-from mlserve.hub.pipelines import examine_steps
+from mlserve.hub.examining import examined
+from mlserve.hub.progress import Progress
 from mlserve.hub.records import Prepared, Version
-from mlserve.hub.repositories import examine_repositories, is_of_repositories
-from mlserve.inspection import Finding, inspect
 
 ENVIRONMENTS_KEPT = 30 * 24 * 3600.0
 """Seconds that an environment which no version uses any more stays."""
-
-
-class PreparationFailed(Exception):
-    """A phase of the preparation failed; ``error`` says why."""
-
-    def __init__(self, phase: str, error: MlserveError) -> None:
-        super().__init__(error.message)
-        self.phase, self.error = phase, error
-
-
-@dataclass(slots=True)
-class Progress:
-    """The phases of one preparation, as they go."""
-
-    phases: list[dict[str, Any]] = field(default_factory=list)
-
-    @asynccontextmanager
-    async def phase(self, name: str) -> AsyncIterator[dict[str, Any]]:
-        """Keep the time of a phase; an error of ours ends it as PreparationFailed."""
-        entry: dict[str, Any] = {"phase": name, "state": "running", "at": time.time(), "seconds": None, "detail": ""}
-        self.phases.append(entry)
-        try:
-            yield entry
-            entry["state"] = "done"
-        except MlserveError as exc:
-            entry["state"] = "failed"
-            raise PreparationFailed(name, exc) from exc
-        except OSError as exc:
-            entry["state"] = "failed"
-            raise PreparationFailed(name, _of_this_machine(exc)) from exc
-        finally:
-            entry["seconds"] = round(time.time() - entry["at"], 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,60 +130,3 @@ class Preparer:
         kept = self.content.add(found, ours=True)
         shutil.rmtree(landing, ignore_errors=True)
         return self.content.open(kept.digest, kept.name)
-
-
-def _of_this_machine(error: OSError) -> MlserveError:
-    place = f"{error.filename}: " if error.filename else ""
-    hint = "free some disk, or give this user the right to read and write there"
-    return MlserveError(f"{place}{error.strerror or error}", hint=hint)
-
-
-def examined(descriptor: Descriptor, paths: Mapping[str, str]) -> Finding | None:
-    """What the files of a version say: of its model, or of all steps of its pipeline. Raises as `examine` does."""
-    if is_of_repositories(descriptor):
-        return examine_repositories(descriptor, paths)
-    look = safely if descriptor.require_safe else examine
-    if descriptor.pipeline:
-        return examine_steps(descriptor, paths, look)
-    finding = look(paths, descriptor.model_entry)
-    if finding is not None:
-        require_fit(descriptor, finding)
-    return finding
-
-
-def safely(paths: Mapping[str, str], entry: str | None = None) -> Finding | None:
-    """As `examine`; refuses what can run code when it is read, before anything is started."""
-    finding = examine(paths, entry)
-    if finding is not None and finding.runs_code:
-        name = finding.file or Path(paths["/model_path"]).name
-        raise InvalidInput(
-            f"require_safe is set, and {name} is refused: {finding.runs_code}",
-            hint=f"{safer(finding)}, or take require_safe out for a file that you trust",
-            details=[{"cause": "unreadable-model"}],
-        )
-    return finding
-
-
-def examine(paths: Mapping[str, str], entry: str | None = None) -> Finding | None:
-    """What the model's file says of itself, read without running anything; raises InvalidInput where it can't serve."""
-    path = paths.get("/model_path")
-    if path is None:
-        return None
-    if not Path(path).exists():
-        raise InvalidInput(
-            f"there is no model at {path}", hint="check model_path", details=[{"cause": "missing-model"}]
-        )
-    model = Path(path) / entry if entry and (Path(path) / entry).exists() else Path(path)
-    if not (model.is_file() or model.is_dir()):
-        raise InvalidInput(
-            f"the model {model} is neither a file nor a folder",
-            hint="name a file that holds the model",
-        )
-    finding = inspect(model)
-    if finding.problems:
-        raise InvalidInput(
-            f"the model {model.name} can't be used: {finding.problems[0]}",
-            hint="save it again and check that it was copied whole",
-            details=[{"cause": "corrupt-model"}],
-        )
-    return finding

@@ -21,7 +21,8 @@ from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.jobs import Jobs, Key
 from mlserve.hub.places import Places
 from mlserve.hub.plan import Decision, Seen, decide
-from mlserve.hub.prepare import PreparationFailed, Preparer, Progress
+from mlserve.hub.prepare import Preparer
+from mlserve.hub.progress import PreparationFailed, Progress
 from mlserve.hub.proving import Prover
 from mlserve.hub.records import Service, Version
 from mlserve.hub.settings import Settings
@@ -133,7 +134,7 @@ class Reconciler:
         return Seen(service, versions, tuple(sorted(instances, key=lambda i: (i.version, i.started_at, i.id))))
 
     async def _publish(self, sights: Sequence[Seen]) -> None:
-        table = routing.table(sights, self._blueprints.limits, self._probe_secret)
+        table = routing.table(sights, self._blueprints.limits, self._probe_secret, self._settings.address)
         await self._gateway.publish(table)
         self._published = routing.published(table)
         self._routed = routing.routed(table)
@@ -193,13 +194,11 @@ class Reconciler:
 
     async def _withdrawn(self, seen: Seen) -> frozenset[str]:
         """Draining instances that the gateway neither sends anything to nor waits for."""
-        draining = {
-            i.address: i.id for i in seen.instances if i.state is State.DRAINING and i.address not in self._published
-        }
+        draining = [i for i in seen.instances if i.state is State.DRAINING and i.address not in self._published]
         if not draining:
             return frozenset()
-        in_flight = await self._gateway.in_flight(draining)
-        return frozenset(name for address, name in draining.items() if not in_flight.get(address))
+        in_flight = await self._gateway.in_flight({at for i in draining for at in (i.address, *i.ports.values())})
+        return frozenset(i.id for i in draining if not any(in_flight.get(at) for at in (i.address, *i.ports.values())))
 
     async def _delete(self, seen: Seen, decision: Decision) -> None:
         # The routes went with the last publication, since the wish to delete was in it.

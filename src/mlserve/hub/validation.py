@@ -15,8 +15,9 @@ from mlserve.engines.runtime import processor_name
 from mlserve.errors import InvalidDescriptor, MlserveError
 from mlserve.hub.acceptance import Submission, read
 from mlserve.hub.aside import aside
+from mlserve.hub.examining import examined
 from mlserve.hub.places import Places
-from mlserve.hub.prepare import Preparer, examined
+from mlserve.hub.prepare import Preparer
 from mlserve.hub.records import Version
 
 

@@ -10,7 +10,7 @@ from mlserve.backends.base import Capacity, Instance
 from mlserve.descriptor import masked
 from mlserve.hub import conversions
 from mlserve.hub.plan import Seen, status
-from mlserve.hub.prepare import Progress
+from mlserve.hub.progress import Progress
 from mlserve.hub.records import Service, Version
 
 
