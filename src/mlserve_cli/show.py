@@ -16,10 +16,10 @@ _PASTEABLE = 32
 """Values; a larger sample is not something to paste into a shell."""
 
 
-def described(service: Service) -> str:
-    """All of a service, its instances as a table."""
+def described(service: Service, link: str) -> str:
+    """All of a service, its instances as a table; ``link`` opens it in a browser."""
     data = service.to_dict()
-    parts = [properties(_facts(data)), text_table(_INSTANCE, _rows(data))]
+    parts = [properties(_facts(data, link)), text_table(_INSTANCE, _rows(data))]
     parts += [f"warning: {warning.get('message')}" for warning in data.get("warnings") or []]
     parts += [f"warning: {words}" for words in cautions(data.get("instances") or [])]
     if failure := data.get("failure"):
@@ -46,7 +46,7 @@ def changed(service: Service) -> str:
     return f"{name} version {version} is {status}, {ready} instances ready"
 
 
-def _facts(data: dict[str, Any]) -> dict[str, Any]:
+def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
     wished = data.get("wished") or {}
     return {
         "name": data.get("name"),
@@ -54,6 +54,7 @@ def _facts(data: dict[str, Any]) -> dict[str, Any]:
         "status": data.get("status"),
         "endpoint": data.get("endpoint"),
         "token": data.get("token") or "none (public)",
+        "link": link if data.get("public") else f"{link} (opens it in a browser, once, within ten minutes)",
         "backend": data.get("backend"),
         "model": _conversion(data.get("conversion")),
         "code": _code(data.get("runs_code")),

@@ -139,6 +139,10 @@ class Service:
         found: list[Mapping[str, Any]] = self._management.get(service_path(self.name, "failure"))["failures"]
         return found
 
+    def link(self) -> str:
+        """An address that opens it in a browser: once, within minutes, where the service has a token."""
+        return str(self._management.post(service_path(self.name, "link"))["link"])
+
     def predictor(self, *, timeout: float = 60.0) -> Predictor:
         """What asks it, through the gateway."""
         return Predictor(self.endpoint, token=self._data.get("token"), timeout=timeout)

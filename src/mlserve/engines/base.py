@@ -64,6 +64,8 @@ class Engine(Protocol):
     """Its GET /docs is a page that holds nothing of the service, so that anybody may read it."""
     proof_paths: ClassVar[tuple[str, ...]]
     """What has to answer GET through the gateway before a version is ready; empty: ``/`` must, whatever it says."""
+    web: ClassVar[bool]
+    """It may answer with pages that believe to be at ``/``: their redirects and cookies are put below the service."""
     packed: ClassVar[bool]
     """A place of containers runs it in an image of ours, built from a base, its requirements and its files."""
 

@@ -48,7 +48,8 @@ class Blueprints:
         """What the gateway should hold a version's requests to."""
         if number == NOTHING:
             return Limits()
-        blueprint = self.of(self._wishes.version(service, number))
+        version = self._wishes.version(service, number)
+        blueprint = self.of(version)
         descriptor = blueprint.descriptor
         return Limits(
             timeout_seconds=descriptor.metadata.rpc.keepalive / 1000,
@@ -57,6 +58,8 @@ class Blueprints:
             health_path=blueprint.engine.live_path,
             http2=blueprint.engine.http2 or descriptor.metadata.enable_grpc,
             open_docs=blueprint.engine.open_docs,
+            ports=self.workload(version).ports if version.prepared else (),
+            web=blueprint.engine.web,
         )
 
     def workload(self, version: Version) -> Workload:

@@ -24,17 +24,20 @@ class Limits:
     health_path: str | None = None
     http2: bool = False
     open_docs: bool = False
+    web: bool = False
+    ports: tuple[str, ...] = ()
+    """Names of further ports of its instances."""
 
 
-def table(sights: Iterable[Seen], limits: Callable[[str, int], Limits], probe_secret: str) -> Table:
-    """Clusters for every version with ready instances, one route a service."""
+def table(sights: Iterable[Seen], limits: Callable[[str, int], Limits], probe_secret: str, hub: str = "") -> Table:
+    """Clusters for every version with ready instances, one route a service; ``hub``: who opens links for browsers."""
     clusters: list[Cluster] = []
     routes: list[Route] = []
     for seen in sights:
         if not seen.service.deleting:
             clusters += _clusters(seen, limits)
             routes.append(_route(seen.service, limits, failed=status(seen) is Status.FAILED))
-    return Table(clusters=tuple(clusters), routes=tuple(routes), probe_secret=probe_secret)
+    return Table(clusters=tuple(clusters), routes=tuple(routes), probe_secret=probe_secret, hub=hub)
 
 
 def published(table: Table) -> frozenset[str]:
@@ -55,16 +58,23 @@ def serving(service: Service) -> int:
 def _clusters(seen: Seen, limits: Callable[[str, int], Limits]) -> list[Cluster]:
     name, served = seen.service.name, serving(seen.service)
     numbers = {instance.version for instance in seen.instances if instance.state is State.READY} | {served} - {NOTHING}
-    return [
-        Cluster(
-            service=name,
-            version=number,
-            endpoints=tuple(sorted(instance.address for instance in seen.of(number, State.READY))),
-            health_path=limits(name, number).health_path,
-            http2=limits(name, number).http2,
-        )
-        for number in sorted(numbers)
+    return [cluster for number in sorted(numbers) for cluster in _of_version(seen, number, limits(name, number))]
+
+
+def _of_version(seen: Seen, number: int, limit: Limits) -> list[Cluster]:
+    name, ready = seen.service.name, seen.of(number, State.READY)
+    main = Cluster(
+        service=name,
+        version=number,
+        endpoints=tuple(sorted(instance.address for instance in ready)),
+        health_path=limit.health_path,
+        http2=limit.http2,
+    )
+    further = [
+        Cluster(name, number, tuple(sorted(one.ports[port] for one in ready if port in one.ports)), port=port)
+        for port in limit.ports
     ]
+    return [main, *further]
 
 
 def _route(service: Service, limits: Callable[[str, int], Limits], *, failed: bool) -> Route:
@@ -77,5 +87,7 @@ def _route(service: Service, limits: Callable[[str, int], Limits], *, failed: bo
         max_body=limit.max_body,
         retry=limit.retry,
         open_docs=limit.open_docs,
+        apart=frozenset((serving(service), port) for port in limit.ports),
+        web=limit.web,
         failed=failed,
     )

@@ -24,6 +24,7 @@ from mlserve.hub.app import application
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.home import Home
 from mlserve.hub.hub import Hub
+from mlserve.hub.links import Links
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.reconcile import Reconciler
@@ -47,7 +48,7 @@ async def serve(settings: Settings) -> None:
             binary = Path(settings.envoy) if settings.envoy else None
             gateway = Gateway(home.path / "gateway", _gateway_address(settings), binary=binary)
             await gateway.start()
-            app = _assemble(settings, home, store, wishes, gateway)
+            app = _assemble(replace(settings, address=_reached(listener)), home, store, wishes, gateway)
         url = "http://{}:{}".format(*listener.getsockname())
         token = app.state.token
         app.state.url = url
@@ -106,6 +107,7 @@ def _assemble(settings: Settings, home: Home, store: SqliteStore, wishes: Wishes
     token = home.read("hub.json").get("token") or tokens.make()
     app = application(token)
     app.state.hub = Hub(wishes, places, blueprints, content, reconciler, f"http://{gateway.address}")
+    app.state.links = Links(store, wishes, blueprints.limits)
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.reconciler, app.state.token = reconciler, token
     app.state.version, app.state.started_at = mlserve.__version__, time.time()
@@ -162,3 +164,10 @@ def _listen(address: str) -> socket.socket:
             f"the hub can't listen on {address}: {exc}",
             hint="choose another address with --listen, or end what has the port",
         ) from exc
+
+
+def _reached(listener: socket.socket) -> str:
+    """By which address this machine reaches a socket that may listen on all of them."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -14,6 +14,8 @@ class Settings:
 
     home: Path
     listen: str = "127.0.0.1:0"
+    address: str = ""
+    """``host:port`` where the gateway finds this hub; known once it listens."""
     gateway: str | None = None
     """``host:port`` of the gateway; None: as last time, at first 127.0.0.1:8080 or the next free port."""
     envoy: str | None = None

@@ -7,7 +7,11 @@ import secrets
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mlserve.gateway.cookie import LOGIN_PATH
+
 OPEN_PATHS = ("/healthz",)
+OPEN_BELOW = (LOGIN_PATH,)
+"""What follows is a secret of its own."""
 
 
 def make() -> str:
@@ -16,14 +20,17 @@ def make() -> str:
 
 
 class TokenGuard:
-    """Lets no request in without the hub's token, whatever its path; only liveness is open."""
+    """Lets no request in without the hub's token, whatever its path; only liveness and one-time codes are open."""
 
     def __init__(self, app: ASGIApp, token: str, refusal: ASGIApp) -> None:
         self._app, self._token, self._refusal = app, token.encode(), refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        allowed = scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._allowed(scope)
+        allowed = scope["type"] != "http" or self._open(scope["path"]) or self._allowed(scope)
         await (self._app if allowed else self._refusal)(scope, receive, send)
+
+    def _open(self, path: str) -> bool:
+        return path in OPEN_PATHS or path.startswith(OPEN_BELOW)
 
     def _allowed(self, scope: Scope) -> bool:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")

@@ -107,6 +107,13 @@ class ServiceAnswer(Answer):
     last_update: Update | None
 
 
+class LinkAnswer(Answer):
+    """An address that opens a service in a browser; ``expires_at`` is null where it needs no code."""
+
+    link: str
+    expires_at: str | None
+
+
 class ServicesAnswer(Answer):
     """All services."""
 

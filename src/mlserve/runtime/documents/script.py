@@ -1,7 +1,7 @@
 """What the page for people does in the browser.
 
 Names, labels and examples come from models: they become text (`textContent`), never markup. The token is kept in a
-variable alone: not in the address, not in storage, not in a cookie.
+variable alone: not in the address, not in storage, not in a cookie. A browser that a link let in is asked for none.
 """
 
 SCRIPT = r"""
@@ -18,7 +18,7 @@ const add = (parent, kind, text = "") => {
 };
 const ask = (path, options = {}) => {
   const headers = {...options.headers, ...(token ? {authorization: token} : {})};
-  return fetch(base + path, {cache: "no-store", credentials: "omit", ...options, headers});
+  return fetch(base + path, {cache: "no-store", credentials: "same-origin", ...options, headers});
 };
 const quoted = (text) => "'" + text.replaceAll("'", "'\\''") + "'";
 const allowed = () => token ? ' -H "Authorization: $TOKEN"' : "";
