@@ -102,6 +102,8 @@ class Workload:
     """Changes when running instances are to be replaced one at a time (a restart)."""
     surge: int = 1
     """How many more than ``count`` may run while outdated ones are replaced; 0: stopped before the successor starts."""
+    record: str = field(default="", repr=False)
+    """What a hub whose store was lost has to know of it, as JSON without secrets; kept where its instances are."""
     has_served: bool = False
     """This version was ready before: a start that fails is then tried again, whatever its reason."""
     withdrawn: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ class FakeBackend:
     """Instances do at once what BEHAVIOUR in their environment says: ``serve``, ``leave`` (exit 3), ``refuse``."""
 
     trouble = ""
+    about: Mapping[str, Any] = {}
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.changed = asyncio.Event()
@@ -78,7 +79,7 @@ class FakeBackend:
     async def capacity(self) -> Capacity:
         return spare(MACHINE, reserved(self._records.values()))
 
-    async def close(self) -> None:
+    async def close(self, *, for_good: bool = False) -> None:
         """Nothing to let go of."""
 
     def kill(self, instance: str) -> None:

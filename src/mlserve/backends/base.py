@@ -10,7 +10,19 @@ from typing import Any, Protocol, runtime_checkable
 from mlserve.images.recipe import Image, Recipe
 from mlserve.workload import Resources, Workload
 
-__all__ = ["Backend", "Capacity", "ImageBackend", "Instance", "LogLine", "Resources", "Say", "State", "Workload"]
+__all__ = [
+    "Backend",
+    "Capacity",
+    "Gpu",
+    "ImageBackend",
+    "Instance",
+    "LogLine",
+    "RememberingBackend",
+    "Resources",
+    "Say",
+    "State",
+    "Workload",
+]
 
 Say = Callable[[str], None]
 """Called with a line of progress: what a build prints, how far a pull has come."""
@@ -68,6 +80,17 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU as its driver tells it; memory in MB."""
+
+    index: int
+    memory_mb: int
+    memory_free_mb: int
+    name: str = ""
+    uuid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Capacity:
     """What a place has and what is free; ``None`` where the place schedules by itself."""
 
@@ -79,6 +102,8 @@ class Capacity:
     gpus_free: int | None = None
     gpu_memory_gb: float | None = None
     gpu_memory_free_gb: float | None = None
+    devices: tuple[Gpu, ...] = ()
+    """The GPUs one by one."""
 
 
 class Backend(Protocol):
@@ -91,6 +116,10 @@ class Backend(Protocol):
     @property
     def trouble(self) -> str:
         """Why the place can't be asked just now, in words; empty when all is well."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What it says of itself, as last heard: ``version``, ``api``, ``os``, ``arch``, ``warning``; all may lack."""
 
     async def apply(self, workload: Workload) -> None:
         """Make exactly ``workload.count`` copies of this service version run; returns when accepted, not when ready.
@@ -122,6 +151,20 @@ class Backend(Protocol):
 
     async def capacity(self) -> Capacity:
         """Total and free CPU, memory, GPUs and GPU memory."""
+
+    async def close(self, *, for_good: bool = False) -> None:
+        """Let go of it; what runs there goes on. ``for_good``: nobody will come back, so leave no way to it open."""
+
+
+@runtime_checkable
+class RememberingBackend(Backend, Protocol):
+    """A place whose instances say themselves what they are."""
+
+    async def remembered(self) -> Sequence[Workload]:
+        """The workloads of all that is there for this hub, each with the ``record`` it was applied with.
+
+        ``count``: how many of its instances there are. What can't be read is left out. Raises ResourceUnavailable.
+        """
 
 
 @runtime_checkable

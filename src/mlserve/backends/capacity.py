@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mlserve.backends.base import Capacity, Resources
+from mlserve.backends.base import Capacity, Gpu, Resources
 from mlserve.backends.records import Record
 
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """One GPU as its driver tells it; memory in MB."""
-
-    index: int
-    memory_mb: int
-    memory_free_mb: int
+__all__ = ["Gpu", "Machine", "reserved", "spare"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,17 +15,21 @@ from mlserve.errors import InvalidInput
 
 GROUP = "mlserve.backends"
 
-Opener = Callable[[Path, Mapping[str, Any]], Backend]
+Opener = Callable[[Path, Mapping[str, Any], str], Backend]
+"""Takes the folder for what it keeps, its options, and the id of the hub that its instances belong to."""
 
 
-def open_backend(kind: str, home: Path, options: Mapping[str, Any]) -> Backend:
-    """The backend of a resource group, which keeps what it needs below ``home``; raises InvalidInput with the kinds."""
+def open_backend(kind: str, home: Path, options: Mapping[str, Any], hub: str = "") -> Backend:
+    """The backend of a resource group, which keeps what it needs below ``home``; raises InvalidInput with the kinds.
+
+    ``hub``: the id by which this hub's instances are told from those of others at the same place.
+    """
     if kind not in kinds():
         raise InvalidInput(
             f'this hub has no backend "{kind}" (backends: {", ".join(kinds())})',
             hint="name one of these: --backend local",
         )
-    return kinds()[kind](home, options)
+    return kinds()[kind](home, options, hub)
 
 
 @cache

@@ -76,7 +76,7 @@ class KeepingBackend(ABC):
         """Instances that are gone for good, whose log and evidence are still kept; until the service is removed."""
         return [self._instance(record) for record in self._of(service) if record.state is State.STOPPED]
 
-    async def close(self) -> None:
+    async def close(self, *, for_good: bool = False) -> None:
         """Let go of everything; what runs goes on."""
         self._loop.cancel()
         with contextlib.suppress(asyncio.CancelledError):

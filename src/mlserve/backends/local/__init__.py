@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mlserve.backends.local.backend import LocalBackend
 
 
-def create(home: Path, options: Mapping[str, Any]) -> LocalBackend:
+def create(home: Path, options: Mapping[str, Any], hub: str = "") -> LocalBackend:
     """The backend of a resource group of this kind; it has no options."""
     from mlserve.backends.local.backend import LocalBackend
     from mlserve.errors import InvalidInput

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mlserve.backends import logs
 from mlserve.backends.base import Capacity, LogLine, Workload
@@ -24,6 +25,7 @@ class LocalBackend(KeepingBackend):
     """A backend on this machine, everything it keeps under ``home/instances``. Made inside a running event loop."""
 
     trouble = ""
+    about: Mapping[str, Any] = {}
 
     def __init__(self, home: Path, *, log_limits: LogLimits | None = None, patience: Patience | None = None) -> None:
         supervisor = Supervisor(home, Processes(home, log_limits or LogLimits()))
