@@ -101,6 +101,8 @@ def _health_check(cluster: Cluster) -> dict[str, Any]:
 
 
 def _protocols(cluster: Cluster) -> dict[str, Any]:
+    if cluster.port == "grpc":
+        return {"explicit_http_config": {"http2_protocol_options": {}}}
     if not cluster.http2:
         return {"explicit_http_config": {"http_protocol_options": {}}}
     return {"use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}

@@ -50,7 +50,8 @@ def render(table: Table) -> Rendered:
     clusters = {cluster.name: cluster_json(cluster) for cluster in table.clusters}
     versions: dict[str, list[int]] = {route.service: [] for route in table.routes}
     for cluster in table.clusters:
-        versions.setdefault(cluster.service, []).append(cluster.version)
+        if not cluster.port:
+            versions.setdefault(cluster.service, []).append(cluster.version)
     routes = {route.service: route for route in table.routes}
     services = [
         service_json(name, routes.get(name), tuple(sorted(found)), table.probe_secret)

@@ -146,7 +146,8 @@ def _public(route: Route) -> list[dict[str, Any]]:
 def _served(
     route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]], form: str
 ) -> list[dict[str, Any]]:
-    return [_websocket(route, targets, allowed, form), _main(route, targets, allowed, form)]
+    metrics = [_metrics(route, targets, allowed)] if any(port == "metrics" for _, port in route.apart) else []
+    return [_websocket(route, targets, allowed, form), *metrics, _main(route, targets, allowed, form)]
 
 
 def _slash(route: Route) -> list[dict[str, Any]]:
@@ -169,7 +170,7 @@ def _calls(route: Route) -> list[dict[str, Any]]:
     if not targets or route.failed:
         stopped = {"name": route.service, "match": matched, "direct_response": {"status": _nothing(route)}}
         return [stopped, *(refused if allowed else [])]
-    action = {key: value for key, value in _action(route, targets).items() if key != "regex_rewrite"}
+    action = {key: value for key, value in _action(route, targets, "grpc").items() if key != "regex_rewrite"}
     bounded = action | {"idle_timeout": _seconds(route.timeout_seconds)}
     one = _route(route.service, matched | {"path": _ONE_ANSWER}, bounded, _hidden(route))
     del one["match"]["prefix"]
@@ -212,6 +213,13 @@ def _main(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, 
     return found | _filters(route.max_body, form)
 
 
+def _metrics(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a server has to say of itself at another port."""
+    match = {"path": f"{_path(route.service)}/metrics", "headers": [_exact(":method", "GET"), *allowed]}
+    action = _action(route, targets, "metrics") | {"idle_timeout": _seconds(route.timeout_seconds)}
+    return _route(route.service, match, action, _hidden(route))
+
+
 def _docs(route: Route, targets: list[tuple[int, int]]) -> dict[str, Any]:
     """A bare GET of this very path by anybody: no body, no upgrade to another protocol, nothing beside it."""
     upgrade = {"name": "upgrade", "present_match": False}
@@ -230,14 +238,18 @@ def _route(service: str, match: dict[str, Any], action: dict[str, Any], hidden: 
     return route | ({"request_headers_to_remove": hidden} if hidden else {})
 
 
-def _action(route: Route, targets: list[tuple[int, int]]) -> dict[str, Any]:
-    names = [(f"{route.service}/{version}", weight) for version, weight in targets]
+def _action(route: Route, targets: list[tuple[int, int]], port: str = "") -> dict[str, Any]:
+    names = [(_cluster(route, version, port), weight) for version, weight in targets]
     weighted = {"clusters": [{"name": name, "weight": weight} for name, weight in names]}
     where = {"cluster": names[0][0]} if len(names) == 1 else {"weighted_clusters": weighted}
     # Leading slashes are one, so that no instance ever sees "//host"; what follows arrives as it was sent.
     rewrite = {"pattern": {"regex": f"^{_path(route.service)}/*"}, "substitution": "/"}
     once = {} if route.retry else {"retry_policy": _retry_policy(False)}
     return where | {"regex_rewrite": rewrite, "timeout": "0s"} | once
+
+
+def _cluster(route: Route, version: int, port: str) -> str:
+    return f"{route.service}/{version}" + (f"/{port}" if (version, port) in route.apart else "")
 
 
 def _retry_policy(twice: bool) -> dict[str, Any]:

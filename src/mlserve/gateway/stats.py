@@ -37,8 +37,9 @@ class Stats:
     async def active(self, service: str, version: int) -> dict[str, int]:
         """Requests in flight by address, for the instances that the cluster has now."""
         lines = (await self._admin.get("/clusters")).splitlines()
-        start = f"{service}/{version}::"
-        counts = (line[len(start) :].partition("::rq_active::") for line in lines if line.startswith(start))
+        start = re.compile(rf"{re.escape(service)}/{version}(/[a-z]+)?::")
+        mine = ((line, found.end()) for line in lines if (found := start.match(line)))
+        counts = (line[end:].partition("::rq_active::") for line, end in mine)
         return {address: int(count) for address, separator, count in counts if separator}
 
     async def unhealthy(self) -> set[str]:
@@ -52,12 +53,13 @@ class Stats:
 
     async def requests(self, service: str | None = None) -> dict[tuple[str, int], Requests]:
         """Counters by service and version; of one service, or of all."""
-        which = "[^./]+/[0-9]+" if service is None else f"{re.escape(service)}/[0-9]+"
-        found: dict[tuple[str, int], dict[str, int]] = {}
+        which = ("[^./]+" if service is None else re.escape(service)) + "/[0-9]+(/[a-z]+)?"
+        found: dict[tuple[str, int], Counter[str]] = {}
         for name, value in (await self._admin.numbers(rf"^cluster\.{which}{_REQUESTS}")).items():
             _, cluster, number = name.split(".")
-            owner, _, version = cluster.partition("/")
-            found.setdefault((owner, int(version)), {})[number.removeprefix("upstream_rq_")] = value
+            owner, version, *_ = cluster.split("/")  # the port of gRPC has a cluster of its own
+            counted = found.setdefault((owner, int(version)), Counter())
+            counted[number.removeprefix("upstream_rq_")] += value
         return {key: _requests(numbers) for key, numbers in found.items()}
 
 

@@ -20,10 +20,13 @@ class Cluster:
     http2: bool = False
     """The instances speak HTTP/2 (and so gRPC) as well as HTTP/1.1, on one port: a request keeps what it came in."""
 
+    port: str = ""
+    """Of which further port the endpoints are: ``grpc``, where calls go, or ``metrics``; empty: the instances' own."""
+
     @property
     def name(self) -> str:
-        """``service/version``, also the value of the answer header ``x-mlserve-served-by``."""
-        return f"{self.service}/{self.version}"
+        """``service/version``, also the value of the answer header ``x-mlserve-served-by``; then ``/port``."""
+        return f"{self.service}/{self.version}" + (f"/{self.port}" if self.port else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Route:
     """GET /docs needs no token: the page is the same for every service and asks for the token itself."""
     web: bool = False
     """Perhaps a web app that believes to be at ``/``: its redirects and cookies are put under the service's path."""
+    apart: frozenset[tuple[int, str]] = frozenset()
+    """``(version, port)``: those of its versions that have a further port of that name."""
     failed: bool = False
     """It serves nothing because it failed for good: trying again won't help."""
 

@@ -26,6 +26,7 @@ class TritonEngine:
     http2: ClassVar[bool] = False
     open_docs: ClassVar[bool] = False
     web: ClassVar[bool] = False
+    web: ClassVar[bool] = False
     proof_paths: ClassVar[tuple[str, ...]] = ("/v2/health/ready",)
     packed: ClassVar[bool] = False
 
