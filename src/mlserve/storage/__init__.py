@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from mlserve.storage.base import FetchOptions, Limits, Progress, Scheme
+from mlserve.storage.cache import Cache, bound_of
 from mlserve.storage.content import Content, ContentStore
-from mlserve.storage.schemes import fetch
+from mlserve.storage.meter import Meter
+from mlserve.storage.schemes import check, fetch
 
-__all__ = ["Content", "ContentStore", "FetchOptions", "Limits", "Progress", "Scheme", "fetch"]
+__all__ = [
+    "Cache",
+    "Content",
+    "ContentStore",
+    "FetchOptions",
+    "Limits",
+    "Meter",
+    "Progress",
+    "Scheme",
+    "bound_of",
+    "check",
+    "fetch",
+]

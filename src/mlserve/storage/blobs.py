@@ -76,7 +76,7 @@ class Blobs:
         except OSError:
             return self.take_in(source)
         try:
-            with name.open("r+b") as file:
+            with name.open("rb") as file:
                 sha, size = hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
                 if not self.has(sha, size):
                     self._keep(file, name, sha)
@@ -120,7 +120,7 @@ class Blobs:
             raise InvalidInput(f"the upload has sha256 {found}, not {sha}", hint="send it again from the start")
         self._keep(partial, self.incoming / sha, sha)
 
-    def _keep(self, file: BufferedRandom, name: Path, sha: str) -> None:
+    def _keep(self, file: BufferedRandom | BufferedReader, name: Path, sha: str) -> None:
         file.flush()
         os.fchmod(file.fileno(), 0o444)
         os.fsync(file.fileno())

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlserve.errors import FetchFailed
+from mlserve.storage.disk import existing, parse_size
 from mlserve.storage.partial import Partial
 from mlserve.storage.placing import drop, file_size
 
@@ -21,6 +22,13 @@ DEFAULT_BOUND = 20_000_000_000
 _POLL_SECONDS = 0.05
 _PARTIAL_SECONDS = 7 * 24 * 3600.0
 """What broke off and was not gone on with for so long is given up."""
+
+
+def bound_of(text: str, folder: Path) -> int:
+    """The bound that a setting names (``20GB``, ``500MB``, bytes); empty: 20 GB, or a fifth of a smaller disk."""
+    if text:
+        return parse_size(text)
+    return min(DEFAULT_BOUND, shutil.disk_usage(existing(folder)).total // 5)
 
 
 def key_of(*parts: object) -> str:

@@ -44,6 +44,16 @@ def fetch(uri: str, dest: Path, *, options: FetchOptions | None = None, progress
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def check(uri: str, options: FetchOptions | None = None) -> None:
+    """See within seconds whether ``uri`` names something that may be fetched, where its scheme can tell so soon.
+
+    Raises FetchFailed with the code ``no-credentials``, ``denied``, ``missing-bucket``, ``missing``, ``unreachable``, …
+    """
+    look = getattr(find(uri), "check", None)
+    if look is not None:
+        look(uri, options or FetchOptions())
+
+
 def find(uri: str) -> Scheme:
     """The scheme that answers to an address: one of this package's files, else an installed entry point."""
     try:

@@ -43,9 +43,10 @@ class Download:
     def run(self, objects: Sequence[Object]) -> None:
         """Bring all of them; raises what boto3 raises, Changed, Damaged, FetchFailed, OSError."""
         self.total = sum(item.size for item in objects)
-        small = [item for item in objects if item.size <= _LARGE]
-        share(small, lambda item: self._bring(item, 1), workers=WORKERS)
-        for item in objects:
+        absent = [item for item in objects if not self._taken(item)]
+        self.progress(self._done, self.total)
+        share([item for item in absent if item.size <= _LARGE], lambda item: self._bring(item, 1), workers=WORKERS)
+        for item in absent:
             if item.size > _LARGE:
                 self._bring(item, WORKERS)
 
@@ -64,20 +65,24 @@ class Download:
             self.cache.drop(self.key(item))
 
     def _bring(self, item: Object, workers: int) -> None:
-        key, place = self.key(item), self.dest / item.name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        while not self._taken(key, item, place):
-            with self.cache.filling(key, item.size, self.options.total_seconds) as partial:
+        place = self._place(item)
+        while not self._taken(item):
+            with self.cache.filling(self.key(item), item.size, self.options.total_seconds) as partial:
                 if partial is not None:
                     self._fill(partial, item, workers)
                     self.cache.keep(partial, place, linked=self.options.linked)
                     return
 
-    def _taken(self, key: str, item: Object, place: Path) -> bool:
-        if not self.cache.take(key, item.size, place, linked=self.options.linked):
+    def _taken(self, item: Object) -> bool:
+        if not self.cache.take(self.key(item), item.size, self._place(item), linked=self.options.linked):
             return False
         self._count(item.size)
         return True
+
+    def _place(self, item: Object) -> Path:
+        place = self.dest / item.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
 
     def _fill(self, partial: Partial, item: Object, workers: int) -> None:
         """The bytes, then the check; what was damaged on its way is brought once more from the start."""
