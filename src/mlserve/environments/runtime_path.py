@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_IN_INSTANCES = ("__init__.py", "errors.py", "model_config.py", "flow", "inspection", "runtime")
+"""All that the runtime imports of the package."""
+
+
+def runtime_files() -> Mapping[str, Path]:
+    """What an instance needs of the package: path relative to a folder for PYTHONPATH → file or folder here."""
+    return {f"mlserve/{name}": _PACKAGE / name for name in _IN_INSTANCES}
 
 
 def runtime_path(home: Path) -> Path:

@@ -13,8 +13,9 @@ from mlserve.engines.choice import engine_of
 from mlserve.engines.mounts import mounts
 from mlserve.errors import MlserveError
 from mlserve.hub.conversions import served
+from mlserve.hub.packing import launch_inside
 from mlserve.hub.proof import Question, questions
-from mlserve.hub.records import Version
+from mlserve.hub.records import Prepared, Version
 from mlserve.hub.routing import NOTHING, Limits
 from mlserve.hub.wishes import Wishes
 from mlserve.workload import Workload
@@ -85,9 +86,15 @@ class Blueprints:
         blueprint, prepared = self.of(version), version.prepared
         if prepared is None:
             raise MlserveError(f"version {version.number} of {version.service} is not prepared yet", hint="wait for it")
-        runtime, captures = environments.runtime_path(self._home), self._home / "captures" / version.service
-        launch = Launch(version.service, version.number, prepared.python, str(runtime), str(captures))
-        artifacts = served(Artifacts(prepared.paths, prepared.saved_versions), prepared.conversion)
+        artifacts = served(
+            Artifacts(prepared.paths, prepared.saved_versions, inside=prepared.inside), prepared.conversion
+        )
+        launch = launch_inside(version.service, version.number) if prepared.image else self._launch(version, prepared)
         workload = blueprint.engine.workload(blueprint.descriptor, artifacts, launch)
+        workload = replace(workload, image=prepared.image or None)
         # Of these the files stay on the hub's machine: it is the backend that brings them to the instance.
         return replace(workload, mounts=(*workload.mounts, *mounts(blueprint.descriptor, prepared.paths)))
+
+    def _launch(self, version: Version, prepared: Prepared) -> Launch:
+        runtime, captures = environments.runtime_path(self._home), self._home / "captures" / version.service
+        return Launch(version.service, version.number, prepared.python, str(runtime), str(captures))

@@ -4,24 +4,45 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mlserve import environments, storage
+from mlserve.backends.base import ImageBackend
 from mlserve.descriptor import Descriptor, paths_of
 from mlserve.descriptor.mounting import Source, sources_of
-from mlserve.engines.base import Artifacts, Engine
+from mlserve.engines.base import Artifacts
 from mlserve.errors import FetchFailed
+from mlserve.hub import imaging
 from mlserve.hub.aside import aside
+from mlserve.hub.blueprints import Blueprint
 from mlserve.hub.conversions import Converter, form_of, served, summary
 from mlserve.hub.examining import examined
+from mlserve.hub.imaging import base_image
+from mlserve.hub.packing import Contents, places_inside, recipe
+from mlserve.hub.places import Place
 from mlserve.hub.progress import Progress
 from mlserve.hub.records import Prepared, Version
+from mlserve.images.recipe import Recipe
+from mlserve.inspection import Finding
 
 ENVIRONMENTS_KEPT = 30 * 24 * 3600.0
 """Seconds that an environment which no version uses any more stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A version's files, found and looked at."""
+
+    paths: Mapping[str, str]
+    """Those of mounts, too."""
+    finding: Finding | None
+    conversion: Mapping[str, Any] | None
+    artifacts: Artifacts
+    """What is to be served: the converted model, where there is one."""
+    saved_versions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +52,34 @@ class Preparer:
     home: Path
     content: storage.ContentStore
     offline: bool = False
+    base_image: str = ""
 
-    async def prepare(self, version: Version, descriptor: Descriptor, engine: Engine, progress: Progress) -> Prepared:
+    async def prepare(self, version: Version, blueprint: Blueprint, place: Place, progress: Progress) -> Prepared:
         """All phases in their order; raises PreparationFailed."""
+        read = await self.read(version, blueprint, progress)
+        requirements = tuple(blueprint.engine.requirements(blueprint.descriptor, read.artifacts))
+        prepared = Prepared(
+            "",
+            requirements,
+            read.paths,
+            read.saved_versions,
+            conversion=read.conversion,
+            runs_code=read.finding.runs_code if read.finding else "",
+        )
+        place.require_there()
+        if isinstance(place.backend, ImageBackend):
+            async with progress.phase("image") as entry:
+                return await self._imaged(prepared, self.contents(version, blueprint, read), place, entry)
+        async with progress.phase("environment") as entry:
+            environment = await environments.ensure(
+                requirements, home=self.home, offline=self.offline, gpu=bool(blueprint.descriptor.metadata.gpu)
+            )
+            entry["detail"] = ", ".join(("reused" if environment.reused else "built", *environment.local))
+        return replace(prepared, python=str(environment.python))
+
+    async def read(self, version: Version, blueprint: Blueprint, progress: Progress) -> Read:
+        """Fetch, verify, convert; raises PreparationFailed."""
+        descriptor = blueprint.descriptor
         async with progress.phase("fetch"):
             wanted = paths_of(descriptor).items()
             paths = {pointer: await self.locate(version, descriptor, pointer, value) for pointer, value in wanted}
@@ -43,29 +89,39 @@ class Preparer:
         async with progress.phase("verify") as entry:
             finding = await aside(partial(examined, descriptor, found))
             entry["detail"] = finding.summary() if finding else ""
-        read = Artifacts(found)
+        artifacts = Artifacts(found)
         if finding:
-            read = Artifacts(found, dict(finding.versions), finding.format, requirements=finding.requirements)
+            artifacts = Artifacts(found, dict(finding.versions), finding.format, requirements=finding.requirements)
         conversion: Mapping[str, Any] | None = None
-        if form := form_of(descriptor, read):
+        if form := form_of(descriptor, artifacts):
             async with progress.phase("convert") as entry:
-                conversion = await self._converter.convert(form, descriptor, engine, read)
+                conversion = await self._converter.convert(form, descriptor, blueprint.engine, artifacts)
                 entry["detail"] = summary(conversion)
-        artifacts = served(read, conversion)
-        async with progress.phase("environment") as entry:
-            requirements = engine.requirements(descriptor, artifacts)
-            environment = await environments.ensure(
-                requirements, home=self.home, offline=self.offline, gpu=bool(descriptor.metadata.gpu)
-            )
-            entry["detail"] = ", ".join(("reused" if environment.reused else "built", *environment.local))
-        return Prepared(
-            str(environment.python),
-            tuple(requirements),
-            {**found, **mounted},
-            read.saved_versions,
-            conversion=conversion,
-            runs_code=finding.runs_code if finding else "",
-        )
+        return Read({**found, **mounted}, finding, conversion, served(artifacts, conversion), artifacts.saved_versions)
+
+    def contents(self, version: Version, blueprint: Blueprint, read: Read) -> Contents:
+        """What a version's instances are made of."""
+        artifacts = replace(read.artifacts, paths={**read.paths, **read.artifacts.paths})
+        return Contents(version.service, version.number, blueprint.descriptor, blueprint.engine, artifacts)
+
+    def recipe(self, contents: Contents, place: Place) -> Recipe:
+        """Its image at a place."""
+        return recipe(contents, base_image(place.options, self.base_image), offline=self.offline)
+
+    async def _imaged(self, prepared: Prepared, contents: Contents, place: Place, entry: dict[str, Any]) -> Prepared:
+        backend = cast(ImageBackend, place.backend)
+
+        def say(line: str) -> None:
+            entry["detail"] = line
+
+        if brought := contents.engine.image(contents.descriptor, place.options):
+            image = await imaging.pulled(backend, contents, brought, say)
+            entry["detail"] = image
+            return replace(prepared, image=image)
+        wanted = await aside(partial(self.recipe, contents, place))
+        made = await backend.build(wanted, say)
+        entry["detail"] = "reused" if made.reused else "built"
+        return replace(prepared, image=made.reference, inside=places_inside(contents.artifacts.paths))
 
     @property
     def _converter(self) -> Converter:
@@ -102,7 +158,8 @@ class Preparer:
         """
         self.content.prune({digest for version in versions for digest in self._needed(version)})
         self._converter.sweep()
-        used = {Path(version.prepared.python).parents[1].name for version in versions if version.prepared}
+        pythons = [version.prepared.python for version in versions if version.prepared]
+        used = {Path(python).parents[1].name for python in pythons if python}
         environments.prune(self.home, in_use=used, unused_seconds=ENVIRONMENTS_KEPT)
 
     def _needed(self, version: Version) -> Iterator[str]:

@@ -229,7 +229,8 @@ class Reconciler:
         progress = self.progress[key] = Progress()
         blueprint = self._blueprints.of(version)
         try:
-            prepared = await self._preparer.prepare(version, blueprint.descriptor, blueprint.engine, progress)
+            place = self._places.get(self._wishes.service(version.service).resource)
+            prepared = await self._preparer.prepare(version, blueprint, place, progress)
         except PreparationFailed as exc:
             story = failures.of_error(version.service, version.number, exc.phase, exc.error, at=time.time())
             self._change(version, failure=story)

@@ -64,6 +64,10 @@ class Prepared:
     """How the model became the ONNX file at ``path``, or the ``reason`` why it did not; None: nothing to convert."""
     runs_code: str = ""
     """Why reading the model's file can run code that it brings; empty: it can't, or that is not known."""
+    image: str = ""
+    """The image to run it in, by the reference its place knows it under; empty: an environment of this machine."""
+    inside: Mapping[str, str] = field(default_factory=dict)
+    """Descriptor pointer → where that file or folder is in an image of ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class Settings:
     proof_seconds: float = 30.0
     """How long a ready version may leave requests through the gateway unanswered before it counts as failed."""
     offline: bool = False
+    base_image: str = ""
+    """What images of ours stand on, unless their resource group says otherwise; empty: the Python of this hub."""
 
 
 def settings(environment: Mapping[str, str], *, home: str | None = None, gateway: str | None = None) -> Settings:
@@ -38,4 +40,5 @@ def settings(environment: Mapping[str, str], *, home: str | None = None, gateway
         gateway=gateway or environment.get("MLSERVE_GATEWAY"),
         envoy=environment.get("MLSERVE_ENVOY"),
         offline=environment.get("MLSERVE_OFFLINE", "") not in ("", "0"),
+        base_image=environment.get("MLSERVE_BASE_IMAGE", ""),
     )
