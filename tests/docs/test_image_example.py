@@ -1,0 +1,54 @@
+"""The example of an image is built, created on a Docker engine, asked and opened as the README says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+
+import httpx
+import pytest
+from tests.docker_engine import Engine
+from tests.docs.pages import README, ROOT
+
+from mlserve.client import Client
+
+LINES = ("docker build -t mlserve-example-wines examples/image", "mlserve resource add box --backend docker",
+         "mlserve create examples/image/service.json --set metadata.resource=box")  # fmt: skip
+
+
+@pytest.fixture
+def built(docker_engine: Engine) -> Iterator[Engine]:
+    with closing(docker_engine.client()) as client:
+        client.images.build(path=str(ROOT / "examples" / "image"), tag="mlserve-example-wines", rm=True)
+        yield docker_engine
+        client.images.remove("mlserve-example-wines", force=True)
+
+
+def test_the_readme_says_how_the_image_is_run() -> None:
+    text = README.read_text()
+    assert [line for line in LINES if line not in text] == []
+
+
+@pytest.mark.slow
+def test_the_image_is_served_as_typed_and_its_page_works_in_a_browser(built: Engine, client: Client) -> None:
+    for line in LINES[1:]:
+        typed(line, built)
+    service = client.services.get("wines")
+    assert service.predict(ROOT / "examples" / "image" / "request.json") == {"wine": "class_0"}
+    with httpx.Client(follow_redirects=True) as browser:
+        page = browser.get(service.link())
+        assert 'action="guess"' in page.text
+        answer = browser.get(page.url.join("guess?alcohol=13&flavanoids=0.8&proline=630"))
+        assert answer.json() == {"wine": "class_2"}
+    service.delete()
+    client.resources.remove("box")
+
+
+def typed(line: str, engine: Engine) -> None:
+    command = [sys.executable, "-m", "mlserve_cli", *line.split()[1:]]
+    environment = {**os.environ, **engine.env}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
