@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from mlserve.storage.cache import Cache
+    from mlserve.storage.content import ContentStore
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are here and the bytes there will be (None: nobody knows)."""
@@ -42,6 +43,8 @@ class FetchOptions:
     limits: Limits = Limits()
     cache: Cache | None = None
     """Where what was fetched is kept for the next time; None: nowhere."""
+    uploads: ContentStore | None = None
+    """Where ``content://`` addresses lead."""
     linked: bool = False
     """The result may share its bytes with the cache: nobody will ever write to it."""
 
