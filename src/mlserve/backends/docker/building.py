@@ -47,12 +47,12 @@ class Builder:
             finally:
                 await self._clear()
 
-    async def remove_of(self, service: str) -> None:
-        """A service is gone: so are the images that were built for it."""
-        await self._engine.call(lambda client: images.remove_of(client, self._hub, service))
-        if not self._turn.locked():  # else the build that runs does it when it ends, and may need what lies there
-            async with self._turn:
-                await self._clear()
+    async def remove_of(self, service: str) -> bool:
+        """Remove what was built for a service; whether nothing of it is left."""
+        async with self._turn:
+            gone = await self._engine.call(lambda client: images.remove_of(client, self._hub, service))
+            await self._clear()
+            return gone
 
     async def _clear(self) -> None:
         """Free the disk of what no image stands on; the next build tries again where this one can't."""

@@ -28,12 +28,16 @@ def named(client: Any, hub: str, image: str, tag: str, *, reused: bool) -> Image
     return Image(f"{repository}:{version}", str(told["Id"]), int(told.get("Size") or 0), layers, reused)
 
 
-def remove_of(client: Any, hub: str, service: str) -> None:
-    """Take the names away that images of a deleted service got from us; what has no other name goes."""
+def remove_of(client: Any, hub: str, service: str) -> bool:
+    """Take the names away that images of a deleted service got from us; what has no other name goes.
+
+    Whether all of them went: an image stays as long as a container stands on it.
+    """
     prefix = f"{REPOSITORY}/{service}:"
-    for image in _listed(client, f"{HUB}={hub}", f"{SERVICE}={service}"):
-        for tag in [tag for tag in image.get("RepoTags") or () if tag.startswith(prefix)]:
-            _remove(client, tag)
+    listed = _listed(client, f"{HUB}={hub}", f"{SERVICE}={service}")
+    tags = [tag for image in listed for tag in image.get("RepoTags") or () if tag.startswith(prefix)]
+    gone = [_remove(client, tag) for tag in tags]
+    return all(gone)
 
 
 def clear_leftovers(client: Any, hub: str) -> None:
@@ -65,14 +69,16 @@ def _label(image: dict[str, Any], name: str) -> str:
     return str((image.get("Labels") or {}).get(name, ""))
 
 
-def _remove(client: Any, image: str) -> None:
-    """An image that a container uses, or another image stands on, stays until that is gone."""
+def _remove(client: Any, image: str) -> bool:
+    """Whether it is gone; an image that a container uses, or another image stands on, stays until that is gone."""
     from docker.errors import APIError, ImageNotFound
 
     try:
         client.api.remove_image(image)
     except ImageNotFound:
-        return
+        return True
     except APIError as exc:
         if exc.status_code != 409:
             raise
+        return False
+    return True
