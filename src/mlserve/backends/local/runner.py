@@ -62,6 +62,9 @@ class Processes:
             group = Path(record.cgroup["path"])
             cgroups.Place(group.parent, record.cgroup["version"]).give_back(group)
 
+    def forget(self, record: Record) -> None:
+        """Nothing is there once its run is over."""
+
     def clear(self, directory: Path) -> None:
         """End what runs behind a directory whose note nobody can read any more."""
         run = Run(directory, self._limits, self.who_listens)
