@@ -90,6 +90,21 @@ def versions(name: str) -> Table:
     return describe(name).versions()
 
 
+def models(name: str) -> Table:
+    """The models that a service's instances hold."""
+    return describe(name).models()
+
+
+def load_model(name: str, model: str) -> Table:
+    """Load a model in every ready instance of a service."""
+    return describe(name).load_model(model)
+
+
+def unload_model(name: str, model: str) -> Table:
+    """Unload a model in every ready instance of a service."""
+    return describe(name).unload_model(model)
+
+
 def why(name: str) -> Sequence[Mapping[str, Any]]:
     """Why a service failed, the newest record first."""
     return describe(name).why()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, overload
+from urllib.parse import quote
 
 from mlserve.client.logs import Log, LogLine, log_line
 from mlserve.client.submission import Source, draft
@@ -15,6 +16,8 @@ from mlserve.predictor import Predictor
 
 COLUMNS = ("name", "version", "status", "ready", "endpoint", "backend")
 """What a table of services shows; ``Service.row`` has their values."""
+_LOADING = 630.0
+"""Seconds; a little more than the hub gives a model."""
 
 
 class Service:
@@ -134,6 +137,18 @@ class Service:
         found = self._management.get(service_path(self.name, "versions"))["versions"]
         return Table(found, ("version", "state", "created_at"))
 
+    def models(self) -> Table:
+        """The models that its instances hold: one for our own runtime, any number for Triton."""
+        return self._models(self._management.get(service_path(self.name, "models")))
+
+    def load_model(self, model: str) -> Table:
+        """Load a model, or its newest files, in every ready instance; Triton wants --model-control-mode=explicit."""
+        return self._models(self._management.post(_of_model(self.name, model, "load"), timeout=_LOADING))
+
+    def unload_model(self, model: str) -> Table:
+        """Unload a model in every ready instance."""
+        return self._models(self._management.post(_of_model(self.name, model, "unload"), timeout=_LOADING))
+
     def why(self) -> Sequence[Mapping[str, Any]]:
         """Its failure records, the newest first; empty where nothing failed."""
         found: list[Mapping[str, Any]] = self._management.get(service_path(self.name, "failure"))["failures"]
@@ -166,6 +181,9 @@ class Service:
         shown = {**self._data, "ready": f"{ready}/{wished}"}
         return [shown.get(column) for column in COLUMNS]
 
+    def _models(self, found: Mapping[str, Any]) -> Table:
+        return Table(found["models"], ("name", "version", "state", "reason"))
+
     def _look(self) -> Mapping[str, Any]:
         return self._management.get(service_path(self.name))
 
@@ -173,3 +191,7 @@ class Service:
         self._data = self._management.post(service_path(self.name, verb), body)
         self._update = None
         return self
+
+
+def _of_model(service: str, model: str, verb: str) -> str:
+    return service_path(service, f"models/{quote(model, safe='')}/{verb}")

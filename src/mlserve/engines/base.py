@@ -49,6 +49,11 @@ class Launch:
     host: str = "127.0.0.1"
     """The address to listen on; ``0.0.0.0`` inside a container, whose port is published by its place."""
 
+    @property
+    def in_container(self) -> bool:
+        """Whether it is to run in a container: its files have to come there with it."""
+        return self.host != "127.0.0.1"
+
 
 class Engine(Protocol):
     """A server program an instance can run. Pure: looks at the descriptor and at what was found, starts nothing.

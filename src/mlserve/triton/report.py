@@ -1,12 +1,16 @@
-"""Tell the backend how the start goes: JSON lines in the file that ``MLSERVE_REPORT`` names."""
+"""Tell the backend how the start goes: JSON lines in the file that ``MLSERVE_REPORT`` names, or among the output."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+_OUTPUT, _RECORD = "-", b"\x1e"
+"""Where the report is to go among the output, each of its lines begins with the separator of JSON records."""
 
 
 class Report:
@@ -35,8 +39,12 @@ class Report:
     def _write(self, entry: Mapping[str, Any]) -> None:
         if not self._path:
             return
+        line = json.dumps(entry).encode() + b"\n"
+        if self._path == _OUTPUT:
+            os.write(sys.stdout.fileno(), _RECORD + line)  # one write each: lines of two processes never mix
+            return
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(descriptor, json.dumps(entry).encode() + b"\n")  # one write: lines of two processes never mix
+            os.write(descriptor, line)
         finally:
             os.close(descriptor)

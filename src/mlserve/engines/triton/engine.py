@@ -11,9 +11,10 @@ from mlserve.engines import own_code
 from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.engines.triton.wishes import Wished, wished
 from mlserve.errors import Detail
-from mlserve.workload import Workload
+from mlserve.workload import Mount, MountKind, Workload
 
 NAME = "triton"
+_STARTER = Path(__file__).parents[2] / "triton"
 REQUIREMENTS = ("nvidia-pytriton>=0.7,<0.8", "numpy<2", "onnxruntime>=1.17")
 """The wheel that carries the server, and what models in Python mostly use. (It does not go with NumPy 2.)"""
 DEFAULT_IMAGE = "nvcr.io/nvidia/tritonserver:25.09-py3"
@@ -25,7 +26,6 @@ class TritonEngine:
     live_path: ClassVar[str | None] = "/v2/health/live"
     http2: ClassVar[bool] = False
     open_docs: ClassVar[bool] = False
-    web: ClassVar[bool] = False
     web: ClassVar[bool] = False
     proof_paths: ClassVar[tuple[str, ...]] = ("/v2/health/ready",)
     packed: ClassVar[bool] = False
@@ -47,14 +47,20 @@ class TritonEngine:
         metadata, asked = descriptor.metadata, wished(descriptor, lenient=True)
         given = {variable.name: variable.value for variable in descriptor.processor_envs}
         path = f"{Path(launch.python).parent}:/usr/local/bin:/usr/bin:/bin"
-        repositories = [str(folder) for folder in _repositories(descriptor, artifacts)]
+        repositories = _repositories(descriptor, artifacts)
+        mounts = _mounts(repositories, launch) if launch.in_container else ()
+        folders = [mount.path for mount in mounts[1:]] or [str(folder) for folder in repositories]
+        # An image has its own PATH, and the one Python in it that has this name everywhere.
+        around = {} if launch.in_container else {"PATH": path}
+        python = "python3" if launch.in_container else launch.python
         return Workload(
             service=launch.service,
             version=launch.version,
             count=metadata.instance,
-            command=(launch.python, "-m", "mlserve.triton", *arguments(asked, repositories, descriptor, launch)),
-            environment={"PATH": path, **given, "PYTHONPATH": launch.runtime_path, "PYTHONUNBUFFERED": "1"},
+            command=(python, "-m", "mlserve.triton", *arguments(asked, folders, descriptor, launch)),
+            environment={**around, **given, "PYTHONPATH": launch.runtime_path, "PYTHONUNBUFFERED": "1"},
             requirements=self.requirements(descriptor, artifacts),
+            mounts=mounts,
             ports=tuple(name for name, on in (("grpc", asked.grpc), ("metrics", asked.metrics)) if on),
             resources=resources(descriptor),
             health_path="/v2/health/ready",
@@ -80,6 +86,15 @@ def arguments(asked: Wished, repositories: Sequence[str], descriptor: Descriptor
     ours += [f"--{name}={value}" for name, value in unless.items() if name not in asked.named]
     ours += [f"--model-repository={folder}" for folder in (*repositories, *asked.read_by_server)]
     return (*ours, *asked.kept)
+
+
+def _mounts(repositories: Sequence[Path], launch: Launch) -> tuple[Mount, ...]:
+    """What starts the server, and the repositories: an image of NVIDIA's has neither."""
+    starter = Mount(f"{launch.runtime_path}/mlserve/triton", MountKind.FILES, str(_STARTER))
+    models = [
+        Mount(f"/mlserve/models/{number}", MountKind.FILES, str(folder)) for number, folder in enumerate(repositories)
+    ]
+    return (starter, *models)
 
 
 def _repositories(descriptor: Descriptor, artifacts: Artifacts) -> list[Path]:

@@ -151,6 +151,22 @@ class FailuresAnswer(Answer):
     failures: list[FailureRecord]
 
 
+class ModelAnswer(Answer):
+    """One version of a model inside a service: its state in all instances, ``MIXED`` where they differ."""
+
+    name: str
+    version: str | None
+    state: str
+    reason: str
+    instances: dict[str, str]
+
+
+class ModelsAnswer(Answer):
+    """The models inside a service."""
+
+    models: list[ModelAnswer]
+
+
 class Problem(BaseModel):
     """What went wrong (RFC 9457), with our code, a hint, and the descriptor's fields it is about."""
 

@@ -1,0 +1,123 @@
+"""The models inside a service's instances, asked of each of them: a server may hold many, and load them by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+from urllib.parse import quote
+
+from mlserve.backends.aside import aside
+from mlserve.errors import Conflict, InvalidInput, MlserveError, NotFound, RequestFailed
+
+Verb = Literal["load", "unload"]
+_PATIENCE = 5.0
+_LOADING = 600.0
+"""Seconds; a large model takes its time."""
+_MOST = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    said: Any
+
+
+async def models(service: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every model that a ready instance knows, with its state there; ``service`` as `view` shows it."""
+    ready = _ready(service)
+    told = await asyncio.gather(*(aside(partial(_index, one)) for one in ready))
+    return merged({one["id"]: index for one, index in zip(ready, told, strict=True)})
+
+
+async def change(service: Mapping[str, Any], model: str, verb: Verb) -> list[dict[str, Any]]:
+    """Load or unload a model in every ready instance; then as `models`. Raises what the first that refuses says."""
+    ready = _ready(service)
+    path = f"/v2/repository/models/{quote(model, safe='')}/{verb}"
+    answers = await asyncio.gather(*(aside(partial(_ask, one, path, _LOADING)) for one in ready))
+    for one, answer in zip(ready, answers, strict=True):
+        if answer.status != 200:
+            raise _refused(one["id"], model, verb, answer)
+    return await models(service)
+
+
+def merged(indexes: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """One row for each model and version: where all instances agree their state, else the differing ones. Pure."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for instance, index in indexes.items():
+        for entry in index:
+            key = (str(entry.get("name", "")), str(entry.get("version") or ""))
+            row = rows.setdefault(key, {"name": key[0], "version": key[1] or None, "instances": {}, "reason": ""})
+            row["instances"][instance] = str(entry.get("state") or "UNLOADED")
+            row["reason"] = row["reason"] or " ".join(str(entry.get("reason") or "").split())
+    for row in rows.values():
+        states = {row["instances"].get(instance, "UNLOADED") for instance in indexes}
+        row["state"] = states.pop() if len(states) == 1 else "MIXED"
+    return [rows[key] for key in sorted(rows)]
+
+
+def _ready(service: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    ready = [one for one in service["instances"] if one["state"] == "Ready"]
+    if not ready:
+        name = service["name"]
+        raise Conflict(
+            f'"{name}" has no instance that is ready (it is {service["status"]})',
+            hint=f"mlserve describe {name} shows why; mlserve start {name} starts it",
+        )
+    return ready
+
+
+def _index(instance: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    answer = _ask(instance, "/v2/repository/index", _PATIENCE)
+    if answer.status in (404, 405):
+        raise InvalidInput(
+            "the program of this service does not list its models",
+            hint="it is for Triton, and for our own runtime",
+        )
+    if answer.status != 200 or not isinstance(answer.said, list):
+        raise RequestFailed(
+            f"instance {instance['id']} did not list its models: {answer.status} {_text(answer.said)}",
+            hint="where --http-restricted-api closes model-repository, ask the service itself with its key",
+        )
+    return [entry for entry in answer.said if isinstance(entry, dict)]
+
+
+def _ask(instance: Mapping[str, Any], path: str, patience: float) -> _Answer:
+    connection = http.client.HTTPConnection(instance["address"], timeout=patience)
+    try:
+        connection.request("POST", path, b"{}", {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return _Answer(answer.status, _parsed(answer.read(_MOST)))
+    except (OSError, http.client.HTTPException) as exc:
+        raise RequestFailed(
+            f"instance {instance['id']} did not answer: {exc}", hint="mlserve instances shows how it is"
+        ) from exc
+    finally:
+        connection.close()
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body else {}
+    except ValueError:
+        return body.decode(errors="replace")
+
+
+def _text(said: Any) -> str:
+    return str(said.get("error", said) if isinstance(said, dict) else said)[:500]
+
+
+def _refused(instance: str, model: str, verb: Verb, answer: _Answer) -> MlserveError:
+    text = _text(answer.said)
+    if "explicit model load / unload is not allowed" in text:
+        return Conflict(
+            f"this service's models can't be {verb}ed by hand: {text}",
+            hint='add "--model-control-mode=explicit" to processor_params, and "--load-model=NAME" for each at a start',
+        )
+    if answer.status == 404 or "failed to poll from model repository" in text or "not found" in text:
+        return NotFound(f'instance {instance} has no model "{model}": {text}', hint="mlserve models NAME lists them")
+    return RequestFailed(f"instance {instance} could not {verb} {model}: {text}", hint="mlserve logs shows more")
