@@ -6,7 +6,7 @@ from mlserve.storage.base import FetchOptions, Limits, Progress, Scheme
 from mlserve.storage.cache import Cache, bound_of
 from mlserve.storage.content import Content, ContentStore
 from mlserve.storage.meter import Meter
-from mlserve.storage.schemes import check, fetch
+from mlserve.storage.schemes import check, fetch, put
 
 __all__ = [
     "Cache",
@@ -20,4 +20,5 @@ __all__ = [
     "bound_of",
     "check",
     "fetch",
+    "put",
 ]

@@ -38,13 +38,15 @@ class Content:
 class ContentStore:
     """Files in ``blobs/``, trees of links to them in ``trees/<hex>/``, each with its manifest beside it.
 
+    ``pins/<hex>`` keeps a tree until the time that is the file's own.
     ``views/<hex>/<name>`` shows a tree under the user's own name, so that errors and tracebacks speak of that.
     Several processes may use one store at once; a crash leaves nothing half-made under a final name.
     """
 
     def __init__(self, root: Path) -> None:
         self.root, self._trees, self._views = root, root / "trees", root / "views"
-        for folder in (self._trees, self._views):
+        self._pins = root / "pins"
+        for folder in (self._trees, self._views, self._pins):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._blobs = Blobs(root)
 
@@ -113,6 +115,21 @@ class ContentStore:
             view.symlink_to(os.path.relpath(tree, view.parent), target_is_directory=True)
         return view
 
+    def raw(self, content: str, name: str) -> Path:
+        """The file or folder as it came: an archive is not unpacked."""
+        tree = self.path(content)
+        one = tree / name if "/" not in name else tree
+        return one if one.is_file() and len(list(tree.iterdir())) == 1 else tree
+
+    def pin(self, content: str, seconds: float) -> float:
+        """Keep a tree for so long, whatever uses it; the time until when. Raises NotFound."""
+        pin = self._pins / self._tree(content).name
+        self.path(content)
+        until = max(time.time() + seconds, _until(pin))
+        pin.touch(mode=0o600)
+        os.utime(pin, (until, until))
+        return until
+
     def holder(self, path: Path) -> str | None:
         """The content that a path given out by `open` belongs to; None for a path elsewhere."""
         for root in (self._trees, self._views):
@@ -130,11 +147,18 @@ class ContentStore:
 
         Only what is older than ``older_than`` seconds goes: the tree of a running create may still be on its way.
         """
-        kept, before = {self._tree(content).name for content in keep}, time.time() - older_than
+        kept, before = {self._tree(content).name for content in keep} | self._pinned(), time.time() - older_than
         for item in (*self._trees.iterdir(), *self._views.iterdir()):
             if item.name.removesuffix(".json") not in kept and item.stat().st_mtime < before:
                 drop(item)
         self._drop_unused(lambda touched: touched < before)
+
+    def _pinned(self) -> set[str]:
+        now, pins = time.time(), list(self._pins.iterdir())
+        for pin in pins:
+            if _until(pin) < now:
+                pin.unlink(missing_ok=True)
+        return {pin.name for pin in pins if pin.exists()}
 
     def _taken_in(self, sources: list[Source], ours: bool, total: int, progress: Progress | None) -> list[Entry]:
         entries: list[Entry] = []
@@ -214,6 +238,13 @@ def _linked(blob: Path, place: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _until(pin: Path) -> float:
+    try:
+        return pin.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _whole(tree: Path, entries: Iterable[Entry]) -> bool:

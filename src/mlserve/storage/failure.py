@@ -6,7 +6,7 @@ from mlserve.errors import FetchFailed
 from mlserve.storage.names import redacted
 
 
-def failed(uri: str, code: str, why: str, hint: str) -> FetchFailed:
+def failed(uri: str, code: str, why: str, hint: str, *, wish: str = "fetched") -> FetchFailed:
     """A FetchFailed whose details carry ``code``: missing, denied, unreachable, tls, timeout, not-a-file, …"""
-    message = f"{redacted(uri)} could not be fetched: {why}"
+    message = f"{redacted(uri)} could not be {wish}: {why}"
     return FetchFailed(message, hint=hint, details=[{"code": code, "message": why}])

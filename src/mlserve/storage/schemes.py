@@ -54,6 +54,17 @@ def check(uri: str, options: FetchOptions | None = None) -> None:
         look(uri, options or FetchOptions())
 
 
+def put(path: Path, uri: str, *, options: FetchOptions | None = None, progress: Progress | None = None) -> str:
+    """Write a file or folder to ``uri``; the address by which it is fetched again. Blocks.
+
+    Raises InvalidInput where nothing can be written to such an address, FetchFailed (its code says why).
+    """
+    write = getattr(find(uri), "put", None)
+    if write is None:
+        raise InvalidInput(f"nothing can be uploaded to {redacted(uri)}", hint="name an s3:// or oss:// address")
+    return str(write(path, uri, options or FetchOptions(), progress or _silent))
+
+
 def find(uri: str) -> Scheme:
     """The scheme that answers to an address: one of this package's files, else an installed entry point."""
     try:

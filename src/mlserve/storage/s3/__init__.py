@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from mlserve.storage.base import FetchOptions, Progress
 from mlserve.storage.cache import workplace
 from mlserve.storage.disk import names_full_disk, require_space
 from mlserve.storage.failure import failed
+from mlserve.storage.manifest import scan
 from mlserve.storage.names import redacted
 from mlserve.storage.patience import Patience
 from mlserve.storage.s3.address import Address, parse
 from mlserve.storage.s3.client import connect
 from mlserve.storage.s3.download import Download
-from mlserve.storage.s3.explained import Changed, explained, is_transient, is_unreachable
+from mlserve.storage.s3.explained import WRITING, Changed, explained, is_transient, is_unreachable
 from mlserve.storage.s3.listing import Object, below, single
+from mlserve.storage.s3.upload import Upload
 
 SCHEMES = ("s3", "oss")
 
@@ -46,6 +49,26 @@ def check(uri: str, options: FetchOptions) -> None:
     with explained(uri, address.bucket):
         client, _ = connect(address, options)
         _patient(Patience(1), lambda: _require_some(client, address))
+
+
+def put(path: Path, uri: str, options: FetchOptions, progress: Progress) -> str:
+    """Write a file, or all files of a folder, there; the address by which they are fetched again.
+
+    A key that ends in ``/`` (or none) is a folder that the file goes into. An upload that broke off is gone on with.
+    """
+    address = parse(uri)
+    sources = scan(path)
+    if path.is_dir():
+        files = [(address.below(source.path).key, source) for source in sources]
+        result = replace(address, key=address.prefix)
+    else:
+        into = not address.key or address.key.endswith("/")
+        result = address.below(path.name) if into else address
+        files = [(result.key, sources[0])]
+    with explained(uri, address.bucket, WRITING):
+        client, _ = connect(address, options)
+        Upload(client, address.bucket, progress, Patience(options.tries)).run(files)
+    return str(result)
 
 
 def _require_some(client: Any, address: Address) -> None:

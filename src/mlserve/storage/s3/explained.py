@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from mlserve.errors import FetchFailed
-from mlserve.storage.failure import failed
+from mlserve.storage import failure
 from mlserve.storage.names import scrubbed
 
 BUSY = {429, 500, 502, 503, 504}
 _LOGIN = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthorizationHeaderMalformed")
 _UNREACHABLE = ("EndpointConnectionError", "ConnectTimeoutError", "ConnectionError", "ProxyConnectionError")
 _BROKEN = ("ConnectionClosedError", "IncompleteReadError", "ResponseStreamingError", "ProtocolError", "IncompleteRead")
+
+
+class Wish(NamedTuple):
+    """What was to be done, and the right that it takes."""
+
+    done: str
+    right: str
+
+
+READING = Wish("fetched", "s3:GetObject and s3:ListBucket")
+WRITING = Wish("written", "s3:PutObject")
 
 
 class Changed(Exception):
@@ -25,22 +37,22 @@ class Damaged(Exception):
 
 
 @contextmanager
-def explained(uri: str, bucket: str, right: str = "s3:GetObject and s3:ListBucket") -> Iterator[None]:
-    """Turn what boto3 raises into FetchFailed; ``right``: what the credentials would have to allow."""
+def explained(uri: str, bucket: str, wish: Wish = READING) -> Iterator[None]:
+    """Turn what boto3 raises into FetchFailed."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
     try:
         yield
     except ClientError as exc:
-        raise _refused(uri, bucket, exc.response, right) from None
+        raise _refused(uri, bucket, exc.response, wish) from None
     except Changed as exc:
-        raise failed(uri, "changed", str(exc), "try again once nobody writes there") from exc
+        raise failure.failed(uri, "changed", str(exc), "try again once nobody writes there") from exc
     except Damaged as exc:
         hint = "try again; if it stays so, the service or what is between (a proxy) damages it"
-        raise failed(uri, "damaged", str(exc), hint) from exc
+        raise failure.failed(uri, "damaged", str(exc), hint, wish=wish.done) from exc
     except (BotoCoreError, HTTPClientError, Boto3Error) as exc:
-        raise _unsent(uri, exc) from None
+        raise _unsent(uri, exc, wish) from None
 
 
 def status_of(exc: BaseException) -> int:
@@ -60,7 +72,8 @@ def is_transient(exc: BaseException) -> bool:
     return status_of(exc) in BUSY or is_unreachable(exc) or type(exc).__name__ in _BROKEN
 
 
-def _refused(uri: str, bucket: str, response: Mapping[str, Any], right: str) -> FetchFailed:
+def _refused(uri: str, bucket: str, response: Mapping[str, Any], wish: Wish) -> FetchFailed:
+    failed = partial(failure.failed, wish=wish.done)
     code, status = str(response["Error"].get("Code", "")), response["ResponseMetadata"]["HTTPStatusCode"]
     if code == "NoSuchBucket" or (status == 404 and code not in ("NoSuchKey", "NoSuchUpload")):
         return failed(uri, "missing-bucket", f"there is no bucket {bucket!r}", "check its name and the endpoint")
@@ -69,14 +82,16 @@ def _refused(uri: str, bucket: str, response: Mapping[str, Any], right: str) -> 
     if code in _LOGIN:
         return failed(uri, "denied", f"the credentials are not accepted ({code})", "check access key, secret and clock")
     if status in (401, 403):
-        why = f"access is denied ({code}); without the right to list, a missing object looks the same"
-        return failed(uri, "denied", why, f"allow {right} on {bucket}")
+        why = f"access is denied ({code})"
+        why += "; without the right to list, a missing object looks the same" if wish is READING else ""
+        return failed(uri, "denied", why, f"allow {wish.right} on {bucket}")
     if status in (301, 307, 400) and "region" in str(response["Error"].get("Message", "")).lower():
         return failed(uri, "region", "the bucket is in another region", "set AWS_REGION, or the endpoint of its region")
     return failed(uri, "server", f"the service answered {code or status}", "try again later")
 
 
-def _unsent(uri: str, exc: Exception) -> FetchFailed:
+def _unsent(uri: str, exc: Exception, wish: Wish) -> FetchFailed:
+    failed = partial(failure.failed, wish=wish.done)
     kind = type(exc).__name__
     if kind in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"):
         hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE) where the hub runs"
