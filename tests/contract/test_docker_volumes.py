@@ -331,3 +331,39 @@ def test_what_is_brought_takes_no_longer_than_it_must(
         assert said(client, brought, "ls /in | wc -l") == "2000\n"
 
     play(docker_engine, tmp_path, scene)
+
+
+def test_what_instances_change_is_copied_out_once_and_whole(
+    docker_engine: Engine, client: docker.DockerClient, model: Path, tmp_path: Path
+) -> None:
+    mount = Mount("/out", MountKind.FILES, str(model), read_only=False, write_back="s3://b/out/")
+    wish = workload(mount)
+    old = "touch -d @1700000000"
+
+    async def scene(volumes: Volumes) -> None:
+        brought = await volumes.bring(wish, "iris-1-aaaa")
+        assert said(client, brought, "cat /out/link.txt") == "seven\n"
+        nothing = await volumes.changes(wish, mount, None, tmp_path / "0", final=True)
+        assert nothing.changed == ()
+        script = f"cd /out; mkdir new; echo a > new/a; {old} new/a; echo eight > größe.txt; {old} größe.txt; rm run.sh"
+        assert said(client, brought, script) == ""
+        said(client, brought, "echo half > /out/b")
+        first = await volumes.changes(wish, mount, nothing.files, tmp_path / "1", final=False)
+        assert first.changed == ("größe.txt", "new/a"), "b may not be whole yet"
+        assert (tmp_path / "1" / "größe.txt").read_text() == "eight\n"
+        last = await volumes.changes(wish, mount, first.files, tmp_path / "2", final=True)
+        assert last.changed == ("b",)
+        said(client, brought, "echo hälf > /out/b")  # perhaps in the same second, and not longer
+        again = await volumes.changes(wish, mount, last.files, tmp_path / "3", final=True)
+        assert again.changed == ("b",)
+        assert (await volumes.changes(wish, mount, again.files, tmp_path / "4", final=True)).changed == ()
+        assert not list((tmp_path / "4").rglob("*")), "what is the same stays where it is"
+        assert "iris-1-bbbb" not in str(ours(client))
+        other = await volumes.bring(wish, "iris-1-bbbb")
+        assert said(client, other, "cat /out/new/a") == "a\n", "instances of a version share the files"
+        never = replace(wish, version=7)
+        assert (await volumes.changes(never, mount, None, tmp_path / "5", final=True)).changed == ()
+        assert len(ours(client)) == 1
+        assert not client.containers.list(all=True)
+
+    play(docker_engine, tmp_path, scene)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from mlserve.images.recipe import Image, Recipe
-from mlserve.workload import Resources, Workload
+from mlserve.workload import Mount, Resources, Workload
 
 __all__ = [
     "Backend",
     "Capacity",
+    "Changes",
+    "FileBackend",
+    "FileState",
     "Gpu",
     "ImageBackend",
     "Instance",
@@ -165,6 +169,43 @@ class RememberingBackend(Backend, Protocol):
 
         ``count``: how many of its instances there are. What can't be read is left out. Raises ResourceUnavailable.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What was last seen of a file that instances may change."""
+
+    size: int
+    mtime: int
+    digest: str = ""
+    """Empty: as it was brought there."""
+    recent: bool = False
+    """It had just been written to: it may change again without its time telling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The files of a mount as they are now, and those that are other than what was known."""
+
+    files: Mapping[str, FileState]
+    changed: tuple[str, ...]
+
+
+@runtime_checkable
+class FileBackend(Backend, Protocol):
+    """A place that files are brought to, for instances to mount."""
+
+    async def changes(
+        self, workload: Workload, mount: Mount, known: Mapping[str, FileState] | None, into: Path, *, final: bool
+    ) -> Changes:
+        """Copy into a folder here what instances of a version have changed below a mount that is written back.
+
+        ``known``: what the last call told; None: what was brought there. A file that may still be written to is left
+        for a later call, unless this is the ``final`` one. Raises ResourceUnavailable.
+        """
+
+    async def sweep(self, kept: Sequence[Workload]) -> None:
+        """Remove the files that none of these versions and no instance needs. Raises ResourceUnavailable."""
 
 
 @runtime_checkable

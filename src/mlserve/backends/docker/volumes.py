@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlserve.backends.aside import aside
-from mlserve.backends.docker import carrying, labels, packing, volume_plan
+from mlserve.backends.base import Changes, FileState
+from mlserve.backends.docker import carrying, changes, labels, packing, volume_plan
 from mlserve.backends.docker.containers import NOBODY
 from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.volume_plan import Volume
@@ -57,6 +58,19 @@ class Volumes:
         self._coming.discard(instance)
         marks = {labels.HUB: self._hub, labels.INSTANCE: instance}
         await self._engine.call(lambda client: carrying.remove(client, carrying.labelled(client, marks)))
+
+    async def changes(
+        self, workload: Workload, mount: Mount, known: Mapping[str, FileState] | None, into: Path, *, final: bool
+    ) -> Changes:
+        """What instances of a version have changed below a mount; see `FileBackend.changes`."""
+        volume = volume_plan.written(self._hub, workload, mount)
+        if known is None:
+            known = await aside(lambda: changes.first_seen(Path(mount.source)))
+        look, image = changes.Look(known, into, final), workload.image or ""
+        async with self._filling[volume.name]:
+            if not await self._engine.call(lambda client: carrying.is_full(client, volume)):
+                return Changes(known, ())  # it never started
+            return await self._engine.call(lambda client: changes.collect(client, volume, image, look), seconds=None)
 
     async def sweep(self, kept: Iterable[Workload]) -> None:
         """Remove what neither these workloads nor any instance needs; never what is not this hub's."""
