@@ -25,7 +25,19 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def listen(port: int) -> None:
-    HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    HTTPServer((os.environ.get("ADDRESS", "127.0.0.1"), port), Handler).serve_forever()
+
+
+def report(**entry: object) -> None:
+    """Tell the hub something, in its file or, as "-" says, among the output."""
+    text = json.dumps({"at": time.time(), **entry}) + "\n"
+    path = os.environ["MLSERVE_REPORT"]
+    if path == "-":
+        sys.stdout.write("\x1e" + text)
+        sys.stdout.flush()
+        return
+    with Path(path).open("a") as file:
+        file.write(text)
 
 
 def serve() -> None:
@@ -47,9 +59,8 @@ def leave() -> None:
 
 def refuse() -> None:
     failure = {"cause": "load-exception", "reason": "no such weights", "hint": "look again", "retryable": False}
-    with Path(os.environ["MLSERVE_REPORT"]).open("a") as report:
-        report.write(json.dumps({"at": time.time(), "phase": "load", "state": "running"}) + "\n")
-        report.write(json.dumps({"at": time.time(), "failure": failure}) + "\n")
+    report(phase="load", state="running")
+    report(failure=failure)
     sys.exit(70)
 
 

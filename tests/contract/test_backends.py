@@ -1,4 +1,4 @@
-"""What every backend does, whatever its instances are. A new backend joins by one entry in `BACKENDS`."""
+"""What every backend does, whatever its instances are. A new backend joins by one `Kind`."""
 
 from __future__ import annotations
 
@@ -8,27 +8,33 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contract.containers import in_container, open_docker, program_image
 from tests.contract.fake_backend import FakeBackend
+from tests.docker_engine import Engine
 
 from mlserve.backends.base import Backend, Instance, LogLine, Resources, State, Workload
 from mlserve.backends.local.backend import LocalBackend
 from mlserve.errors import InvalidDescriptor, NoCapacity
+
+__all__ = ["program_image"]
 
 PROGRAM = str(Path(__file__).with_name("program.py"))
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How a backend is opened, and how one of its instances is killed from outside."""
+    """How a backend is opened, how one of its instances is killed from outside, and how a workload is put to it."""
 
     open: Callable[[Path], Any]
     kill: Callable[[Any, Instance], None]
+    suit: Callable[[Workload], Workload] = lambda wish: wish
+    unsupported: Callable[[Workload], Workload] = lambda wish: replace(wish, image="nginx", command=())
 
 
 def _kill_process(_: Any, instance: Instance) -> None:
@@ -42,8 +48,25 @@ BACKENDS = {
 }
 
 
-@pytest.fixture(params=BACKENDS)
+def in_containers(engine: Engine, image: str) -> Kind:
+    """Containers of a real engine."""
+
+    def kill(_: Any, instance: Instance) -> None:
+        with closing(engine.client()) as client:
+            client.containers.get(instance.container).kill()
+
+    return Kind(
+        lambda home: open_docker(home, engine),
+        kill,
+        suit=lambda wish: in_container(wish, image) if wish.command else wish,
+        unsupported=lambda wish: replace(wish, command=()),
+    )
+
+
+@pytest.fixture(params=[*BACKENDS, "docker"])
 def kind(request: pytest.FixtureRequest) -> Kind:
+    if request.param == "docker":
+        return in_containers(request.getfixturevalue("docker_engine"), request.getfixturevalue("program_image"))
     return BACKENDS[request.param]
 
 
@@ -53,11 +76,24 @@ def workload(behaviour: str = "serve", count: int = 1, **more: Any) -> Workload:
     return Workload("iris", 1, count, command=(sys.executable, PROGRAM), environment=environment, **given)
 
 
+class Suited:
+    """A backend to which each workload is put as it suits its kind."""
+
+    def __init__(self, backend: Any, kind: Kind) -> None:
+        self._backend, self._kind = backend, kind
+
+    async def apply(self, wish: Workload) -> None:
+        await self._backend.apply(self._kind.suit(wish))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+
 @asynccontextmanager
 async def opened(kind: Kind, home: Path) -> AsyncIterator[Any]:
     backend = kind.open(home)
     try:
-        yield backend
+        yield Suited(backend, kind)
     finally:
         for service in {instance.service for instance in await backend.instances()}:
             await backend.remove(service)
@@ -264,7 +300,7 @@ def test_what_it_cannot_do_is_refused_and_named(kind: Kind, tmp_path: Path) -> N
     async def scenario() -> None:
         async with opened(kind, tmp_path) as backend:
             with pytest.raises(InvalidDescriptor) as caught:
-                await backend.apply(replace(workload(), image="nginx", command=()))
+                await backend.apply(kind.unsupported(workload()))
             assert caught.value.details[0]["pointer"].startswith("/containers")
             assert await backend.instances() == []
 

@@ -42,8 +42,8 @@ def kinds() -> Mapping[str, Opener]:
 
 
 def _loaded(module: str) -> Opener:
-    return lambda home, options: importlib.import_module(module).create(home, options)
+    return lambda home, options, hub: importlib.import_module(module).create(home, options, hub)
 
 
 def _pointed_at(point: EntryPoint) -> Opener:
-    return lambda home, options: point.load()(home, options)
+    return lambda home, options, hub: point.load()(home, options, hub)

@@ -8,7 +8,12 @@ exit               ``{"status": 3}`` or ``{"signal": 9}``; missing where nobody 
 oom                true: killed because it used more memory than its limit
 memory             ``{"limit_mb", "peak_mb"}``; a limit of None is no limit
 report_failure     what the program itself reported: ``{cause, reason, hint, retryable, exception, frames, versions}``
-not_started        ``{"errno", "error", "path"}``: the program could not even be started
+not_started        ``{"errno", "error", "path"}``: the program could not even be started; of an engine's refusal
+                   ``{"code", "error", "hint", "path", "lasting"}``, ``path`` being the image
+engine_gone        true: the engine that ran it went away, and took it along
+removed            true: its container was removed by somebody else
+container          which of several containers ended first, in words
+inside             true: ``listening`` is what a container sees, which nobody reaches at its own 127.0.0.1
 probes             the last 20 looks whether it was ready: ``{"at", "ok", "detail", "times"}``
 log                its last 40 lines
 listening          ``[{"address", "port"}]``: where its processes listened when the time to start was over
@@ -35,7 +40,7 @@ _LASTING = {2: "not there", 13: "not permitted", 8: "not a program this machine 
 
 def reason(evidence: Evidence) -> str:
     """The death in a few words: the first thing of the list above that explains it."""
-    for explain in (_reported, _not_started, _out_of_memory, _hung, _too_slow, _ended):
+    for explain in (_reported, _not_started, _out_of_memory, _hung, _too_slow, _taken_along, _ended):
         words = explain(evidence)
         if words:
             return words
@@ -47,6 +52,8 @@ def retryable(evidence: Evidence) -> bool:
     failure = evidence.get("report_failure")
     if failure:
         return bool(failure.get("retryable", False))
+    if "lasting" in evidence.get("not_started", {}):
+        return not evidence["not_started"]["lasting"]
     if "not_started" in evidence:
         return evidence["not_started"].get("errno") not in _LASTING
     return not evidence.get("startup_timeout")
@@ -81,6 +88,8 @@ def _reported(evidence: Evidence) -> str:
 
 def _not_started(evidence: Evidence) -> str:
     problem = evidence.get("not_started")
+    if problem and "code" in problem:
+        return f"could not be started: {problem['error']}"
     return f"could not be started: {problem.get('path')}: {problem.get('error')}" if problem else ""
 
 
@@ -102,13 +111,18 @@ def _too_slow(evidence: Evidence) -> str:
     return f"not ready within {evidence.get('startup_seconds', 0):g} s" + (f": {where}" if where else "")
 
 
+def _taken_along(evidence: Evidence) -> str:
+    return "ended together with the engine that ran it" if evidence.get("engine_gone") else ""
+
+
 def _ended(evidence: Evidence) -> str:
     ended = evidence.get("exit")
     if not ended:
-        return ""
+        return "its container was removed by somebody else" if evidence.get("removed") else ""
+    who = f"{evidence['container']} " if evidence.get("container") else ""
     if "signal" in ended:
-        return f"killed by signal {ended['signal']} ({_signal_name(ended['signal'])})"
-    return f"exited with status {ended['status']}"
+        return f"{who}killed by signal {ended['signal']} ({_signal_name(ended['signal'])})"
+    return f"{who}exited with status {ended['status']}"
 
 
 def _signal_name(number: int) -> str:

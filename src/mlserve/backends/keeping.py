@@ -43,12 +43,17 @@ class KeepingBackend(ABC):
         """Raise InvalidDescriptor for what this place can't run."""
 
     @abstractmethod
+    async def _reach(self) -> None:
+        """Wait until the place can be asked; raises ResourceUnavailable while it can't."""
+
+    @abstractmethod
     async def capacity(self) -> Capacity:
         """Total and free CPU, memory and GPUs of the place."""
 
     async def apply(self, workload: Workload) -> None:
         """Make exactly ``workload.count`` copies run; NoCapacity and InvalidDescriptor come before any change."""
         self.refuse_unsupported(workload)
+        await self._reach()
         key = (workload.service, workload.version)
         if workload.has_served:
             self._supervisor.served.add(key)
@@ -59,6 +64,7 @@ class KeepingBackend(ABC):
 
     async def remove(self, service: str, version: int | None = None) -> None:
         """Stop it now, with ``drain_seconds`` to end in; without a version nothing is kept, logs included."""
+        await self._reach()
         for key in [key for key in self._wishes if key[0] == service and version in (None, key[1])]:
             del self._wishes[key]
         if version is None:  # another service of this name starts anew

@@ -87,7 +87,7 @@ class Readiness:
             self._note(run, answer)
             now = self._supervisor.get(record.id)
             if answer.ok and now and self._same_start(now, record.started_at):
-                self._supervisor.ready(now, door.address)
+                self._supervisor.ready(now, door)
             if answer.ok:
                 return
 
@@ -121,15 +121,16 @@ class Readiness:
         run = self._supervisor.runs[record.id]
         door = next((door for door in run.doors(record) if door.address == record.address), _itself(record))
         answer = await probe(door.ask, record.health_path, self._patience.timeout, behind_proxy=door.behind_proxy)
-        run.unanswered = 0 if answer.alive else run.unanswered + 1
+        silent = not answer.alive and self._supervisor.runner.reachable
+        run.unanswered = run.unanswered + 1 if silent else 0
         if answer.alive:
             return
         self._note(run, answer)
-        hung = run.unanswered >= self._patience.misses and self._supervisor.runner.reachable
+        hung = run.unanswered >= self._patience.misses
         now = self._supervisor.get(record.id)
         if hung and now and now.state is State.READY and now.started_at == record.started_at:
             self._supervisor.kill(now, {"hung": True})
 
 
 def _itself(record: Record) -> Door:
-    return Door(record.address, record.address)
+    return Door(record.address, record.address, record.ports)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,10 +14,14 @@ from mlserve.backends.report import Report
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where an instance may answer, both as ``host:port``: the address to give away, and the one to ask for health."""
+    """Where an instance may answer, as ``host:port``."""
 
     address: str
+    """To be given away."""
     ask: str
+    """To be asked for health."""
+    ports: Mapping[str, str] = field(default_factory=dict)
+    """Further ones, by name."""
     behind_proxy: bool = False
     """Something else takes the connection first, so that an open port alone says nothing."""
 
@@ -48,6 +52,9 @@ class Run(Protocol):
 
     def refresh(self) -> bool:
         """Take in what it reported since the last call; true when there was something."""
+
+    def answered(self) -> None:
+        """It was found ready."""
 
     def doors(self, record: Record) -> Sequence[Door]:
         """Where it may answer."""
@@ -99,6 +106,9 @@ class Runner(Protocol):
 
     def give_back(self, record: Record) -> None:
         """Free what `fit` chose; the run has ended."""
+
+    def forget(self, record: Record) -> None:
+        """It will not run again: drop what it would have found there."""
 
     def clear(self, directory: Path) -> None:
         """End what runs behind a directory whose note nobody can read any more."""

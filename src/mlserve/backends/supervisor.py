@@ -14,7 +14,7 @@ from mlserve.backends import evidence, retry
 from mlserve.backends.base import State, Workload
 from mlserve.backends.records import Record, Records, new_id
 from mlserve.backends.report import Report
-from mlserve.backends.run import Run, Runner
+from mlserve.backends.run import Door, Run, Runner
 from mlserve.errors import NoCapacity
 
 log = logging.getLogger(__name__)
@@ -82,10 +82,12 @@ class Supervisor:
         self.put(record)
         self._adopt(record)
 
-    def ready(self, record: Record, address: str) -> None:
-        """Note that it answers."""
-        self.put(replace(record, state=State.READY, ready_at=time.time(), was_ready=True, address=address, reason=""))
-        log.info("service=%s version=%s instance=%s state=ready address=%s", *_names(record), address)
+    def ready(self, record: Record, door: Door) -> None:
+        """Note that it answers, and where."""
+        ready = replace(record, state=State.READY, ready_at=time.time(), was_ready=True, reason="")
+        self.put(replace(ready, address=door.address, ports=door.ports))
+        self.runs[record.id].answered()
+        log.info("service=%s version=%s instance=%s state=ready address=%s", *_names(record), door.address)
 
     def drain(self, record: Record) -> None:
         """Note that nobody is to be sent there any more; it serves on."""
@@ -108,6 +110,7 @@ class Supervisor:
 
     def forget(self, record: Record) -> None:
         """A dead one is not wanted back: keep its log and evidence only, or nothing when its service is gone."""
+        self.runner.forget(record)
         if record.forgotten:
             self._known.pop(record.id, None)
             self.runs.pop(record.id, None)

@@ -60,6 +60,9 @@ class LocalBackend(KeepingBackend):
                 yield line
             await asyncio.sleep(FOLLOW_SECONDS)
 
+    async def _reach(self) -> None:
+        """This machine can always be asked."""
+
     async def capacity(self) -> Capacity:
         """Total and free CPU, memory and GPUs of this machine."""
         there = await asyncio.to_thread(machine.look)

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-_LISTEN = "0A"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Socket:
-    """A TCP socket somebody listens on."""
-
-    address: str
-    port: int
-
-    @property
-    def on_loopback(self) -> bool:
-        """Whether a connection to 127.0.0.1 reaches it."""
-        return self.address in ("127.0.0.1", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]")  # noqa: S104 - compared, not bound
+from mlserve.backends.sockets import Socket, listening
 
 
 def sockets_of(pids: Collection[int]) -> tuple[Socket, ...]:
@@ -53,15 +38,4 @@ def _socket_inodes(pid: int) -> Iterator[str]:
 def _listening() -> Iterator[tuple[Socket, str]]:
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                words = line.split()
-                if words[3] == _LISTEN:
-                    yield _socket(words[1]), words[9]
-
-
-def _socket(word: str) -> Socket:
-    digits, port = word.split(":")
-    # The kernel prints each 32-bit word of the address in this machine's (little-endian) order.
-    raw = b"".join(bytes.fromhex(digits[at : at + 8])[::-1] for at in range(0, len(digits), 8))
-    address = ipaddress.ip_address(raw)
-    return Socket(f"[{address}]" if address.version == 6 else str(address), int(port, 16))
+            yield from listening(Path(table).read_text())

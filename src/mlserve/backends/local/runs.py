@@ -17,6 +17,7 @@ from mlserve.backends.local.process import Identity
 from mlserve.backends.records import Record
 from mlserve.backends.report import Report, ReportFile
 from mlserve.backends.run import Door, Listener
+from mlserve.backends.sockets import Socket
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +59,13 @@ class Run:
         """Take in what was reported since the last call."""
         return self._told.refresh()
 
+    def answered(self) -> None:
+        """Nothing follows from it here."""
+
     def doors(self, record: Record) -> Sequence[Door]:
         """The port it was given, and the one it may insist on."""
         ports = filter(None, (record.port, record.declared_port))
-        return [Door(f"127.0.0.1:{port}", f"127.0.0.1:{port}") for port in ports]
+        return [Door(f"127.0.0.1:{port}", f"127.0.0.1:{port}", record.ports) for port in ports]
 
     def impostor(self, door: Door) -> str:
         """In words, who else answers at a door; empty when it is a process of this instance."""
@@ -137,7 +141,7 @@ class Run:
         found = {pid for root in roots for pid in process.family(root)}
         return found - {self._shim.pid} if self._shim else found
 
-    def listens(self) -> tuple[listening.Socket, ...]:
+    def listens(self) -> tuple[Socket, ...]:
         """Where its processes listen."""
         return listening.sockets_of(self.family())
 
