@@ -62,6 +62,9 @@ class Container:
     """Empty: what the image itself starts."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     port: int | None = None
+    user: str = ""
+    """``uid:gid``; empty: a user without rights."""
+    read_only: bool = True
 
 
 @dataclass(frozen=True, slots=True)

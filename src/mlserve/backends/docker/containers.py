@@ -55,13 +55,13 @@ def main_container(workload: Workload, placing: Placing) -> dict[str, Any]:
     return {
         "Image": workload.image,
         **_command(with_ports(workload.command, ports.main, ports.named)),
-        **_whoever(workload, placing, 0),
+        **_whoever(workload, placing, 0, workload.user),
         "Env": _listed({**environment, **placing.environment}),
         "WorkingDir": workload.workdir or "",
         "Hostname": placing.instance[:63],
         "ExposedPorts": {port: {} for port in publish},
         "HostConfig": {
-            **_hardened(workload, placing),
+            **_hardened(workload, placing, read_only=workload.read_only),
             **_limits(workload),
             "PortBindings": publish,
             "Mounts": list(placing.mounts),
@@ -76,15 +76,16 @@ def further_container(
     workload: Workload, placing: Placing, part: int, container: Container, main: str
 ) -> dict[str, Any]:
     """One that shares the address, the mounts and the life of ``main`` (its id)."""
-    own = {"MLSERVE_INSTANCE": placing.instance, **({"PORT": str(container.port)} if container.port else {})}
+    port = {"PORT": str(container.port), "LISTENING_PORT": str(container.port)} if container.port else {}
+    own = {"MLSERVE_INSTANCE": placing.instance, **port}
     environment = {**_home(container.environment), **container.environment, **own, **placing.environment}
     return {
         "Image": container.image,
         **_command(with_ports(container.command, container.port or placing.ports.main, placing.ports.named)),
-        **_whoever(workload, placing, part),
+        **_whoever(workload, placing, part, container.user),
         "Env": _listed(environment),
         "HostConfig": {
-            **_hardened(workload, placing),
+            **_hardened(workload, placing, read_only=container.read_only),
             **_limits(workload),
             "NetworkMode": f"container:{main}",
             "Mounts": list(placing.mounts),
@@ -98,10 +99,10 @@ def _command(command: Sequence[str]) -> dict[str, Any]:
     return {"Entrypoint": list(command[:1]), "Cmd": list(command[1:])} if command else {}
 
 
-def _whoever(workload: Workload, placing: Placing, part: int) -> dict[str, Any]:
+def _whoever(workload: Workload, placing: Placing, part: int, user: str) -> dict[str, Any]:
     told = labels.of_container(placing.hub, workload, placing.instance, part)
     return {
-        "User": workload.user or NOBODY,
+        "User": user or NOBODY,
         "Labels": {**told, labels.PORTS: as_text(placing.ports)},
         "Healthcheck": HEALTH,
     }
@@ -112,14 +113,14 @@ def _home(environment: Mapping[str, str]) -> dict[str, str]:
     return {} if "HOME" in environment else {"HOME": "/tmp"}  # noqa: S108 - the container's own
 
 
-def _hardened(workload: Workload, placing: Placing) -> dict[str, Any]:
+def _hardened(workload: Workload, placing: Placing, *, read_only: bool) -> dict[str, Any]:
     memory = workload.resources.memory_mb
     size = f",size={memory}m" if memory else ""
     mounted = {mount["Target"] for mount in placing.mounts}
     # Not "noexec": libraries unpack shared objects there, and whoever can run Python needs no program in /tmp.
     temporary = {"/tmp": f"rw,exec,nosuid,nodev,mode=1777{size}"}  # noqa: S108 - the container's own
     return {
-        "ReadonlyRootfs": workload.read_only,
+        "ReadonlyRootfs": read_only,
         "Tmpfs": {path: options for path, options in temporary.items() if path not in mounted},
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
