@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from mlserve.descriptor import containers as images
 from mlserve.descriptor.custom import OWN_CODE, custom, leaves, own_code, pipeline
 from mlserve.descriptor.environment import RESERVED
 from mlserve.descriptor.mounting import covered, mounting
@@ -25,6 +26,7 @@ def together(descriptor: Descriptor, shaped: Shape, *, refused: bool) -> Iterato
     yield from custom(descriptor, shaped)
     yield from _model(descriptor, shaped, refused)
     yield from _environment(descriptor, shaped)
+    yield from images.containers(descriptor, shaped, refused=refused)
     yield from mounting(descriptor, shaped, refused=refused)
     if descriptor.public and (descriptor.token or _asked(shaped)):
         yield told(
@@ -42,6 +44,7 @@ def warnings_of(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
     elif not descriptor.generate_token and not descriptor.token:
         message = 'a token is made all the same: a service without one says "public": true'
         yield told(shaped, "generate_token", "not-applicable", message)
+    yield from images.warnings(descriptor, shaped)
     if descriptor.require_safe and (own := own_code(descriptor)):
         message = "require_safe looks at model files; your own code, which you name yourself, runs as it is"
         yield detail(f"/{own}", "own-code", message)
@@ -64,7 +67,8 @@ def _what_serves(descriptor: Descriptor, shaped: Shape, refused: bool) -> Iterat
         yield told(shaped, given[1], "conflict", f"{given[0]} and {given[1]} are two ways to serve: keep one of them")
     if not given and not descriptor.containers and not refused:
         message = (
-            "nothing says what serves: give processor, or processor_type and processor_path, or pipeline, or command"
+            "nothing says what serves: give processor, or processor_type and processor_path, or pipeline, or command, "
+            "or containers"
         )
         yield detail("", "missing", message)
     if (
@@ -77,7 +81,7 @@ def _what_serves(descriptor: Descriptor, shaped: Shape, refused: bool) -> Iterat
         yield detail("/port", "missing", message)
     if descriptor.command and not _words(descriptor.command):
         yield told(shaped, "command", "invalid", "command is empty, or a quote in it is not closed")
-    if descriptor.port and not descriptor.command and not refused:
+    if descriptor.port and not (descriptor.command or descriptor.containers or refused):
         yield told(shaped, "port", "invalid", "port is the one that command listens on, and there is no command")
 
 
@@ -101,7 +105,7 @@ def _model(descriptor: Descriptor, shaped: Shape, refused: bool) -> Iterator[Det
 
 
 def _environment(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
-    if descriptor.env and not descriptor.command:
+    if descriptor.env and not descriptor.command and not descriptor.containers:
         message = "env is the environment of command; a processor's is processor_envs"
         yield told(shaped, "env", "invalid", message)
     seen: set[str] = set()

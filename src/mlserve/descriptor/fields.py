@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from mlserve.descriptor.base import Words
+from mlserve.descriptor.health import REFUSED, UNTIMED
 from mlserve.descriptor.pointers import Place
 from mlserve.descriptor.service import Descriptor
 from mlserve.descriptor.shapes import FREE
@@ -61,6 +62,7 @@ NOT_APPLICABLE: Mapping[str, str] = {
     "metadata.rpc.io_threads": "the server program sizes its own network threads",
     "metadata.rpc.enable_sigterm": "an instance always gets SIGTERM, after the gateway has stopped sending to it",
     "metadata.rpc.enable_jemalloc": "the allocator is the server program's own choice",
+    **{f"containers.*.health_check.{name}": reason for name, reason in UNTIMED.items()},
 }
 """Field → why it has no meaning here. Accepted, and named in a warning."""
 
@@ -69,6 +71,7 @@ NEEDS: Mapping[str, str] = {
     "port": "programs",
     "containers": "images",
     "dockerAuth": "images",
+    **{f"containers.*.health_check.{name}": what for name, what in REFUSED.items()},
     "storage": "mounts",
     "storage.*.dataset": "ids of PAI's own registry; name the folder of its bucket with oss",
     "storage.*.code": "ids of PAI's own registry; name its repository with git",

@@ -120,6 +120,8 @@ _TEXTS = {
     "value_error": "{error}",
 }
 _PATTERNS = {
+    "user": 'has to be "root", or numbers: uid or uid:gid',
+    "image": "is not an image's address",
     "name": "has to begin with a-z and go on with a-z, 0-9, _ and -, 63 characters at most",
     "token": "has a character that can't be sent in a header: use visible ASCII without spaces",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,15 +19,14 @@ FREE = frozenset(
         ("pipeline", "*", "model_config"),
         ("pipeline", "*", "inputs"),
         ("pipeline", "*", "outputs"),
-        ("containers", "*", "health_check"),
-        ("pipeline", "*", "model_config"),
-        ("pipeline", "*", "inputs"),
-        ("pipeline", "*", "outputs"),
     }
 )
 """Objects whose keys are the user's own: a dot in them separates nothing."""
 
+_SPELLED = ("containers", "*", "health_check")
+"""An object of Kubernetes' own, written with ``initialDelaySeconds`` as often as with ``initial_delay_seconds``."""
 MAX_DEPTH = 64
+_CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
 _MAX_NODES = 200_000
 _MAX_DOTS = 12
 
@@ -106,6 +106,8 @@ def _object(raw: Mapping[str, Any], at: Place, pointer: str, found: Shape) -> di
     for key, value in raw.items():
         here = join(pointer, key)
         path = _split(key, at)
+        if _pattern((*at, *path))[:3] == _SPELLED:
+            path = tuple(_CAPITAL.sub(r"_\g<0>", name).lower() for name in path)
         for length in range(1, len(path) + 1):
             found.written.setdefault((*at, *path[:length]), here)
         _merge(result, path, _value(value, (*at, *path), here, found), at, here, found)

@@ -25,7 +25,7 @@ class ProgramEngine:
     packed: ClassVar[bool] = True
 
     def handles(self, descriptor: Descriptor) -> bool:
-        return bool(descriptor.command)
+        return bool(descriptor.command) and not descriptor.containers
 
     def check(self, descriptor: Descriptor) -> Sequence[Detail]:
         return ()

@@ -38,6 +38,8 @@ class RuntimeEngine:
     packed: ClassVar[bool] = True
 
     def handles(self, descriptor: Descriptor) -> bool:
+        if descriptor.containers:
+            return False
         if descriptor.pipeline:
             return bool(entries(descriptor))
         return descriptor.processor_type in ("python", "cpp") or find(descriptor.processor or "") is not None

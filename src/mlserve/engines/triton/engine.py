@@ -31,7 +31,7 @@ class TritonEngine:
     packed: ClassVar[bool] = False
 
     def handles(self, descriptor: Descriptor) -> bool:
-        return descriptor.processor == NAME
+        return descriptor.processor == NAME and not descriptor.containers
 
     def check(self, descriptor: Descriptor) -> Sequence[Detail]:
         return wished(descriptor).warnings
