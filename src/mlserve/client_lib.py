@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlserve.client import Client, Log, LogLine, Service, Table, Trial, connect
+from mlserve.client.images import Image
 from mlserve.client.services import ServiceList
+from mlserve.client.stored import Stored
 from mlserve.client.submission import Source
 
 
@@ -75,9 +77,9 @@ def logs(
     return describe(name).logs(follow=follow, tail=tail, since=since, instance=instance, previous=previous)
 
 
-def predict(name: str, data: Any) -> Any:
-    """Ask a service once."""
-    return describe(name).predict(data)
+def predict(name: str, data: Any, *, model: str | None = None) -> Any:
+    """Ask a service once; ``model``: one of a Triton server's."""
+    return describe(name).predict(data, model=model)
 
 
 def instances(name: str) -> Table:
@@ -110,9 +112,31 @@ def why(name: str) -> Sequence[Mapping[str, Any]]:
     return describe(name).why()
 
 
+def build_image(
+    source: Source,
+    *,
+    set: Sequence[str] = (),
+    tag: str = "",
+    resource: str = "",
+    push: bool = False,
+    no_cache: bool = False,
+    quiet: bool = False,
+) -> Image:
+    """Pack a descriptor into one image that serves with nothing else around; its lines are shown unless ``quiet``."""
+    on_line = None if quiet else print
+    return _client().images.build(
+        source, set=set, tag=tag, resource=resource, push=push, no_cache=no_cache, on_line=on_line
+    )
+
+
 def validate(source: Source, *, set: Sequence[str] = (), fetch: bool = True) -> Mapping[str, Any]:
     """Check a descriptor, its files and the capacity, without starting anything."""
     return _client().validate(source, set=set, fetch=fetch)
+
+
+def upload(path: str, address: str = "", *, endpoint: str = "", resource: str = "") -> Stored:
+    """Put a file or folder where a descriptor can name it: at an ``s3://`` or ``oss://`` address, else in the hub."""
+    return _client().upload(path, address, endpoint=endpoint, resource=resource)
 
 
 def test(  # no test, whatever its name says

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlserve.client.hub import Hub
 from mlserve.client.resources import Resources
 from mlserve.client.services import Services
+from mlserve.client.stored import Stored, Told, upload
 from mlserve.client.submission import Source, draft
 from mlserve.client.trial import Trial, try_out
 from mlserve.client.uploads import Uploaded
@@ -52,6 +54,26 @@ class Client:
         """Run one throw-away instance, ask it ``data`` (else something that fits its inputs), and end it again."""
         service = self.services.create(source, set=set, trial=True)
         return try_out(service, data, timeout=timeout, on_progress=on_progress)
+
+    def upload(
+        self,
+        path: str | os.PathLike[str],
+        address: str = "",
+        *,
+        endpoint: str = "",
+        resource: str = "",
+        on_upload: Uploaded | None = None,
+        on_progress: Told | None = None,
+    ) -> Stored:
+        """Put a file or folder where a descriptor can name it: at an ``s3://`` or ``oss://`` address, else in the hub.
+
+        What the hub keeps goes a week later, unless a service uses it. The bucket is written to by the hub, with its
+        credentials or those of a resource group.
+        """
+        return upload(
+            self._management, path, address, resource=resource, endpoint=endpoint,
+            on_upload=on_upload, on_progress=on_progress,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Let go of this thread's connection; a later call opens another."""

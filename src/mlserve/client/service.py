@@ -12,7 +12,7 @@ from mlserve.client.tables import Table, html_table, text_table
 from mlserve.client.uploads import Uploaded
 from mlserve.client.waiting import Progress, Wish, until_gone, until_settled
 from mlserve.management import Management, service_path
-from mlserve.predictor import Predictor
+from mlserve.predictor import Predictor, is_triton
 
 COLUMNS = ("name", "version", "status", "ready", "endpoint", "backend")
 """What a table of services shows; ``Service.row`` has their values."""
@@ -160,12 +160,12 @@ class Service:
 
     def predictor(self, *, timeout: float = 60.0) -> Predictor:
         """What asks it, through the gateway."""
-        return Predictor(self.endpoint, token=self._data.get("token"), timeout=timeout)
+        return Predictor(self.endpoint, token=self._data.get("token"), timeout=timeout, triton=is_triton(self._data))
 
-    def predict(self, data: Any) -> Any:
-        """Ask it once: a dict or list goes as JSON, bytes and files as they are."""
+    def predict(self, data: Any, *, model: str | None = None) -> Any:
+        """Ask it once: a dict or list goes as JSON, bytes and files as they are; ``model``: see `Predictor.predict`."""
         with self.predictor() as predictor:
-            return predictor.predict(data)
+            return predictor.predict(data, model=model)
 
     def __repr__(self) -> str:
         return text_table(COLUMNS, [self.row()])

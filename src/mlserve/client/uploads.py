@@ -29,8 +29,18 @@ def take_in(
     known: dict[Path, dict[str, str]] = {}
     for path in files.values():
         if path not in known:
-            known[path] = _take_in(management, path, on_upload)
+            known[path] = {key: str(value) for key, value in send(management, path, on_upload).items() if key != "size"}
     return {pointer: known[path] for pointer, path in files.items()}
+
+
+def send(management: Management, path: Path, on_upload: Uploaded | None = None) -> Mapping[str, str | int]:
+    """Digest, name and size of a file or folder that is in the hub's store now; sends only what the hub lacks."""
+    if management.address.local:
+        return management.post("/v1/content/local", {"path": str(path)}, timeout=3600.0)
+    sources = _entries(path)
+    _upload(management, {entry.sha256: (entry, source) for entry, source in sources}, on_upload)
+    manifest = [asdict(entry) for entry, _ in sources]
+    return management.post("/v1/content/trees", {"manifest": manifest, "name": path.name})
 
 
 def _existing(pointer: str, text: str, base: Path) -> Path:
@@ -40,17 +50,6 @@ def _existing(pointer: str, text: str, base: Path) -> Path:
     message = f"{pointer} names {text}, and there is no {path}"
     detail = {"pointer": pointer, "code": "not-found", "message": message}
     raise InvalidDescriptor(message, hint="paths are relative to the descriptor's file", details=[detail])
-
-
-def _take_in(management: Management, path: Path, on_upload: Uploaded | None) -> dict[str, str]:
-    if management.address.local:
-        answer = management.post("/v1/content/local", {"path": str(path)}, timeout=3600.0)
-        return {"digest": str(answer["digest"]), "name": str(answer["name"])}
-    sources = _entries(path)
-    _upload(management, {entry.sha256: (entry, source) for entry, source in sources}, on_upload)
-    manifest = [asdict(entry) for entry, _ in sources]
-    answer = management.post("/v1/content/trees", {"manifest": manifest, "name": path.name})
-    return {"digest": str(answer["digest"]), "name": path.name}
 
 
 def _entries(path: Path) -> list[tuple[Entry, Source]]:

@@ -53,11 +53,16 @@ def merged(indexes: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[dict[str,
             key = (str(entry.get("name", "")), str(entry.get("version") or ""))
             row = rows.setdefault(key, {"name": key[0], "version": key[1] or None, "instances": {}, "reason": ""})
             row["instances"][instance] = str(entry.get("state") or "UNLOADED")
-            row["reason"] = row["reason"] or " ".join(str(entry.get("reason") or "").split())
+            row["reason"] = row["reason"] or _reason(str(entry.get("reason") or ""))
     for row in rows.values():
         states = {row["instances"].get(instance, "UNLOADED") for instance in indexes}
         row["state"] = states.pop() if len(states) == 1 else "MIXED"
     return [rows[key] for key in sorted(rows)]
+
+
+def _reason(text: str) -> str:
+    """Without the places in the model's code, which the log has."""
+    return " ".join(text.partition("\n\nAt:")[0].removeprefix("Internal: ").split())
 
 
 def _ready(service: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

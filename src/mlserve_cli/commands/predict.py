@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from typer import Argument
+from typer import Argument, Option
 
 from mlserve import connect
 from mlserve.errors import InvalidInput, RequestFailed
@@ -17,6 +17,7 @@ def command(
     source: Annotated[str | None, Argument(metavar="-", help="- reads the body from standard input")] = None,
     data: Data = None,
     file: DataFile = None,
+    model: Annotated[str | None, Option("--model", metavar="MODEL", help="Which model of a Triton server")] = None,
     output: Output = Format.table,
 ) -> None:
     """Ask a service."""
@@ -25,7 +26,7 @@ def command(
         raise InvalidInput("nothing to ask", hint="give --data JSON, --file PATH, or - for standard input")
     service = connect().services.get(name)
     try:
-        show_answer(output, service.predict(asked))
+        show_answer(output, service.predict(asked, model=model))
     except RequestFailed as exc:
         if service.status != "Stopped":
             raise

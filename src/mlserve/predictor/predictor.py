@@ -1,4 +1,4 @@
-"""Call a deployed service through the gateway. Light: no hub is needed where the endpoint is known."""
+"""A deployed service, to be asked through the gateway."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from mlserve.context import find
 from mlserve.errors import Denied, InvalidInput, MlserveError, NotFound, RequestFailed
 from mlserve.management import Management, service_path
+from mlserve.predictor import triton
 from mlserve.transport import NotConnected, Reply, Transport
 
 _KINDS = {
@@ -33,19 +34,30 @@ class Predictor:
     ``timeout``: seconds without any byte of the answer. A request is sent again only where no connection was made.
     """
 
-    def __init__(self, name_or_endpoint: str, token: str | None = None, *, timeout: float = 60.0) -> None:
+    def __init__(
+        self, name_or_endpoint: str, token: str | None = None, *, timeout: float = 60.0, triton: bool = False
+    ) -> None:
         if "://" not in name_or_endpoint:
             service = Management(find).get(service_path(name_or_endpoint))
             name_or_endpoint, token = str(service["endpoint"]), token or service.get("token")
+            triton = is_triton(service)
+        self._triton = triton
         self.endpoint = name_or_endpoint.rstrip("/")
         self._token = token
         self._transport = Transport(self.endpoint, timeout=timeout)
 
-    def predict(self, data: Any, *, path: str = "/", content_type: str | None = None) -> Any:
+    def predict(self, data: Any, *, path: str = "/", content_type: str | None = None, model: str | None = None) -> Any:
         """Ask once: a dict or list goes as JSON, bytes and a ``Path`` as they are; a JSON answer comes back as Python.
 
+        ``model``: one of a Triton server's. It (and the only one of a Triton service) is asked by the Open Inference
+        Protocol: values by input name are answered with numpy arrays by output name, a request of that protocol as is.
         Raises InvalidInput (400, 413, 415, 422), Denied (401), NotFound (404), RequestFailed.
         """
+        if path == "/" and (model or self._triton):
+            place = triton.path_of(self.request, model)
+            if (values := triton.arrays_in(data)) is not None:
+                return triton.infer(self.request, place, values)
+            path = f"{place}/infer"
         body, kind = _body(data)
         return _content(self.request("POST", path, body, content_type or kind))
 
@@ -58,10 +70,15 @@ class Predictor:
         return answer if isinstance(answer, dict) else {}
 
     def request(
-        self, method: str, path: str = "/", body: bytes | None = None, content_type: str | None = None
+        self,
+        method: str,
+        path: str = "/",
+        body: bytes | None = None,
+        content_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Any request to the service; raises like ``predict``."""
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        headers = {**(headers or {}), **({"Authorization": f"Bearer {self._token}"} if self._token else {})}
         if content_type:
             headers["Content-Type"] = content_type
         reply = self._exchange(method, path, body, headers)
@@ -93,6 +110,11 @@ class Predictor:
                 time.sleep(0.1)
             except OSError as exc:
                 raise _unanswered(self.endpoint, exc) from exc
+
+
+def is_triton(service: Mapping[str, Any]) -> bool:
+    """Whether a service, as the hub describes it, is a Triton server."""
+    return (service.get("descriptor") or {}).get("processor") == "triton"
 
 
 def _unanswered(endpoint: str, cause: OSError) -> MlserveError:
