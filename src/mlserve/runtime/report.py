@@ -1,14 +1,20 @@
-"""Tell the hub how the start goes: one JSON object a line in the report file, and the same as a log line."""
+"""Tell the hub how the start goes: one JSON object a line in the report file or among the output, and a log line."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+OUTPUT = "-"
+"""As path: among the output, since nothing else leaves a container whose files can't be written to."""
+_RECORD = b"\x1e"
+"""Before each line there: the separator of JSON records, which no log begins a line with."""
 
 
 def log(event: str, **fields: Any) -> None:
@@ -21,6 +27,7 @@ class Report:
     """Phases, facts and the failure of one start."""
 
     def __init__(self, path: str | None) -> None:
+        self._to_output = path == OUTPUT
         self._path = Path(path) if path else None
 
     @contextmanager
@@ -50,8 +57,12 @@ class Report:
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._path is None:
             return
+        text = json.dumps({"at": time.time(), **line}, default=str) + "\n"
+        if self._to_output:
+            os.write(1, _RECORD + text.encode())  # not sys.stdout: others write there meanwhile
+            return
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"at": time.time(), **line}, default=str) + "\n")
+            file.write(text)
 
 
 def _word(value: Any) -> str:

@@ -61,7 +61,7 @@ class Spec:
     max_queue_wait_ms: int | None = None
     """A request that would wait longer is refused; ``None``: its deadline."""
     report: str | None = None
-    """A JSON-lines file that takes phases, facts and the failure; ``None``: nobody asks."""
+    """A file that takes phases, facts and the failure as JSON lines; "-": the output; ``None``: nobody asks."""
 
     @property
     def config(self) -> dict[str, Any]:
