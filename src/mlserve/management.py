@@ -43,8 +43,16 @@ class Management:
 
     def lines(self, path: str, **query: Any) -> Iterator[Json]:
         """GET an answer that is one JSON object a line, as they come."""
+        return self._lines("GET", path + _query(query), None)
+
+    def post_lines(self, path: str, body: Json) -> Iterator[Json]:
+        """POST a JSON body, for an answer like that."""
+        return self._lines("POST", path, json.dumps(body).encode())
+
+    def _lines(self, method: str, path: str, body: bytes | None) -> Iterator[Json]:
+        headers = self._headers("application/json" if body is not None else "")
         try:
-            reply, lines = self._transport.stream("GET", path + _query(query), headers=self._headers())
+            reply, lines = self._transport.stream(method, path, body=body, headers=headers)
         except OSError as exc:
             raise self._unreachable(exc) from exc
         _raise_problem(reply)

@@ -80,14 +80,14 @@ class Transport:
             raise Broken(str(exc) or type(exc).__name__) from exc
 
     def stream(
-        self, method: str, path: str, *, headers: Mapping[str, str] = NO_HEADERS
+        self, method: str, path: str, *, body: Body = None, headers: Mapping[str, str] = NO_HEADERS
     ) -> tuple[Reply, Iterator[bytes]]:
         """Send a request and give the answer's lines as they come; waits for the next one without a time limit.
 
         An answer that isn't 200 is read whole: the lines are then empty.
         """
         connection = self._connect()
-        response = self._send(connection, method, path, None, headers, None)
+        response = self._send(connection, method, path, body, headers, None)
         if response.status != 200:
             reply = Reply(response.status, _lower(response), response.read())
             connection.close()

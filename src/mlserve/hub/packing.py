@@ -46,15 +46,18 @@ class Contents:
         return self.engine.workload(self.descriptor, artifacts, launch_inside(self.service, self.number))
 
 
-def recipe(contents: Contents, base: str, *, offline: bool) -> Recipe:
-    """The image of a version; raises InvalidDescriptor for requirements with a password, EnvironmentFailed."""
+def recipe(contents: Contents, base: str, *, offline: bool, tag: str = "") -> Recipe:
+    """The image of a version, named after it unless ``tag`` is given.
+
+    Raises InvalidDescriptor for requirements with a password, EnvironmentFailed where wheels are missing.
+    """
     paths, inside = contents.artifacts.paths, places_inside(contents.artifacts.paths)
     workload = contents.workload()
     requirements = contents.engine.requirements(contents.descriptor, contents.artifacts)
     _refuse_secrets(requirements)
     found = environments.sources(requirements, offline=offline)
     return Recipe(
-        tag=f"mlserve/{contents.service}:{contents.number}",
+        tag=tag or f"mlserve/{contents.service}:{contents.number}",
         base=base,
         requirements=tuple(sorted(dict.fromkeys(requirements))),
         index=found.index,
