@@ -24,7 +24,7 @@ def test_describe_says_which_device_threads_and_versions_serve(client: Client, i
     assert facts["device"] == "cpu"
     assert facts["threads"]["onnxruntime"] == 1
     assert set(facts["versions"]) >= {"python", "onnxruntime"}
-    shown = lines(described(service))
+    shown = lines(described(service, service.link()))
     assert shown["device"] == "cpu"
     assert "onnxruntime 1" in shown["threads"]
     assert f"onnxruntime {facts['versions']['onnxruntime']}" in shown["versions"]
@@ -39,7 +39,7 @@ def test_describe_says_which_inputs_have_drifted(client: Client, iris: Path, tmp
     wished["model_path"] = str(iris.parent / "iris.onnx")
     (tmp_path / "service.json").write_text(json.dumps(wished))
     service = client.services.create(tmp_path / "service.json").wait(timeout=60)
-    assert lines(described(service))["drift"].startswith("none (")
+    assert lines(described(service, service.link()))["drift"].startswith("none (")
 
     end = time.monotonic() + 60
     found: dict[str, Any] = {}
@@ -49,7 +49,7 @@ def test_describe_says_which_inputs_have_drifted(client: Client, iris: Path, tmp
         service.predict({name: table[:, at : at + 1].tolist() for at, name in enumerate(NAMES)})
         found = service.reload().to_dict()["instances"][0]["drift"]
     assert [name for name, column in found["columns"].items() if column["detected"]] == ["sepal_width"]
-    assert lines(described(service))["drift"].startswith("in sepal_width (")
+    assert lines(described(service, service.link()))["drift"].startswith("in sepal_width (")
 
 
 def flowers(random: Any, count: int) -> Any:
