@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlserve.client.hub import Hub
+from mlserve.client.images import Images
 from mlserve.client.resources import Resources
 from mlserve.client.services import Services
 from mlserve.client.stored import Stored, Told, upload
@@ -25,6 +26,7 @@ class Client:
         self._management = management
         self.services = Services(management)
         self.resources = Resources(management)
+        self.images = Images(management)
         self.hub = Hub(management)
 
     def validate(

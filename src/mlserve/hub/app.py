@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 import mlserve
 from mlserve.errors import Denied, InvalidInput, MlserveError, NotFound, to_problem
 from mlserve.hub import tokens
-from mlserve.hub.api import content, hub, login, models, resources, services
+from mlserve.hub.api import builds, content, hub, login, models, resources, services, uploads
 from mlserve.hub.api.answers import Problem
 
 _UNTITLED = {404: NotFound}
@@ -22,8 +22,11 @@ _UNTITLED = {404: NotFound}
 def application(token: str) -> FastAPI:
     """The application; what it serves is put into ``app.state`` by whoever runs it."""
     app = FastAPI(title="mlserve hub", version=mlserve.__version__, docs_url=None, redoc_url=None)
-    for router in (hub.router, services.router, models.router, content.router, resources.router, login.router):
-        app.include_router(router, responses={"default": {"model": Problem, "description": "application/problem+json"}})
+    refused: dict[int | str, dict[str, Any]] = {
+        "default": {"model": Problem, "description": "application/problem+json"}
+    }
+    for routes in (hub, services, models, content, uploads, builds, resources, login):
+        app.include_router(routes.router, responses=refused)
     app.add_exception_handler(MlserveError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _unrouted)
