@@ -58,6 +58,19 @@ def uploading() -> Iterator[Any]:
 
 
 @contextmanager
+def transferring() -> Iterator[Any]:
+    """A callback for a transfer of the hub's own: in place on a terminal, else a line every few seconds."""
+    shown = Transfer(live=sys.stderr.isatty())
+    try:
+        yield shown.update
+    except KeyboardInterrupt:
+        message = "interrupted: the hub goes on with the upload in the background"
+        raise Interrupted(message, hint="the same command again goes on where it is") from None
+    finally:
+        shown.end()
+
+
+@contextmanager
 def following(interrupted: Callable[[str], MlserveError], known: State = NOTHING) -> Iterator[Any]:
     """A progress callback, live on a terminal, else a line each change; ``interrupted`` says where Ctrl-C leaves it.
 
@@ -77,6 +90,7 @@ def _goes_on(name: str, status: str, undo: str) -> Interrupted:
 
 
 _LONGEST_DETAIL = 40
+_SAY_SECONDS = 3.0
 
 
 class Upload:
@@ -91,6 +105,28 @@ class Upload:
         if tenth > self._shown:
             self._shown = tenth
             report.note(f"upload {sent / 1e6:.1f} of {total / 1e6:.1f} MB")
+
+
+class Transfer:
+    """One line that says how far it is."""
+
+    def __init__(self, *, live: bool) -> None:
+        self._live, self._shown, self._at = live, "", 0.0
+
+    def update(self, text: str) -> None:
+        """Print where it stands."""
+        if self._live:
+            sys.stderr.write(f"\r\033[K{text}")
+            sys.stderr.flush()
+        elif text != self._shown and time.monotonic() - self._at > _SAY_SECONDS:
+            self._at = time.monotonic()
+            report.note(text)
+        self._shown = text
+
+    def end(self) -> None:
+        """Leave the line clean."""
+        if self._live and self._shown:
+            sys.stderr.write("\r\033[K")
 
 
 class Lines:

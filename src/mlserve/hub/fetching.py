@@ -6,21 +6,25 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mlserve import storage
+from mlserve.hub.records import Version
 
 Say = Callable[[str], None]
 """Told how far it is, in a few words."""
 
 
+Credentials = Callable[[Version], Mapping[str, str]]
+"""The storage credentials of the resource group that a version is for."""
+
+
+def no_credentials(_: Version) -> Mapping[str, str]:
+    """Those of the hub's own environment have to do."""
+    return {}
+
+
 def unheard(_: str) -> None:
     """Nobody listens."""
-
-
-def credentials_of(options: Mapping[str, Any]) -> dict[str, str]:
-    """The storage credentials among a resource group's options: ``AWS_…`` and ``OSS_…``, as in an environment."""
-    return {name: str(value) for name, value in options.items() if name.startswith(("AWS_", "OSS_"))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from mlserve.storage.cache import Cache, bound_of
 from mlserve.storage.content import Content, ContentStore
 from mlserve.storage.meter import Meter
 from mlserve.storage.schemes import check, fetch, put
+from mlserve.storage.uploaded import address_of
 
 __all__ = [
     "Cache",
@@ -17,6 +18,7 @@ __all__ = [
     "Meter",
     "Progress",
     "Scheme",
+    "address_of",
     "bound_of",
     "check",
     "fetch",

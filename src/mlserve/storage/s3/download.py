@@ -44,6 +44,7 @@ class Download:
         """Bring all of them; raises what boto3 raises, Changed, Damaged, FetchFailed, OSError."""
         self.total = sum(item.size for item in objects)
         absent = [item for item in objects if not self._taken(item)]
+        self._done = self.total - sum(item.size for item in absent)
         self.progress(self._done, self.total)
         share([item for item in absent if item.size <= _LARGE], lambda item: self._bring(item, 1), workers=WORKERS)
         for item in absent:
@@ -72,12 +73,10 @@ class Download:
                     self._fill(partial, item, workers)
                     self.cache.keep(partial, place, linked=self.options.linked)
                     return
+        self._count(item.size)
 
     def _taken(self, item: Object) -> bool:
-        if not self.cache.take(self.key(item), item.size, self._place(item), linked=self.options.linked):
-            return False
-        self._count(item.size)
-        return True
+        return self.cache.take(self.key(item), item.size, self._place(item), linked=self.options.linked)
 
     def _place(self, item: Object) -> Path:
         place = self.dest / item.name
