@@ -23,6 +23,9 @@ class Room:
     def pick(self, _: object) -> Room:
         return self
 
+    def require_there(self) -> None:
+        """It is."""
+
     async def capacity(self) -> Capacity:
         return Capacity(cpu=2, cpu_free=self._free)
 

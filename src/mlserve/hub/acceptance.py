@@ -16,6 +16,7 @@ from mlserve.engines.choice import engine_of
 from mlserve.engines.eas import mapped
 from mlserve.errors import InvalidDescriptor, InvalidInput
 from mlserve.hub.places import Place, Places
+from mlserve.hub.reachable import require_reachable
 from mlserve.workload import Resources
 
 
@@ -37,16 +38,22 @@ class Accepted:
     warnings: tuple[Mapping[str, Any], ...]
 
 
-async def accept(submission: Submission, places: Places, content: storage.ContentStore, *, beside: int = 0) -> Accepted:
-    """Check a submission; raises InvalidDescriptor, InvalidInput.
+async def accept(
+    submission: Submission, places: Places, content: storage.ContentStore, *, beside: int = 0, default: str = ""
+) -> Accepted:
+    """Check a submission; raises InvalidDescriptor, InvalidInput, and ResourceUnavailable where its group is away.
 
-    ``beside``: how many instances of the same size run already and will make room.
+    ``beside``: how many instances of the same size run already and will make room. ``default``: the group it is in,
+    where it names none.
     """
-    place, parsed = read(submission.descriptor, places)
+    place, parsed = read(submission.descriptor, places, default=default)
+    place.require_there()
     descriptor = parsed.descriptor
     engine = engine_of(descriptor)
     warnings = [*parsed.warnings, *engine.check(descriptor), *_processor_warning(descriptor)]
     _check_content(submission, content)
+    if not beside:  # else all that may be asked for is another number of them
+        await require_reachable(descriptor, submission.content, content, place.credentials)
     capacity = await place.backend.capacity()
     wanted = resources(descriptor)
     require_room(wanted, max(descriptor.metadata.instance - beside, 0), capacity)
@@ -54,9 +61,9 @@ async def accept(submission: Submission, places: Places, content: storage.Conten
     return Accepted(descriptor, place, tuple(warnings))
 
 
-def read(raw: Mapping[str, Any], places: Places) -> tuple[Place, Parsed]:
+def read(raw: Mapping[str, Any], places: Places, *, default: str = "") -> tuple[Place, Parsed]:
     """A descriptor, read for the resource group it names; what that can't do is refused with the groups that can."""
-    place = places.pick(resource_of(dict(raw)))
+    place = places.pick(resource_of(dict(raw)) or default)
     try:
         return place, parse(dict(raw), supported=BACKENDS.get(place.kind, EVERYTHING))
     except InvalidDescriptor as exc:

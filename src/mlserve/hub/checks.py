@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from mlserve.errors import ResourceUnavailable
 from mlserve.gateway.envoy import Gateway
 from mlserve.hub.hub import Hub
 
@@ -53,6 +54,10 @@ async def _gateway(gateway: Gateway) -> dict[str, Any]:
 
 async def _backend(hub: Hub, name: str) -> dict[str, Any]:
     place = hub.places.get(name)
-    capacity = await place.backend.capacity()
+    fix = f"mlserve resource describe {name} shows it; what runs there goes on, and is taken up again by itself"
+    try:
+        capacity = await place.backend.capacity()
+    except ResourceUnavailable as exc:
+        return _check(f"resource group {name}", False, exc.message, exc.hint or fix)
     detail = f"{place.kind}: {capacity.cpu:g} cores, {capacity.memory_free_mb} MB free" if capacity.cpu else place.kind
     return _check(f"resource group {name}", True, detail, "")

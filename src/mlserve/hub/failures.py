@@ -10,9 +10,11 @@ from typing import Any
 
 from mlserve.backends.base import Instance
 from mlserve.backends.evidence import where_it_listens
-from mlserve.errors import EnvironmentFailed, FetchFailed, MlserveError, NoCapacity
+from mlserve.errors import EnvironmentFailed, FetchFailed, MlserveError, NoCapacity, ResourceUnavailable
 
 Evidence = Mapping[str, Any]
+
+_OWN = ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def of_instance(instance: Instance, evidence: Evidence, *, resources: Mapping[st
 def of_error(service: str, version: int, phase: str, error: MlserveError, *, at: float) -> dict[str, Any]:
     """The failure record of a version that could not even be prepared."""
     causes = {FetchFailed: "fetch-failed", EnvironmentFailed: "environment-failed", NoCapacity: "no-capacity"}
+    causes |= {ResourceUnavailable: "resource-unavailable"}
     cause = next((detail["cause"] for detail in error.details if "cause" in detail), None)
     cause = (
         cause or causes.get(type(error)) or {"fetch": "missing-model", "verify": "corrupt-model"}.get(phase, "unknown")
@@ -93,6 +96,17 @@ def of_silence(service: str, version: int, answer: str, *, at: float) -> dict[st
         retryable=True,
     )
     return _record(service=service, version=version, instance=None, phase="probe", story=story, at=at)
+
+
+def of_absence(service: str, version: int, resource: str, trouble: str, at: float) -> dict[str, Any]:
+    """The record of a service whose resource group can't be asked: nobody knows how its instances are."""
+    story = Story(
+        "resource-unavailable",
+        f'the resource group "{resource}" is away: {trouble}',
+        f"mlserve resource describe {resource} shows when it is back; what is wished meanwhile is done then",
+        retryable=True,
+    )
+    return _record(service=service, version=version, instance=None, phase="serve", story=story, at=at)
 
 
 def _record(
@@ -166,6 +180,9 @@ def _not_started(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
     problem = evidence.get("not_started")
     if not problem:
         return None
+    if "code" in problem:
+        cause, retryable = problem["code"] or "not-started", not problem.get("lasting", False)
+        return Story(cause, f"the container could not be started: {problem['error']}", problem["hint"], retryable)
     return Story(
         "bad-entry",
         f"the program {problem.get('path')} could not be started: {problem.get('error')}",
@@ -178,6 +195,11 @@ def _slow_start(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
         return None
     seconds = f"within {float(evidence.get('startup_seconds') or 0):g} s (startup_timeout)"
     sockets, where = evidence.get("listening"), where_it_listens(evidence)
+    if evidence.get("inside"):
+        where = f"{where} (as seen in its container)"
+    if sockets and evidence.get("inside") and all(socket["address"] in _OWN for socket in sockets):
+        hint = "let it listen on 0.0.0.0: what is bound to 127.0.0.1 in a container can't be reached from outside"
+        return Story("wrong-address", f"the program was not reachable {seconds}: it {where}", hint, phase="probe")
     if sockets:
         hint = "set port to where it listens, or let the program listen where the variable PORT says"
         return Story("wrong-port", f"the program was not reachable {seconds}: it {where}", hint, phase="probe")
@@ -188,11 +210,35 @@ def _slow_start(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
     return Story("startup-timeout", f"the instance was not ready {seconds}", hint)
 
 
+def _taken_along(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
+    if not evidence.get("engine_gone"):
+        return None
+    return Story(
+        "engine-gone",
+        "the Docker engine that ran it stopped or was restarted, and took it along",
+        "see why on its machine: journalctl -u docker; with live-restore in its daemon.json instances outlive it",
+        retryable=True,
+        phase="serve",
+    )
+
+
+def _removed(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
+    if not evidence.get("removed"):
+        return None
+    return Story(
+        "container-removed",
+        "its container was removed by somebody else",
+        "mlserve stop or delete ends a service for good; docker rm does not",
+        retryable=True,
+    )
+
+
 def _signalled(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
     number = (evidence.get("exit") or {}).get("signal")
     if not number:
         return None
     name = number if isinstance(number, str) else signal.Signals(number).name
+    who = evidence.get("container", "the program")
     hints = {
         "SIGSEGV": "a native library crashed: check that its version fits the model and this machine's processor",
         "SIGILL": "a native library uses instructions that this machine's processor lacks: install another build",
@@ -200,7 +246,7 @@ def _signalled(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
     }
     return Story(
         "killed-by-signal",
-        f"the program was ended by signal {name}",
+        f"{who} was ended by signal {name}",
         hints.get(name, "see its last log lines"),
         retryable=True,
     )
@@ -219,9 +265,9 @@ def _exited(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
             retryable=True,
         )
     if status == 127:
-        return Story(
-            "bad-entry", "the command was not found", "check the first word of command, and that it is installed there"
-        )
+        who = f" of {evidence['container']}" if "container" in evidence else ""
+        hint = "check the first word of command, and that it is installed there"
+        return Story("bad-entry", f"the command{who} was not found", hint)
     missing = re.search(r"ModuleNotFoundError: No module named '([^']+)'", log)
     if missing:
         name = missing[1].split(".")[0]
@@ -237,9 +283,8 @@ def _exited(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
             "let the program listen where the variable PORT says",
             retryable=True,
         )
-    return Story(
-        "exited", f"the program ended by itself with exit status {status}", "see its last log lines", retryable=True
-    )
+    who = evidence.get("container", "the program")
+    return Story("exited", f"{who} ended by itself with exit status {status}", "see its last log lines", retryable=True)
 
 
 _RULES: tuple[Callable[[Evidence, Mapping[str, Any]], Story | None], ...] = (
@@ -248,6 +293,8 @@ _RULES: tuple[Callable[[Evidence, Mapping[str, Any]], Story | None], ...] = (
     _not_started,
     _hung,
     _slow_start,
+    _taken_along,
+    _removed,
     _signalled,
     _exited,
 )

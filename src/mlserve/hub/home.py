@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ class Home:
         self._make()
         self._lock = self._take_lock()
         self._check_format()
+
+    @property
+    def hub(self) -> str:
+        """The id that instances of this home carry, at places where those of other hubs may be; it never changes."""
+        known = self.read("home.json")
+        if not known.get("hub"):
+            known["hub"] = secrets.token_hex(8)
+            self.write_private("home.json", known)
+        return str(known["hub"])
 
     def publish(self, *, url: str, token: str, gateway: str) -> None:
         """Write hub.json, by which clients of this user find the hub (mode 0600)."""

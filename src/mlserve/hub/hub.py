@@ -17,7 +17,7 @@ from mlserve.errors import Conflict, InvalidInput, NotFound
 from mlserve.hub import failures, view
 from mlserve.hub.acceptance import Accepted, Submission, accept
 from mlserve.hub.blueprints import Blueprints
-from mlserve.hub.places import Places
+from mlserve.hub.places import Place, Places
 from mlserve.hub.plan import Seen
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import LastUpdate, Service, Version
@@ -67,8 +67,8 @@ class Hub:
         service = self._changeable(name)
         newest = self.wishes.version(name, service.target)
         submission = _merged(newest, submission, settings)
-        beside = service.count if _same_but_count(newest, submission) else 0
-        accepted = await accept(submission, self.places, self.content, beside=beside)
+        beside = service.count if same_but_count(newest, submission) else 0
+        accepted = await accept(submission, self.places, self.content, beside=beside, default=service.resource)
         if accepted.descriptor.name != name:
             raise InvalidInput(
                 f'the descriptor names the service "{accepted.descriptor.name}", not "{name}"',
@@ -83,7 +83,7 @@ class Hub:
         count = accepted.descriptor.metadata.instance
         if count == self._descriptor(service).metadata.instance:
             count = service.count  # the descriptor asks for no other number than before: what was scaled stays
-        if _same_but_count(newest, submission):
+        if same_but_count(newest, submission):
             return await self.scale(name, count)
         number = service.latest + 1
         self.wishes.put_version(_version(name, number, submission, accepted))
@@ -108,7 +108,7 @@ class Hub:
                 hint=f"mlserve stop {name} ends all of them and keeps the service",
             )
         more = 0 if service.stopped else max(count - service.count, 0)
-        capacity = await self.places.get(service.resource).backend.capacity()
+        capacity = await self._there(service).backend.capacity()
         require_room(resources(self._descriptor(service)), more, capacity)
         self._changeable(name)  # much can be wished while a question is out
         self._wish(name, count=count, serving_count=count)
@@ -120,8 +120,9 @@ class Hub:
         failed = self.wishes.version(name, service.target).failure is not None
         if not service.stopped and not failed:
             return self._woken(name)
+        place = self._there(service)
         if service.stopped:
-            capacity = await self.places.get(service.resource).backend.capacity()
+            capacity = await place.backend.capacity()
             require_room(resources(self._descriptor(service)), service.count, capacity)
             service = self._changeable(name)
         self._forgive(service)
@@ -138,6 +139,7 @@ class Hub:
         service = self._changeable(name)
         if service.stopped:
             return await self.start(name)
+        self._there(service)
         self._forgive(service)
         self._wish(name, restarts=service.restarts + 1, last_update=None)
         return self._woken(name)
@@ -147,14 +149,24 @@ class Hub:
         self._wish(name, deleting=True)
         return self._woken(name)
 
+    async def add_resource(
+        self, name: str, kind: str, options: Mapping[str, Any], *, credentials: Mapping[str, str], check: bool
+    ) -> tuple[Place, list[str]]:
+        """A new resource group, and the services that were taken up from it: it remembers what a lost store knew."""
+        place = await self.places.add(name, kind, options, credentials=credentials, check=check)
+        adopted = [] if place.backend.trouble else await self._loop.adopt(place)
+        self._loop.wake()
+        return place, adopted
+
     def describe(self, name: str) -> dict[str, Any]:
         """A service as its user sees it; raises NotFound."""
         seen = self._seen(self.wishes.service(name))
         newest = seen.versions[max(seen.versions)]
         progress = self._loop.progress.get((name, newest.number))
-        return view.service(
-            seen, gateway=self._gateway_url, progress=progress, kind=self.places.get(seen.service.resource).kind
-        )
+        place = self.places.find(seen.service.resource)
+        kind = place.kind if place else "unknown"
+        shown = view.service(seen, gateway=self._gateway_url, progress=progress, kind=kind)
+        return {**shown, "warnings": [*shown["warnings"], *self._loop.written.warnings(name)]}
 
     def list(self) -> Sequence[dict[str, Any]]:
         """All services but the throw-away ones."""
@@ -169,6 +181,10 @@ class Hub:
         """Why versions failed and why running instances last died, newest first."""
         seen = self._seen(self.wishes.service(name))
         told = [version.failure for version in seen.versions.values() if version.failure]
+        if seen.trouble:
+            told.append(
+                failures.of_absence(name, seen.service.target, seen.service.resource, seen.trouble, time.time())
+            )
         died = [i for i in seen.instances if i.evidence and i.id not in {story.get("instance") for story in told}]
         for instance in died:
             wanted = resources(self._blueprints.of(seen.versions[instance.version]).descriptor)
@@ -203,6 +219,12 @@ class Hub:
             )
         return service
 
+    def _there(self, service: Service) -> Place:
+        """The service's group; raises ResourceUnavailable while it is away, before anything is wished of it."""
+        place = self.places.get(service.resource)
+        place.require_there()
+        return place
+
     def _descriptor(self, service: Service) -> Descriptor:
         return self._blueprints.of(self.wishes.version(service.name, service.target)).descriptor
 
@@ -229,7 +251,10 @@ class Hub:
 
     def _seen(self, service: Service) -> Seen:
         instances = self._loop.seen[service.name].instances if service.name in self._loop.seen else ()
-        return Seen(service, {version.number: version for version in self.wishes.versions(service.name)}, instances)
+        versions = {version.number: version for version in self.wishes.versions(service.name)}
+        place = self.places.find(service.resource)
+        trouble = place.backend.trouble if place else f'there is no resource group "{service.resource}" any more'
+        return Seen(service, versions, instances, trouble=trouble)
 
 
 def _version(name: str, number: int, submission: Submission, accepted: Accepted) -> Version:
@@ -261,7 +286,9 @@ def _merged(newest: Version, submission: Submission | None, changes: Sequence[st
     return replace(submission, descriptor=set_values(dict(submission.descriptor), list(changes)))
 
 
-def _same_but_count(version: Version, submission: Submission) -> bool:
+def same_but_count(version: Version, submission: Submission) -> bool:
+    """Whether a submission is this version again, with another number of instances at most."""
+
     def rest(raw: Mapping[str, Any]) -> dict[str, Any]:
         return {**raw, "metadata": {k: v for k, v in dict(raw.get("metadata") or {}).items() if k != "instance"}}
 

@@ -3,39 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlserve.backends.absent import AbsentBackend
 from mlserve.backends.base import Backend
 from mlserve.backends.choice import open_backend
-from mlserve.errors import Conflict, InvalidDescriptor, InvalidInput, NotFound
+from mlserve.errors import Conflict, InvalidDescriptor, InvalidInput, MlserveError, NotFound, ResourceUnavailable
 from mlserve.hub.store.base import Record, Store
+from mlserve.hub.vault import Vault
 
-DEFAULT = "local"
+LOCAL = "local"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One resource group: its name, the kind of its backend, and the backend itself."""
+    """One resource group: its name, the kind of its backend, the options it was added with, the backend itself."""
 
     name: str
     kind: str
     backend: Backend
+    options: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """AWS_… and OSS_… variables for the storage that its services name; over the hub's own."""
+
+    def require_there(self) -> None:
+        """Raise ResourceUnavailable where it can't be asked just now."""
+        if self.backend.trouble:
+            raise ResourceUnavailable(
+                f'the resource group "{self.name}" is away: {self.backend.trouble}',
+                hint=f"mlserve resource describe {self.name} shows when it is back; what runs there goes on",
+            )
 
 
 class Places:
-    """All resource groups; `local` is always there."""
+    """All resource groups; `local` is always there. Made inside a running event loop.
 
-    def __init__(self, home: Path, store: Store) -> None:
-        self._home, self._store = home, store
-        self._places = {DEFAULT: Place(DEFAULT, "local", open_backend("local", home, {}))}
+    ``hub``: the id that the instances of this hub carry, where a place has those of several.
+    """
+
+    def __init__(self, home: Path, store: Store, hub: str = "") -> None:
+        self._home, self._store, self._hub = home, store, hub
+        self._vault = Vault(home / "resources")
+        self._places = {LOCAL: Place(LOCAL, LOCAL, open_backend(LOCAL, home, {}, hub))}
+        self._adding: set[str] = set()
         for record in store.list("resource"):
-            self._add(record.key, record.data["backend"], record.data["options"])
+            self._places[record.key] = self._reopened(record)
+
+    @property
+    def default(self) -> str:
+        """The group that an empty ``metadata.resource`` means."""
+        record = self._store.get("setting", "default-resource")
+        name = str(record.data["name"]) if record else LOCAL
+        return name if name in self._places else LOCAL
 
     def all(self) -> Sequence[Place]:
-        """Every group, the default first."""
+        """Every group, `local` first."""
         return list(self._places.values())
+
+    def find(self, name: str) -> Place | None:
+        """A group by name, or None."""
+        return self._places.get(name)
 
     def get(self, name: str) -> Place:
         """A group by name; raises NotFound."""
@@ -48,8 +77,8 @@ class Places:
 
     def pick(self, word: str) -> Place:
         """The group that a descriptor's ``metadata.resource`` means; raises InvalidDescriptor."""
-        if (word or DEFAULT) in self._places:
-            return self._places[word or DEFAULT]
+        if (word or self.default) in self._places:
+            return self._places[word or self.default]
         message = f'this hub has no resource group "{word}" (groups: {", ".join(self._places)})'
         detail = {"pointer": "/metadata/resource", "code": "unsupported", "message": message}
         raise InvalidDescriptor(
@@ -58,26 +87,83 @@ class Places:
             details=[detail],
         )
 
-    def add(self, name: str, kind: str, options: Mapping[str, Any]) -> Place:
-        """Open a backend under a new name and keep it; raises Conflict, InvalidInput."""
-        if name in self._places:
+    async def add(
+        self,
+        name: str,
+        kind: str,
+        options: Mapping[str, Any],
+        *,
+        credentials: Mapping[str, str] | None = None,
+        check: bool = True,
+    ) -> Place:
+        """Open a backend under a new name and keep it; raises Conflict, InvalidInput.
+
+        ``check``: ask it first, and raise ResourceUnavailable, with nothing kept, where it gives no answer.
+        """
+        if name in self._places or name in self._adding:
             raise Conflict(
                 f'there is a resource group "{name}" already', hint=f"mlserve resource remove {name} frees the name"
             )
-        place = self._add(name, kind, options)
-        self._store.put(Record("resource", name, {"backend": kind, "options": dict(options)}), 0)
+        self._adding.add(name)
+        try:
+            place = self._opened(name, kind, options, credentials or {})
+            if check:
+                await _ask(place)
+            self._vault.put(name, credentials or {})
+            self._store.put(Record("resource", name, {"backend": kind, "options": dict(options)}), 0)
+        finally:
+            self._adding.discard(name)
+        self._places[name] = place
         return place
 
-    def remove(self, name: str) -> None:
-        """Forget a group; the default stays."""
-        self.get(name)
-        if name == DEFAULT:
+    async def remove(self, name: str) -> None:
+        """Forget a group; `local` stays."""
+        place = self.get(name)
+        if name == LOCAL:
             raise InvalidInput(
-                f'the resource group "{DEFAULT}" is this machine itself and stays', hint="remove another one"
+                f'the resource group "{LOCAL}" is this machine itself and stays', hint="remove another one"
             )
-        del self._places[name]
+        if self.default == name:
+            self.use(LOCAL)
         self._store.delete("resource", name)
+        self._vault.delete(name)
+        del self._places[name]
+        await place.backend.close(for_good=True)
 
-    def _add(self, name: str, kind: str, options: Mapping[str, Any]) -> Place:
-        self._places[name] = Place(name, kind, open_backend(kind, self._home / "resources" / name, options))
-        return self._places[name]
+    def use(self, name: str) -> Place:
+        """Make a group the default one; raises NotFound. Services that are there stay where they are."""
+        place = self.get(name)
+        known = self._store.get("setting", "default-resource")
+        self._store.put(Record("setting", "default-resource", {"name": name}), known.revision if known else 0)
+        return place
+
+    async def close(self, *, for_good: bool = False) -> None:
+        """Let go of every group."""
+        for place in self._places.values():
+            await place.backend.close(for_good=for_good)
+
+    def _reopened(self, record: Record) -> Place:
+        """A group as it was added; one that can't be opened any more keeps its name, so that its services can wait."""
+        kind, options = record.data["backend"], record.data["options"]
+        try:
+            return self._opened(record.key, kind, options, self._vault.get(record.key))
+        except MlserveError as exc:
+            return Place(record.key, kind, AbsentBackend(exc), options)
+
+    def _opened(self, name: str, kind: str, options: Mapping[str, Any], credentials: Mapping[str, str]) -> Place:
+        backend = open_backend(kind, self._home / "resources" / name, options, self._hub)
+        return Place(name, kind, backend, dict(options), dict(credentials))
+
+
+async def _ask(place: Place) -> None:
+    try:
+        await place.backend.capacity()
+    except MlserveError as exc:
+        await place.backend.close(for_good=True)
+        raise ResourceUnavailable(
+            f'the resource group "{place.name}" was not added: {exc.message}',
+            hint=f"{exc.hint}; --no-check adds it all the same" if exc.hint else "--no-check adds it all the same",
+        ) from exc
+    except BaseException:
+        await place.backend.close(for_good=True)
+        raise

@@ -33,6 +33,8 @@ class Seen:
     instances: Sequence[Instance] = ()
     routed: int | None = None
     """The version that the gateway sends requests to now, as it has acknowledged; 0 for none."""
+    trouble: str = ""
+    """Why its resource group can't be asked now: the instances are those last seen, and nothing is planned."""
 
     def of(self, number: int, *states: State) -> list[Instance]:
         """The instances of a version that are in one of the states."""
@@ -107,6 +109,8 @@ def status(seen: Seen) -> Status:
         return Status.FAILED
     if service.serving is None:
         return Status.CREATING
+    if seen.trouble:
+        return Status.DEGRADED
     if service.settled < service.generation:
         return Status.UPDATING
     return Status.RUNNING if ready >= service.count else Status.DEGRADED

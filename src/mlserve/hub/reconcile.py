@@ -7,19 +7,22 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from typing import Any
 
-from mlserve.backends.base import Instance, State
-from mlserve.errors import MlserveError
+from mlserve.backends.base import FileBackend, Instance, State
+from mlserve.errors import MlserveError, ResourceUnavailable
 from mlserve.gateway.envoy import Gateway
-from mlserve.hub import failures, routing
+from mlserve.hub import adoption, failures, routing
 from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.jobs import Jobs, Key
-from mlserve.hub.places import Places
+from mlserve.hub.lanes import Lanes
+from mlserve.hub.observing import Observer
+from mlserve.hub.places import Place, Places
 from mlserve.hub.plan import Decision, Seen, decide
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.progress import PreparationFailed, Progress
@@ -27,6 +30,8 @@ from mlserve.hub.proving import Prover
 from mlserve.hub.records import Service, Version
 from mlserve.hub.settings import Settings
 from mlserve.hub.wishes import Wishes
+from mlserve.hub.writing_back import WriteBack
+from mlserve.workload import Workload
 
 log = logging.getLogger("mlserve.hub")
 
@@ -48,6 +53,9 @@ class Reconciler:
         self._probe_secret = secrets.token_urlsafe(16)
         self._prover = Prover(settings, gateway, blueprints, self._probe_secret, self._change)
         self._jobs = Jobs(self._finished)
+        self.written = WriteBack(settings.home, wishes, places, blueprints)
+        self._observer, self._lanes = Observer(wishes, places), Lanes(self.wake)
+        self._listening: dict[str, tuple[asyncio.Event, asyncio.Task[None]]] = {}
         self._published: frozenset[str] = frozenset()
         self._routed: dict[str, int] = {}
         self._sweeping: asyncio.Task[None] | None = None
@@ -65,10 +73,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Until cancelled."""
-        watchers = [
-            asyncio.create_task(self._gateway.watch()),
-            *(asyncio.create_task(self._listen(event)) for event in self._events()),
-        ]
+        watchers = [asyncio.create_task(self._gateway.watch()), asyncio.create_task(self.written.run())]
         try:
             while True:
                 busy = await self._tick_safely()
@@ -79,24 +84,39 @@ class Reconciler:
                         await self._changed.wait()
         finally:
             self._jobs.cancel()
-            for watcher in watchers:
-                watcher.cancel()
+            self._lanes.cancel()
+            for task in (*watchers, *(task for _, task in self._listening.values())):
+                task.cancel()
 
     async def first_look(self) -> None:
         """See what is there before anybody asks; nothing that is wished is changed."""
-        self.seen = {seen.service.name: seen for seen in await self._observe()}
+        await self._observer.first_answers()
+        self.seen = {seen.service.name: seen for seen in await self._observer.look()}
+
+    async def adopt(self, place: Place) -> list[str]:
+        """Take up what runs at a place for a hub that has forgotten it; the names of those services."""
+        adopted = await self._observer.adopt(place)
+        self.wake()
+        return adopted
 
     async def tick(self) -> bool:
         """One look and one step for each service; True while something is under way."""
         self._changed.clear()
-        sights = await self._observe()
+        self._listen()
+        sights = await self._observer.look()
         self.seen = {seen.service.name: seen for seen in sights}
         await self._publish(sights)
         sights = [replace(seen, routed=self._routed.get(seen.service.name)) for seen in sights]
         moving = [seen for seen in sights if self._settled.get(seen.service.name) != self._mark(seen)]
-        for seen in moving:
-            await self._step_safely(seen)
+        # At a place that is away nothing is planned: what is wished there waits.
+        moving = [seen for seen in moving if not (seen.trouble or self._lanes.busy(seen.service.resource))]
+        work = {name: partial(self._steps, list(group)) for name, group in _by_place(moving)}
+        await self._lanes.run(work)
         return bool(moving)
+
+    async def _steps(self, sights: Sequence[Seen]) -> None:
+        for seen in sights:
+            await self._step_safely(seen)
 
     async def _tick_safely(self) -> bool:
         try:
@@ -114,25 +134,6 @@ class Reconciler:
         await asyncio.sleep(self._settings.trouble_interval)
         return True
 
-    async def _observe(self) -> list[Seen]:
-        there: dict[str, list[Instance]] = {}
-        for place in self._places.all():
-            for instance in await place.backend.instances():
-                there.setdefault(instance.service, []).append(instance)
-        await self._end_unwished(there)
-        return [self._sight(service, there.get(service.name, [])) for service in self._wishes.services()]
-
-    async def _end_unwished(self, there: Mapping[str, Sequence[Instance]]) -> None:
-        """Instances of a service that nobody wishes (its store was lost, say) get no requests: they are ended."""
-        for name in [name for name in there if self._wishes.find(name) is None]:
-            log.warning("event=unwished service=%s instances=%s", name, len(there[name]))
-            for place in self._places.all():
-                await place.backend.remove(name)
-
-    def _sight(self, service: Service, instances: Sequence[Instance]) -> Seen:
-        versions = {version.number: version for version in self._wishes.versions(service.name)}
-        return Seen(service, versions, tuple(sorted(instances, key=lambda i: (i.version, i.started_at, i.id))))
-
     async def _publish(self, sights: Sequence[Seen]) -> None:
         table = routing.table(sights, self._blueprints.limits, self._probe_secret, self._settings.address)
         await self._gateway.publish(table)
@@ -143,6 +144,8 @@ class Reconciler:
         name = seen.service.name
         try:
             await self._step(seen)
+        except ResourceUnavailable as exc:
+            log.warning("event=step-waits service=%s reason=%r", name, exc.message)
         except MlserveError as exc:
             log.warning("event=step-failed service=%s code=%s reason=%r", name, exc.code, exc.message)
             self._keep_failure(seen, failures.of_error(name, seen.service.target, "load", exc, at=time.time()))
@@ -185,6 +188,7 @@ class Reconciler:
                 replace(
                     workload,
                     count=count,
+                    record=adoption.told(decision.service, version),
                     revision=str(decision.service.restarts),
                     has_served=version.served,
                     withdrawn=gone,
@@ -207,6 +211,9 @@ class Reconciler:
         await self._places.get(seen.service.resource).backend.remove(name)
         if not decision.forget:
             return  # the name is free once nothing of the old service runs
+        if not self.written.done(name):
+            return  # nor is anything of it still to be copied to its buckets
+        self.written.forget(name)
         self._wishes.delete(name)
         self._blueprints.forget(name)
         self._preparer.forget(name)
@@ -221,8 +228,18 @@ class Reconciler:
         versions = [version for service in self._wishes.services() for version in self._wishes.versions(service.name)]
         try:
             await aside(partial(self._preparer.sweep, versions))
+            for place in self._places.all():
+                if isinstance(place.backend, FileBackend):
+                    await place.backend.sweep([*self._workloads(place)])
         except (OSError, ValueError, MlserveError) as exc:
             log.warning("event=sweep-failed reason=%r", str(exc))
+
+    def _workloads(self, place: Place) -> Iterator[Workload]:
+        """Of every version that may start at a place."""
+        for service in self._wishes.services():
+            for version in self._wishes.versions(service.name) if service.resource == place.name else ():
+                if version.prepared:
+                    yield self._blueprints.workload(version)
 
     async def _prepare(self, version: Version) -> None:
         key = (version.service, version.number)
@@ -283,12 +300,26 @@ class Reconciler:
             and seen.service.trial_until is None
         )
 
-    def _events(self) -> list[asyncio.Event]:
-        found = (getattr(place.backend, "changed", None) for place in self._places.all())
-        return [event for event in found if event is not None]
+    def _listen(self) -> None:
+        """Hear of changes at every place there is, also at those that were added meanwhile."""
+        there: dict[str, asyncio.Event | None] = {
+            place.name: getattr(place.backend, "changed", None) for place in self._places.all()
+        }
+        for name, (event, task) in list(self._listening.items()):
+            if there.get(name) is not event:
+                task.cancel()
+                del self._listening[name]
+        for name in there.keys() - self._listening.keys():
+            new = there[name]
+            if new is not None:
+                self._listening[name] = (new, asyncio.create_task(self._hear(new), name=f"hear {name}"))
 
-    async def _listen(self, event: asyncio.Event) -> None:
+    async def _hear(self, event: asyncio.Event) -> None:
         while True:
             await event.wait()
             event.clear()
             self.wake()
+
+
+def _by_place(sights: Sequence[Seen]) -> Iterator[tuple[str, Iterator[Seen]]]:
+    return groupby(sorted(sights, key=lambda seen: seen.service.resource), key=lambda seen: seen.service.resource)

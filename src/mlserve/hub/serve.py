@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,23 +17,29 @@ from fastapi import FastAPI
 
 import mlserve
 from mlserve import storage
-from mlserve.errors import HubStartFailed
+from mlserve.descriptor import resource_of
+from mlserve.errors import HubStartFailed, InvalidInput
 from mlserve.gateway.envoy import Gateway
 from mlserve.hub import tokens
 from mlserve.hub.app import application
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.fetching import Credentials
 from mlserve.hub.home import Home
 from mlserve.hub.hub import Hub
 from mlserve.hub.links import Links
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.reconcile import Reconciler
+from mlserve.hub.records import Version
 from mlserve.hub.settings import Settings
 from mlserve.hub.store.sqlite import SqliteStore
+from mlserve.hub.uploads import Uploads
 from mlserve.hub.wishes import Wishes
 
 log = logging.getLogger("mlserve.hub")
 
+_FLUSH_SECONDS = 60.0
+"""For what instances wrote last to come to their buckets; what takes longer is left to the next hub."""
 _POLL_SECONDS = 0.05
 
 
@@ -99,20 +105,40 @@ def _explained(home: Path) -> Iterator[None]:
 
 
 def _assemble(settings: Settings, home: Home, store: SqliteStore, wishes: Wishes, gateway: Gateway) -> FastAPI:
-    places = Places(home.path, store)
+    places = Places(home.path, store, home.hub)
     blueprints = Blueprints(home.path, wishes)
     content = storage.ContentStore(home.path / "content")
-    preparer = Preparer(home.path, content, settings.offline)
+    preparer = Preparer(
+        home.path, content, settings.offline, settings.base_image, _cache(settings), _credentials(wishes, places)
+    )
     reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway)
     token = home.read("hub.json").get("token") or tokens.make()
     app = application(token)
     app.state.hub = Hub(wishes, places, blueprints, content, reconciler, f"http://{gateway.address}")
     app.state.links = Links(store, wishes, blueprints.limits)
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
+    app.state.uploads = Uploads(content)
     app.state.reconciler, app.state.token = reconciler, token
     app.state.version, app.state.started_at = mlserve.__version__, time.time()
     app.state.gateway_url = f"http://{gateway.address}"
     return app
+
+
+def _credentials(wishes: Wishes, places: Places) -> Credentials:
+    def of(version: Version) -> Mapping[str, str]:
+        known = wishes.find(version.service)
+        word = known.resource if known else resource_of(dict(version.descriptor))
+        return places.pick(word).credentials
+
+    return of
+
+
+def _cache(settings: Settings) -> storage.Cache:
+    folder = Path(os.path.abspath(os.path.expanduser(settings.cache))) if settings.cache else settings.home / "cache"
+    try:
+        return storage.Cache(folder, storage.bound_of(settings.cache_size, folder))
+    except InvalidInput as exc:
+        raise HubStartFailed(f"MLSERVE_CACHE_SIZE: {exc.message}", hint=exc.hint) from exc
 
 
 @contextlib.asynccontextmanager
@@ -135,13 +161,20 @@ async def _stop_everything(app: FastAPI, gateway: Gateway) -> None:
     hub: Hub = app.state.hub
     for service in hub.wishes.services():
         generation = service.generation + 1
+        place = hub.places.find(service.resource)
+        if place is None or place.backend.trouble:  # the next hub stops it, once it can
+            hub.wishes.put(replace(service, stopped=True, generation=generation))
+            continue
         hub.wishes.put(replace(service, stopped=True, generation=generation, settled=generation))
         for version in hub.wishes.versions(service.name):
-            await hub.places.get(service.resource).backend.remove(service.name, version.number)
+            await place.backend.remove(service.name, version.number)
     for place in hub.places.all():
         # Each has its own time to drain and is killed after it, so this ends.
-        while await place.backend.instances():  # noqa: ASYNC110 - no event says "all gone"
+        backend = place.backend
+        while not backend.trouble and await backend.instances():  # noqa: ASYNC110 - no event says "all gone"
             await asyncio.sleep(_POLL_SECONDS)
+    await app.state.reconciler.written.flush(_FLUSH_SECONDS)
+    await hub.places.close(for_good=True)
 
 
 def _gateway_address(settings: Settings) -> str | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from mlserve.backends.base import Capacity, Instance
+from mlserve.backends.base import Capacity, Gpu, Instance
 from mlserve.descriptor import masked
 from mlserve.hub import conversions
+from mlserve.hub.places import Place
 from mlserve.hub.plan import Seen, status
 from mlserve.hub.progress import Progress
 from mlserve.hub.records import Service, Version
@@ -24,6 +26,7 @@ def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -
         "name": wish.name,
         "version": shown.number,
         "status": str(status(seen)),
+        "reason": seen.trouble or None,
         "generation": wish.generation,
         "settled": wish.settled >= wish.generation,
         "endpoint": f"{gateway}/api/predict/{wish.name}",
@@ -94,7 +97,44 @@ def _native(one: Version) -> list[dict[str, Any]]:
 
 def capacity(place: Capacity) -> dict[str, Any]:
     """What a place has and what is free."""
-    return {name: getattr(place, name) for name in Capacity.__slots__}
+    return asdict(place)
+
+
+def resource(place: Place, room: Capacity | None, *, default: str, reason: str) -> dict[str, Any]:
+    """A resource group; ``room``: None where it could not be asked, for that ``reason``."""
+    about, reason = place.backend.about, place.backend.trouble or reason
+    return {
+        "name": place.name,
+        "backend": place.kind,
+        "default": place.name == default,
+        "status": "unavailable" if reason else "ready",
+        "reason": reason or None,
+        "engine": about.get("version"),
+        "api": about.get("api"),
+        "os": about.get("os"),
+        "arch": about.get("arch"),
+        "warning": about.get("warning") or None,
+        "options": dict(place.options),
+        "credentials": sorted(place.credentials),
+        "cpu": room.cpu if room else None,
+        "memory_mb": room.memory_mb if room else None,
+        "gpus": [_gpu(gpu) for gpu in room.devices] if room else [],
+        "free": _free(room) if room else None,
+        "capacity": capacity(room) if room else None,
+    }
+
+
+def _gpu(gpu: Gpu) -> dict[str, Any]:
+    return {"name": gpu.name, "uuid": gpu.uuid, "memory_mb": gpu.memory_mb, "memory_free_mb": gpu.memory_free_mb}
+
+
+def _free(room: Capacity) -> dict[str, Any]:
+    return {
+        "cpu": room.cpu_free,
+        "memory_mb": room.memory_free_mb,
+        "gpus": room.gpus_free,
+        "gpu_memory_gb": room.gpu_memory_free_gb,
+    }
 
 
 def moment(seconds: float) -> str:

@@ -57,8 +57,8 @@ class Engine:
 
     def __init__(self, target: Target, home: Path, *, pace: Pace | None = None) -> None:
         self.target = target
-        self.trouble = ""
-        """Why it can't be asked now, with what to do next; empty when all is well, and before the first answer."""
+        self.trouble = f"the hub is still connecting to the Docker engine at {target}"
+        """Why it can't be asked now, with what to do next; empty when all is well."""
         self.changed = asyncio.Event()
         """Set when it went away or came back; who waits for it clears it."""
         self.address = target.address or LOOPBACK

@@ -81,11 +81,12 @@ class Update(Answer):
 
 
 class ServiceAnswer(Answer):
-    """A service: what is wished, how it is, and its instances."""
+    """A service: what is wished, how it is, and its instances; ``reason``: why its group can't be asked now."""
 
     name: str
     version: int
     status: Literal["Creating", "Running", "Updating", "Degraded", "Stopped", "Failed", "Deleting"]
+    reason: str | None
     generation: int
     settled: bool
     endpoint: str
@@ -177,3 +178,22 @@ class Problem(BaseModel):
     detail: str
     hint: str
     errors: list[dict[str, Any]]
+
+
+class KeptAnswer(Answer):
+    """How a descriptor names what the hub keeps, and until when at least."""
+
+    address: str
+    kept_until: str
+
+
+class UploadAnswer(Answer):
+    """How far an upload to a bucket is; ``error`` is a problem document."""
+
+    id: str
+    address: str
+    state: Literal["running", "done", "failed"]
+    detail: str
+    done: int
+    total: int
+    error: dict[str, Any] | None

@@ -22,6 +22,14 @@ class ContentAddress(Body):
     name: str = Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")
 
 
+class UploadBody(ContentAddress):
+    """Where files of the content store are to be written. ``resource``: the group whose credentials to use."""
+
+    address: str
+    endpoint: str = ""
+    resource: str = ""
+
+
 class SubmissionBody(Body):
     """A descriptor as the user wrote it, with the addresses of its local files."""
 
@@ -74,11 +82,13 @@ class StopBody(Body):
 
 
 class ResourceBody(Body):
-    """A backend under a name."""
+    """A backend under a name; ``credentials``: AWS_… and OSS_… variables for the storage its services name."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")
     backend: str
     options: dict[str, Any] = {}
+    credentials: dict[str, str] = {}
+    check: bool = True
 
 
 class LocalPathBody(Body):

@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from mlserve.errors import Conflict
+from mlserve.backends.base import Capacity
+from mlserve.errors import Conflict, ResourceUnavailable
 from mlserve.hub import view
 from mlserve.hub.api.bodies import ResourceBody
 from mlserve.hub.api.services import hub_of
-from mlserve.hub.places import DEFAULT, Place
+from mlserve.hub.hub import Hub
+from mlserve.hub.places import Place
 
 router = APIRouter(prefix="/v1/resources", tags=["resources"])
+
+ANSWER_SECONDS = 10.0
+"""How long a group may take to say what it has; engines that start a container to look at their GPUs need some."""
 
 
 @router.get("")
 async def list_resources(request: Request) -> dict[str, Any]:
     """All resource groups."""
-    return {"resources": [await _shown(place) for place in hub_of(request).places.all()]}
+    hub = hub_of(request)
+    return {"resources": await asyncio.gather(*(_shown(hub, place) for place in hub.places.all()))}
 
 
 @router.post("", status_code=201)
 async def add_resource(request: Request, body: ResourceBody) -> dict[str, Any]:
-    """A backend under a new name."""
-    return await _shown(hub_of(request).places.add(body.name, body.backend, body.options))
+    """A backend under a new name, asked first unless ``check`` is false; what it runs for a lost store is taken up."""
+    hub = hub_of(request)
+    place, adopted = await hub.add_resource(
+        body.name, body.backend, body.options, credentials=body.credentials, check=body.check
+    )
+    return {**await _shown(hub, place), "adopted": adopted}
 
 
 @router.get("/{name}")
 async def describe_resource(request: Request, name: str) -> dict[str, Any]:
     """One resource group: what it has and what is free."""
-    return await _shown(hub_of(request).places.get(name))
+    hub = hub_of(request)
+    return await _shown(hub, hub.places.get(name))
+
+
+@router.post("/{name}/use")
+async def use_resource(request: Request, name: str) -> dict[str, Any]:
+    """Make a group the default one, which an empty ``metadata.resource`` means."""
+    hub = hub_of(request)
+    return await _shown(hub, hub.places.use(name))
 
 
 @router.delete("/{name}", status_code=200)
@@ -40,16 +59,18 @@ async def remove_resource(request: Request, name: str) -> dict[str, Any]:
     users = [service.name for service in hub.wishes.services() if service.resource == name]
     if users:
         raise Conflict(f'the resource group "{name}" is used by {", ".join(users)}', hint="delete these services first")
-    hub.places.remove(name)
+    await hub.places.remove(name)
     return {"name": name, "removed": True}
 
 
-async def _shown(place: Place) -> dict[str, Any]:
-    capacity = await place.backend.capacity()
-    return {
-        "name": place.name,
-        "backend": place.kind,
-        "default": place.name == DEFAULT,
-        "capacity": view.capacity(capacity),
-        "status": "ready",
-    }
+async def _shown(hub: Hub, place: Place) -> dict[str, Any]:
+    room: Capacity | None = None
+    reason = ""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            room = await place.backend.capacity()
+    except ResourceUnavailable as exc:
+        reason = exc.message
+    except TimeoutError:
+        reason = f"it did not say within {ANSWER_SECONDS:g} s what it has"
+    return view.resource(place, room, default=hub.places.default, reason=reason)
