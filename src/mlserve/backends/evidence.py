@@ -35,6 +35,7 @@ from typing import Any
 
 Evidence = Mapping[str, Any]
 
+_LOOPBACK = ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]")
 _LASTING = {2: "not there", 13: "not permitted", 8: "not a program this machine can run"}
 
 
@@ -68,8 +69,16 @@ def where_it_listens(evidence: Evidence) -> str:
     if not sockets:
         return "opened no port" + taken
     seen = ", ".join(f"{socket['address']}:{socket['port']}" for socket in sockets)
+    if only_inside(evidence):
+        return f"listens on {seen}, which nobody outside its container reaches"
     wanted = f"descriptor says {declared}" if declared else "PORT in its environment says otherwise"
     return f"listens on {seen}, {wanted}{taken}"
+
+
+def only_inside(evidence: Evidence) -> bool:
+    """Whether all it listens on is its container's own loopback address."""
+    sockets = evidence.get("listening") or ()
+    return bool(evidence.get("inside")) and all(socket["address"] in _LOOPBACK for socket in sockets)
 
 
 def collapse(

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlserve.backends.base import Instance
-from mlserve.backends.evidence import where_it_listens
+from mlserve.backends.evidence import only_inside, where_it_listens
 from mlserve.errors import EnvironmentFailed, FetchFailed, MlserveError, NoCapacity, ResourceUnavailable
 
 Evidence = Mapping[str, Any]
-
-_OWN = ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +193,7 @@ def _slow_start(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
         return None
     seconds = f"within {float(evidence.get('startup_seconds') or 0):g} s (startup_timeout)"
     sockets, where = evidence.get("listening"), where_it_listens(evidence)
-    if evidence.get("inside"):
-        where = f"{where} (as seen in its container)"
-    if sockets and evidence.get("inside") and all(socket["address"] in _OWN for socket in sockets):
+    if sockets and only_inside(evidence):
         hint = "let it listen on 0.0.0.0: what is bound to 127.0.0.1 in a container can't be reached from outside"
         return Story("wrong-address", f"the program was not reachable {seconds}: it {where}", hint, phase="probe")
     if sockets:
