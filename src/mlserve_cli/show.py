@@ -100,6 +100,7 @@ def _curl(service: Service) -> str:
     header = f"-H 'Authorization: {token}' " if token else ""
     if question is None:
         # Our runtime describes itself whatever the model; a program of the user's own knows its own paths.
-        own = "command" in (service.to_dict().get("descriptor") or {})
-        return f"curl {header}{service.endpoint}{'/' if own else '/describe'}"
+        descriptor = service.to_dict().get("descriptor") or {}
+        path = "/" if "command" in descriptor else "/v2" if descriptor.get("processor") == "triton" else "/describe"
+        return f"curl {header}{service.endpoint}{path}"
     return f"curl {header}-d {shlex.quote(json.dumps(question))} {service.endpoint}"

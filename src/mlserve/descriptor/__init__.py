@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlserve.descriptor.metadata import Metadata, Rpc
     from mlserve.descriptor.networking import Networking
     from mlserve.descriptor.parsing import Parsed, parse, resource_of
-    from mlserve.descriptor.paths import is_path, local_paths, paths_of
+    from mlserve.descriptor.paths import is_path, local_paths, paths_of, read_elsewhere
     from mlserve.descriptor.pipeline import Step, node_of
     from mlserve.descriptor.reading import read_file, read_text
     from mlserve.descriptor.secrets import masked
@@ -40,6 +40,7 @@ _HOMES = {
     "node_of": "pipeline",
     "parse": "parsing",
     "paths_of": "paths",
+    "read_elsewhere": "paths",
     "read_file": "reading",
     "read_text": "reading",
     "resource_of": "parsing",
@@ -64,6 +65,7 @@ __all__ = [
     "node_of",
     "parse",
     "paths_of",
+    "read_elsewhere",
     "read_file",
     "read_text",
     "resource_of",

@@ -48,6 +48,13 @@ def paths_of(descriptor: Descriptor) -> dict[str, str]:
     return dict(_named(descriptor.model_dump(by_alias=True))) | fetched
 
 
+def read_elsewhere(descriptor: Descriptor) -> dict[str, str]:
+    """JSON pointer → address, of the repositories that the server reads itself."""
+    params = descriptor.processor_params
+    found = _in_params(descriptor.processor, params)
+    return {pointer: address for pointer, address in found if read_by_the_server(params, address)}
+
+
 def is_path(name: str, value: str = "") -> bool:
     """Whether a field, written with dots (``pipeline.0.model_path``), names files when it has that value."""
     place = tuple("*" if part.isdigit() else part for part in name.split("."))

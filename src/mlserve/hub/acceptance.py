@@ -14,7 +14,7 @@ from mlserve.engines.base import resources
 from mlserve.engines.catalogue import find
 from mlserve.engines.choice import engine_of
 from mlserve.engines.eas import mapped
-from mlserve.errors import InvalidDescriptor, InvalidInput
+from mlserve.errors import FetchFailed, InvalidDescriptor, InvalidInput, MlserveError, NoCapacity
 from mlserve.hub.places import Place, Places
 from mlserve.hub.reachable import require_reachable
 from mlserve.workload import Resources
@@ -52,13 +52,31 @@ async def accept(
     engine = engine_of(descriptor)
     warnings = [*parsed.warnings, *engine.check(descriptor), *_processor_warning(descriptor)]
     _check_content(submission, content)
-    if not beside:  # else all that may be asked for is another number of them
-        await require_reachable(descriptor, submission.content, content, place.credentials)
     capacity = await place.backend.capacity()
     wanted = resources(descriptor)
-    require_room(wanted, max(descriptor.metadata.instance - beside, 0), capacity)
+    short: list[MlserveError] = []
+    try:
+        require_room(wanted, max(descriptor.metadata.instance - beside, 0), capacity)
+    except NoCapacity as exc:
+        short.append(exc)
+    try:
+        if not beside:  # else all that may be asked for is another number of them
+            await require_reachable(descriptor, submission.content, content, place.credentials)
+    except FetchFailed as exc:
+        short.append(exc)
+    _refuse(short)
     warnings += _cpu_warning(wanted, descriptor.metadata.instance, beside, capacity)
     return Accepted(descriptor, place, tuple(warnings))
+
+
+def _refuse(short: Sequence[MlserveError]) -> None:
+    """Raise what the place lacks and what can't be fetched in one error: whoever mends one should know the other."""
+    if len(short) == 1:
+        raise short[0]
+    if short:
+        details = [detail for error in short for detail in error.details]
+        hint = "; ".join(error.hint for error in short if error.hint)
+        raise type(short[0])("; ".join(error.message for error in short), hint=hint, details=details)
 
 
 def read(raw: Mapping[str, Any], places: Places, *, default: str = "") -> tuple[Place, Parsed]:

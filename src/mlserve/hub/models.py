@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ Verb = Literal["load", "unload"]
 _PATIENCE = 5.0
 _LOADING = 600.0
 """Seconds; a large model takes its time."""
+_SETTLING = 10.0
 _MOST = 8 << 20
 
 
@@ -42,7 +44,12 @@ async def change(service: Mapping[str, Any], model: str, verb: Verb) -> list[dic
     for one, answer in zip(ready, answers, strict=True):
         if answer.status != 200:
             raise _refused(one["id"], model, verb, answer)
-    return await models(service)
+    end = time.monotonic() + _SETTLING
+    while (found := await models(service)) and any(_under_way(row) for row in found if row["name"] == model):
+        if time.monotonic() > end:
+            break  # then the list says UNLOADING: requests that the model still answers hold it
+        await asyncio.sleep(0.1)
+    return found
 
 
 def merged(indexes: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[dict[str, Any]]:
@@ -63,6 +70,10 @@ def merged(indexes: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[dict[str,
 def _reason(text: str) -> str:
     """Without the places in the model's code, which the log has."""
     return " ".join(text.partition("\n\nAt:")[0].removeprefix("Internal: ").split())
+
+
+def _under_way(row: Mapping[str, Any]) -> bool:
+    return any(state in ("LOADING", "UNLOADING") for state in row["instances"].values())
 
 
 def _ready(service: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -113,7 +124,7 @@ def _parsed(body: bytes) -> Any:
 
 
 def _text(said: Any) -> str:
-    return str(said.get("error", said) if isinstance(said, dict) else said)[:500]
+    return _reason(str(said.get("error", said) if isinstance(said, dict) else said))[:500]
 
 
 def _refused(instance: str, model: str, verb: Verb, answer: _Answer) -> MlserveError:

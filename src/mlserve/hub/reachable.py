@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from mlserve import storage
-from mlserve.descriptor import Descriptor, paths_of
+from mlserve.descriptor import Descriptor, paths_of, read_elsewhere
 from mlserve.descriptor.mounting import sources_of
 from mlserve.errors import FetchFailed
 from mlserve.hub.aside import aside
@@ -34,7 +34,7 @@ async def require_reachable(
 
 
 def _addresses(descriptor: Descriptor) -> Iterator[tuple[str, str, str | None, bool]]:
-    for pointer, uri in paths_of(descriptor).items():
+    for pointer, uri in (paths_of(descriptor) | read_elsewhere(descriptor)).items():
         if "://" in uri:
             yield pointer, uri, descriptor.oss_endpoint, False
     for pointer, source in sources_of(descriptor).items():

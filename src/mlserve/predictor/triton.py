@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from mlserve.errors import InvalidInput, RequestFailed
+from mlserve.errors import InvalidInput, NotFound, RequestFailed
 from mlserve.transport import Reply
 
 _HEADER = "Inference-Header-Content-Length"
@@ -80,7 +80,11 @@ def _only_model(request: Request) -> str:
 
 def _tensors(request: Request, path: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The inputs that are given, as the model describes them."""
-    known = {str(tensor["name"]): tensor for tensor in json.loads(request("GET", path).body).get("inputs", ())}
+    try:
+        described = json.loads(request("GET", path).body)
+    except NotFound as exc:
+        raise NotFound(exc.message, hint="mlserve models NAME lists the models", details=exc.details) from exc
+    known = {str(tensor["name"]): tensor for tensor in described.get("inputs", ())}
     strange = sorted(set(values) - set(known))
     if strange:
         raise InvalidInput(
