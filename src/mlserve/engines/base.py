@@ -30,6 +30,9 @@ class Artifacts:
     inside: Mapping[str, str] = field(default_factory=dict)
     """The pointers of ``paths`` → path in the image that an instance runs in; empty: it runs on this machine."""
 
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Pointer of a container (``/containers/1``) → the image that was made of the one it names."""
+
     def at(self, pointer: str) -> str | None:
         """Where an instance finds the files of a field; None without any. Read here, they are in ``paths``."""
         return self.inside.get(pointer) or self.paths.get(pointer)

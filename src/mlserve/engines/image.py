@@ -62,7 +62,7 @@ class ImageEngine:
             environment=told | _environment(main),
             containers=tuple(
                 Container(
-                    image=one.image,
+                    image=artifacts.images.get(f"/containers/{index}", one.image),
                     command=_command(one),
                     environment=_environment(one),
                     port=one.port,

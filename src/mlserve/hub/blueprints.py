@@ -87,7 +87,8 @@ class Blueprints:
         if prepared is None:
             raise MlserveError(f"version {version.number} of {version.service} is not prepared yet", hint="wait for it")
         artifacts = served(
-            Artifacts(prepared.paths, prepared.saved_versions, inside=prepared.inside), prepared.conversion
+            Artifacts(prepared.paths, prepared.saved_versions, inside=prepared.inside, images=prepared.images),
+            prepared.conversion,
         )
         launch = launch_inside(version.service, version.number) if prepared.image else self._launch(version, prepared)
         workload = blueprint.engine.workload(blueprint.descriptor, artifacts, launch)

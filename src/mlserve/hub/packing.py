@@ -54,7 +54,7 @@ def recipe(contents: Contents, base: str, *, offline: bool, tag: str = "") -> Re
     paths, inside = contents.artifacts.paths, places_inside(contents.artifacts.paths)
     workload = contents.workload()
     requirements = contents.engine.requirements(contents.descriptor, contents.artifacts)
-    _refuse_secrets(requirements)
+    refuse_secrets(requirements)
     found = environments.sources(requirements, offline=offline)
     return Recipe(
         tag=tag or f"mlserve/{contents.service}:{contents.number}",
@@ -94,7 +94,7 @@ def _runtime(workload: Workload) -> Layer:
     """Our own program, where the workload starts it."""
     if workload.environment.get("PYTHONPATH") != RUNTIME:
         return Layer()
-    return Layer({f"{RUNTIME}/{name}": str(path) for name, path in environments.runtime_files().items()}, compiled=True)
+    return Layer({f"{RUNTIME}/{name}": str(path) for name, path in environments.runtime_files().items()})
 
 
 def _shown(environment: Mapping[str, str]) -> dict[str, str]:
@@ -106,7 +106,8 @@ def _may_be_baked(name: str, value: str) -> bool:
     return not is_secret_variable(name, value) and value.isprintable()
 
 
-def _refuse_secrets(requirements: Sequence[str]) -> None:
+def refuse_secrets(requirements: Sequence[str]) -> None:
+    """An image can be read by everybody who gets it: raises InvalidDescriptor for addresses with a password."""
     for requirement in requirements:
         if masked_text(requirement) != requirement:
             raise InvalidDescriptor(

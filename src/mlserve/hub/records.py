@@ -68,6 +68,8 @@ class Prepared:
     """The image to run it in, by the reference its place knows it under; empty: an environment of this machine."""
     inside: Mapping[str, str] = field(default_factory=dict)
     """Descriptor pointer → where that file or folder is in an image of ours."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Pointer of a container → the image that was made of the one it names."""
 
 
 @dataclass(frozen=True, slots=True)

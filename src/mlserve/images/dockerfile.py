@@ -1,14 +1,16 @@
-"""A recipe as a Dockerfile that every builder reads, the classic one included. Pure."""
+"""A recipe as Dockerfiles that every builder reads, the classic one included. Pure.
+
+There are two: the foundation (base, packages, runtime) takes long and is shared by all versions that need the same;
+what stands on it (code, model, settings) is copied in a moment.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
 
-from mlserve.images.recipe import ENVIRONMENT, PYTHON, ROOT, STAGE, Recipe
+from mlserve.images.recipe import ENVIRONMENT, PYTHON, ROOT, Recipe
 
 REQUIREMENTS = f"{ROOT}/requirements.txt"
 WHEELS = f"{ROOT}/wheels"
@@ -20,31 +22,34 @@ _ENVIRONMENT = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"}  # noqa: S108 - the one
 _PATH = f"{ENVIRONMENT}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def dockerfile(recipe: Recipe, marks: Mapping[str, str] = NOTHING, labels: Mapping[str, str] = NOTHING) -> str:
-    """The text; ``labels`` are those of the image, ``marks`` those of each layer, also where a build fails."""
-    return "\n".join([*_dependencies(recipe, marks), *_files(recipe), *_settings(recipe, labels)]) + "\n"
+def foundation(recipe: Recipe, marks: Mapping[str, str] = NOTHING) -> str:
+    """The base with the packages and the runtime; ``marks`` are labels of each layer, also where a build fails.
+
+    Wheels are left behind in a stage of their own: the image holds them installed, not twice.
+    """
+    return _text(_packages(recipe, marks), _runtime(recipe))
 
 
-def _dependencies(recipe: Recipe, marks: Mapping[str, str]) -> Iterator[str]:
-    """The packages. Wheels are left behind in a stage of their own: the image holds them installed, not twice."""
-    yield f"FROM {recipe.base}" + (" AS dependencies" if recipe.wheels else "")
+def dockerfile(recipe: Recipe, standing_on: str, labels: Mapping[str, str] = NOTHING) -> str:
+    """The image itself, on the foundation of that name."""
+    return _text([f"FROM {standing_on}"], _files(recipe), _settings(recipe), _labels(labels))
+
+
+def _text(*parts: Iterator[str] | list[str]) -> str:
+    return "".join(f"{line}\n" for part in parts for line in part)
+
+
+def _packages(recipe: Recipe, marks: Mapping[str, str]) -> Iterator[str]:
+    yield f"FROM {recipe.base}" + (" AS packages" if recipe.wheels else "")
     yield from _labels(marks)
     yield "COPY requirements/ /"
     if recipe.wheels:
         yield "COPY wheels/ /"
     yield f"RUN {_install(recipe)}"
     if recipe.wheels:
-        yield from _labels({STAGE: _stage(recipe)})
         yield f"FROM {recipe.base}"
         yield from _labels(marks)
-        yield f"COPY --from=dependencies {ENVIRONMENT} {ENVIRONMENT}"
-
-
-def _stage(recipe: Recipe) -> str:
-    """The same packages from the same wheels on the same base have one name."""
-    wheels = sorted(PurePath(wheel).name for wheel in recipe.wheels)
-    told = json.dumps([recipe.base, recipe.requirements, recipe.index, wheels])
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+        yield f"COPY --from=packages {ENVIRONMENT} {ENVIRONMENT}"
 
 
 def _install(recipe: Recipe) -> str:
@@ -59,17 +64,22 @@ def _install(recipe: Recipe) -> str:
     return f"{venv} && {PYTHON} -m pip install {quiet} {shlex.join([*where, '--requirement', REQUIREMENTS])}"
 
 
+def _runtime(recipe: Recipe) -> Iterator[str]:
+    """Compiled there: an instance can write nothing beside its files."""
+    if recipe.runtime.files:
+        yield "COPY runtime/ /"
+        places = shlex.join(sorted(recipe.runtime.files))
+        yield f"RUN {PYTHON} -m compileall -q --invalidation-mode unchecked-hash {places}"
+
+
 def _files(recipe: Recipe) -> Iterator[str]:
-    for name, layer in (("runtime", recipe.runtime), ("code", recipe.code), ("model", recipe.model)):
-        if not layer.files:
-            continue
-        yield f"COPY {name}/ /"
-        if layer.compiled:
-            places = shlex.join(sorted(layer.files))
-            yield f"RUN {PYTHON} -m compileall -q --invalidation-mode unchecked-hash {places}"
+    if recipe.code.files:
+        yield "COPY code/ /"
+    if recipe.model.files:
+        yield "COPY model/ /"
 
 
-def _settings(recipe: Recipe, labels: Mapping[str, str]) -> Iterator[str]:
+def _settings(recipe: Recipe) -> Iterator[str]:
     environment = {"PATH": _PATH, **_ENVIRONMENT, "PORT": str(recipe.port), **recipe.environment}
     yield "ENV " + _pairs(environment)
     yield f"WORKDIR {_escaped(recipe.workdir)}"
@@ -78,7 +88,6 @@ def _settings(recipe: Recipe, labels: Mapping[str, str]) -> Iterator[str]:
     yield "ENTRYPOINT []"
     if recipe.command:
         yield "CMD " + json.dumps([word.replace("{port}", str(recipe.port)) for word in recipe.command])
-    yield from _labels({**labels, **({STAGE: _stage(recipe)} if recipe.wheels else {})})
 
 
 def _labels(labels: Mapping[str, str]) -> Iterator[str]:

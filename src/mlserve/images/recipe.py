@@ -15,8 +15,8 @@ DIGEST = "mlserve.image.digest"
 HUB = "mlserve.image.hub"
 SERVICE = "mlserve.image.service"
 VERSION = "mlserve.image.version"
-STAGE = "mlserve.image.stage"
-"""Labels: of what content an image is, of whom, for what, and with which stage of installed packages it was made.
+FOUNDATION = "mlserve.image.foundation"
+"""Labels: of what content an image is, of whom, for what, and on which foundation (base, packages, runtime) it stands.
 
 A container has the labels of its image, too, so these are not the ones by which a hub knows its containers:
 ``docker run`` of an image makes none of them.
@@ -31,8 +31,6 @@ class Layer:
     """Absolute path inside the image → absolute path of a file or folder here."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """Path inside the image → digest of what lies here, where that is known: it is then not read to be compared."""
-    compiled: bool = False
-    """Its Python files are compiled in the image, where an instance can write nothing beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,12 @@ class Recipe:
     workdir: str = ROOT
     port: int = 8080
     labels: Mapping[str, str] = field(default_factory=dict)
+    onto: bool = False
+    """The base is somebody's own image: its packages are added to, the way it starts stays."""
+    requirements_file: str = ""
+    """With ``onto``: a requirements.txt in the base, in place of ``requirements``."""
+    pinned: str = ""
+    """With ``onto``: the base's id, since its name may mean another image tomorrow; who builds finds it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-import threading
-from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
 from mlserve.backends.aside import aside
 from mlserve.backends.base import Say
-from mlserve.backends.docker import build_failures, images
+from mlserve.backends.docker import build_failures, images, registry
+from mlserve.backends.docker.build_run import Run
 from mlserve.backends.docker.engine import Engine
-from mlserve.errors import MlserveError
-from mlserve.images.context import archive, digest, entries
-from mlserve.images.dockerfile import dockerfile
-from mlserve.images.recipe import DIGEST, HUB, Image, Recipe
+from mlserve.errors import FetchFailed, MlserveError
+from mlserve.images.context import Entry, digest, foundation_key, of_foundation, of_image
+from mlserve.images.dockerfile import dockerfile, foundation
+from mlserve.images.recipe import DIGEST, FOUNDATION, HUB, Image, Recipe
 
 log = logging.getLogger(__name__)
-
-_KEPT_LINES = 40
-_STEP = re.compile(r"Step \d+/\d+ : ")
 
 
 class Builder:
@@ -37,13 +30,15 @@ class Builder:
         """An image of the recipe under its tag; raises BuildFailed, ResourceUnavailable."""
         content = await aside(lambda: digest(recipe))
         async with self._turn:
-            found = await self._engine.call(lambda client: images.of_content(client, self._hub, content))
+            found = await self._engine.call(lambda client: images.with_label(client, self._hub, DIGEST, content))
             if found and not fresh:
                 say("the image is there already")
-                return await self._named(recipe, found, reused=True)
-            run = _Run(recipe, {HUB: self._hub}, {**recipe.labels, DIGEST: content}, fresh)
+                return await self._named(found, recipe.tag, reused=True)
             try:
-                return await self._named(recipe, await self._made(run, say), reused=False)
+                below, key = await self._foundation(recipe, say, fresh=fresh)
+                labels = {**recipe.labels, HUB: self._hub, DIGEST: content, FOUNDATION: key}
+                context = of_image(recipe, dockerfile(recipe, below, labels))
+                return await self._named(await self._made(recipe, context, say, fresh=fresh), recipe.tag, reused=False)
             finally:
                 await self._clear()
 
@@ -54,15 +49,29 @@ class Builder:
             await self._clear()
             return gone
 
-    async def _clear(self) -> None:
-        """Free the disk of what no image stands on; the next build tries again where this one can't."""
-        try:
-            await self._engine.call(lambda client: images.clear_leftovers(client, self._hub))
-        except MlserveError as exc:
-            log.warning("event=leftovers-stay engine=%s reason=%r", self._engine.target, exc.message)
+    async def _foundation(self, recipe: Recipe, say: Say, *, fresh: bool) -> tuple[str, str]:
+        """The name and the key of what the image stands on, built where it is not there yet."""
+        base = await self._base(recipe, say)
+        key = await aside(lambda: foundation_key(recipe, base))
+        found = await self._engine.call(lambda client: images.foundation(client, self._hub, key))
+        if found and not fresh:
+            return found, key
+        marks = {HUB: self._hub, FOUNDATION: key}
+        context = of_foundation(recipe, foundation(recipe, marks))
+        made = await self._made(recipe, context, say, fresh=fresh)
+        return (await self._named(made, f"{images.FOUNDATIONS}:{key}", reused=False)).reference, key
 
-    async def _made(self, run: _Run, say: Say) -> str:
-        loop = asyncio.get_running_loop()
+    async def _base(self, recipe: Recipe, say: Say) -> str:
+        """The id of the base image, which is pulled where it is not there."""
+        try:
+            await registry.pull(self._engine, recipe.base, "", say)
+        except FetchFailed as exc:
+            raise build_failures.baseless(recipe, exc) from exc
+        return await self._engine.call(lambda client: images.id_of(client, recipe.base))
+
+    async def _made(self, recipe: Recipe, context: Iterator[Entry], say: Say, *, fresh: bool) -> str:
+        """The id of what was built from a context."""
+        run, loop = Run(recipe, context, fresh), asyncio.get_running_loop()
 
         def tell(line: str) -> None:
             loop.call_soon_threadsafe(say, line)
@@ -72,60 +81,12 @@ class Builder:
         finally:
             run.unwanted.set()
 
-    async def _named(self, recipe: Recipe, image: str, *, reused: bool) -> Image:
-        return await self._engine.call(lambda client: images.named(client, self._hub, image, recipe.tag, reused=reused))
+    async def _named(self, image: str, tag: str, *, reused: bool) -> Image:
+        return await self._engine.call(lambda client: images.named(client, self._hub, image, tag, reused=reused))
 
-
-@dataclass
-class _Run:
-    """One build, in a thread of its own."""
-
-    recipe: Recipe
-    marks: Mapping[str, str]
-    labels: Mapping[str, str]
-    fresh: bool
-    unwanted: threading.Event = field(default_factory=threading.Event)
-    """Nobody waits for it any more."""
-    step: str = ""
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT_LINES))
-
-    def build(self, client: Any, say: Say) -> str:
-        """The id of the image."""
-        text = dockerfile(self.recipe, self.marks, self.labels)
-        context = archive(entries(self.recipe, text))
-        stream = client.api.build(
-            fileobj=context, custom_context=True, decode=True, rm=True, forcerm=True, nocache=self.fresh, timeout=None,
-            network_mode="none" if self.recipe.offline else None,
-        )  # fmt: skip
-        made = ""
-        for event in stream:
-            if self.unwanted.is_set():
-                break  # letting go of the connection ends the build
-            self._failed(event)
-            made = str((event.get("aux") or {}).get("ID") or made)
-            for line in _text(event):
-                self._note(line)
-                say(line)
-        if not made:
-            raise build_failures.failed(self.recipe, self.step, list(self.lines), "the engine ended the build")
-        return made
-
-    def _note(self, line: str) -> None:
-        if _STEP.match(line):
-            self.step = _STEP.sub("", line)
-            self.lines.clear()
-        elif line:
-            self.lines.append(line)
-
-    def _failed(self, event: Mapping[str, Any]) -> None:
-        detail = event.get("errorDetail") or {}
-        error = str(event.get("error") or detail.get("message") or "")
-        if error:
-            raise build_failures.failed(self.recipe, self.step, list(self.lines), error)
-
-
-def _text(event: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of an event; of what is pulled for it only what is new."""
-    if "status" in event and not event.get("progressDetail"):
-        yield " ".join(filter(None, [str(event.get("id") or ""), str(event["status"])]))
-    yield from (line.rstrip() for line in str(event.get("stream") or "").splitlines() if line.strip())
+    async def _clear(self) -> None:
+        """Free the disk of what no image stands on; the next build tries again where this one can't."""
+        try:
+            await self._engine.call(lambda client: images.clear_leftovers(client, self._hub))
+        except MlserveError as exc:
+            log.warning("event=leftovers-stay engine=%s reason=%r", self._engine.target, exc.message)

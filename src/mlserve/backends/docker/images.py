@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
-from mlserve.images.recipe import DIGEST, HUB, SERVICE, STAGE, Image
+from mlserve.images.recipe import DIGEST, FOUNDATION, HUB, SERVICE, Image
 
 REPOSITORY = "mlserve"
 """What the names begin with that images get from us; other names are their owner's."""
+FOUNDATIONS = f"{REPOSITORY}/foundation"
+FOUNDATIONS_KEPT = 30 * 24 * 3600.0
+"""Seconds that a foundation stays on which no image stands: it takes a while to build, and is shared."""
 
 
-def of_content(client: Any, hub: str, content: str) -> str | None:
-    """The id of an image with this digest."""
-    found = _listed(client, f"{HUB}={hub}", f"{DIGEST}={content}")
+def id_of(client: Any, image: str) -> str:
+    """The id of an image that is there."""
+    return str(client.api.inspect_image(image)["Id"])
+
+
+def with_label(client: Any, hub: str, label: str, value: str) -> str | None:
+    """The id of an image of ours with this label."""
+    found = _listed(client, f"{HUB}={hub}", f"{label}={value}")
     return str(found[0]["Id"]) if found else None
+
+
+def foundation(client: Any, hub: str, key: str) -> str | None:
+    """The name of a foundation."""
+    found = [tag for image in _listed(client, f"{HUB}={hub}", f"{FOUNDATION}={key}") for tag in _tags(image)]
+    return next((tag for tag in found if tag.startswith(f"{FOUNDATIONS}:")), None)
 
 
 def named(client: Any, hub: str, image: str, tag: str, *, reused: bool) -> Image:
@@ -35,17 +50,20 @@ def remove_of(client: Any, hub: str, service: str) -> bool:
     """
     prefix = f"{REPOSITORY}/{service}:"
     listed = _listed(client, f"{HUB}={hub}", f"{SERVICE}={service}")
-    tags = [tag for image in listed for tag in image.get("RepoTags") or () if tag.startswith(prefix)]
+    tags = [tag for image in listed for tag in _tags(image) if tag.startswith(prefix)]
     gone = [_remove(client, tag) for tag in tags]
     return all(gone)
 
 
 def clear_leftovers(client: Any, hub: str) -> None:
-    """Remove what failed builds left, and the packages that no image of ours stands on any more."""
-    unnamed = _listed(client, f"{HUB}={hub}", dangling=True)
-    in_use = {_label(image, STAGE) for image in _listed(client, f"{HUB}={hub}") if image.get("RepoTags")}
-    for image in unnamed:
-        if not _label(image, STAGE) or _label(image, STAGE) not in in_use:
+    """Remove what failed builds left, and foundations on which no image has stood for long."""
+    for image in _listed(client, f"{HUB}={hub}", dangling=True):
+        _remove(client, str(image["Id"]))
+    named = [image for image in _listed(client, f"{HUB}={hub}") if _tags(image)]
+    in_use = {_label(image, FOUNDATION) for image in named if _label(image, DIGEST)}
+    for image in named:
+        old = time.time() - float(image.get("Created") or 0) > FOUNDATIONS_KEPT
+        if old and not _label(image, DIGEST) and _label(image, FOUNDATION) not in in_use:
             _remove(client, str(image["Id"]))
 
 
@@ -63,6 +81,10 @@ def _listed(client: Any, *labels: str, dangling: bool = False) -> list[dict[str,
     filters: dict[str, Any] = {"label": list(labels), **({"dangling": True} if dangling else {})}
     found: Iterable[dict[str, Any]] = client.api.images(filters=filters)
     return list(found)
+
+
+def _tags(image: dict[str, Any]) -> list[str]:
+    return [str(tag) for tag in image.get("RepoTags") or () if tag != "<none>:<none>"]
 
 
 def _label(image: dict[str, Any], name: str) -> str:

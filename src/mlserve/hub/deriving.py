@@ -1,0 +1,103 @@
+"""Images of a descriptor's containers with the packages that it wants over them: built once, then only started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from mlserve import environments
+from mlserve.backends.base import ImageBackend, Say
+from mlserve.descriptor.containers import main_of
+from mlserve.engines.mounts import mounts
+from mlserve.errors import FetchFailed
+from mlserve.hub.aside import aside
+from mlserve.hub.packing import Contents, refuse_secrets
+from mlserve.images.recipe import SERVICE, VERSION, Recipe
+from mlserve.workload import Mount, MountKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """The packages of one container: named one by one, or by a file in its image."""
+
+    index: int
+    image: str
+    requirements: tuple[str, ...] = ()
+    file: str = ""
+
+
+def main(contents: Contents) -> str:
+    """The pointer of the container that answers requests."""
+    return f"/containers/{main_of(contents.descriptor)}"
+
+
+async def derived(backend: ImageBackend, contents: Contents, *, offline: bool, say: Say) -> Mapping[str, str]:
+    """Pointer of a container → the image made of its own, where it wants packages; raises as ``build`` does.
+
+    The containers' own images are there already.
+    """
+    made: dict[str, str] = {}
+    for wish in await aside(partial(_wishes, contents)):
+        recipe = await aside(partial(_recipe, contents, wish, offline=offline))
+        made[f"/containers/{wish.index}"] = (await backend.build(recipe, say)).reference
+    return made
+
+
+def _wishes(contents: Contents) -> list[_Wish]:
+    return list(_wished(contents))
+
+
+def _wished(contents: Contents) -> Iterator[_Wish]:
+    for index, container in enumerate(contents.descriptor.containers):
+        prepare = container.prepare
+        if prepare.python_requirements:
+            yield _Wish(index, container.image, prepare.python_requirements)
+        elif prepare.python_requirements_path:
+            listed = _mounted(contents, index, prepare.python_requirements_path)
+            if listed is None:
+                yield _Wish(index, container.image, file=prepare.python_requirements_path)
+            elif listed:
+                yield _Wish(index, container.image, listed)
+
+
+def _mounted(contents: Contents, index: int, path: str) -> tuple[str, ...] | None:
+    """The lines of a file in a mount, which is here; None for one that is not in a mount."""
+    every = (*contents.workload().mounts, *mounts(contents.descriptor, contents.artifacts.paths))
+    mount = next((one for one in reversed(every) if PurePosixPath(path).is_relative_to(one.path)), None)
+    if mount is None:
+        return None
+    file = _file(mount, path)
+    if file is None or not file.is_file():
+        raise FetchFailed(
+            f"containers.{index}.prepare.pythonRequirementsPath: there is no {path} in what is mounted at {mount.path}",
+            hint="correct the path, or list the packages as prepare.pythonRequirements",
+        )
+    lines = (line.split(" #")[0].strip() for line in file.read_text(errors="replace").splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def _file(mount: Mount, path: str) -> Path | None:
+    if mount.kind is not MountKind.FILES:
+        return None
+    source = Path(mount.source)
+    below = PurePosixPath(path).relative_to(mount.path)
+    return source / below if source.is_dir() else source if source.name == str(below) else None
+
+
+def _recipe(contents: Contents, wish: _Wish, *, offline: bool) -> Recipe:
+    refuse_secrets(wish.requirements)
+    found = environments.sources(wish.requirements, offline=offline)
+    part = "" if wish.index == main_of(contents.descriptor) else f"-{wish.index}"
+    return Recipe(
+        tag=f"mlserve/{contents.service}:{contents.number}{part}",
+        base=wish.image,
+        requirements=wish.requirements,
+        index=found.index,
+        wheels=tuple(str(wheel) for wheel in found.wheels),
+        offline=found.offline,
+        labels={SERVICE: contents.service, VERSION: str(contents.number)},
+        onto=True,
+        requirements_file=wish.file,
+    )
