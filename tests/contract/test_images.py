@@ -42,7 +42,7 @@ def recipe(tmp_path: Path) -> Recipe:
     return Recipe(
         "mlserve/words:1",
         BASE,
-        code=Layer({"/mlserve/code": str(tmp_path / "code")}, compiled=True),
+        code=Layer({"/mlserve/code": str(tmp_path / "code")}),
         model=Layer({"/mlserve/model/words": str(tmp_path / "words")}),
         command=(PYTHON, "/mlserve/code/main.py"),
         environment={"SAID": 'a "word" for $HOME, \\n as it is'},

@@ -7,12 +7,12 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from mlserve.errors import InvalidInput
-from mlserve.images.dockerfile import REQUIREMENTS, WHEELS, dockerfile
+from mlserve.images.dockerfile import REQUIREMENTS, WHEELS, dockerfile, foundation
 from mlserve.images.recipe import Layer, Recipe
 
 _LEFT_OUT = ("__pycache__", ".git")
@@ -32,25 +32,32 @@ class Entry:
         return self.file is None and self.text is None
 
 
-def entries(recipe: Recipe, text: str) -> Iterator[Entry]:
-    """The context of a recipe with this Dockerfile, in the order of their names within each layer."""
+def of_foundation(recipe: Recipe, text: str) -> Iterator[Entry]:
+    """The context of a recipe's foundation with this Dockerfile."""
     yield Entry("Dockerfile", text=text)
     yield from _inside("requirements", REQUIREMENTS, Entry("", text="".join(f"{r}\n" for r in recipe.requirements)))
     for wheel in sorted(recipe.wheels):
         yield from _inside("wheels", f"{WHEELS}/{Path(wheel).name}", Entry("", Path(wheel)))
-    for name, layer in _layers(recipe):
-        for place, source in sorted(layer.files.items()):
-            for below, file in _tree(Path(source), ()):
-                yield from _inside(name, f"{place}/{below}" if below else place, Entry("", file))
+    yield from _of_layer("runtime", recipe.runtime)
+
+
+def of_image(recipe: Recipe, text: str) -> Iterator[Entry]:
+    """The context of what stands on it."""
+    yield Entry("Dockerfile", text=text)
+    yield from _of_layer("code", recipe.code)
+    yield from _of_layer("model", recipe.model)
+
+
+def foundation_key(recipe: Recipe, base: str) -> str:
+    """A name for the content of a foundation; ``base``: the id of the base image."""
+    wheels = [(Path(wheel).name, _hash(Path(wheel))) for wheel in sorted(recipe.wheels)]
+    return _digest([foundation(recipe), base, recipe.requirements, wheels, [*_told(recipe.runtime)]])[:16]
 
 
 def digest(recipe: Recipe) -> str:
     """The content address of an image: what is in it and how it starts, whatever it is called."""
-    bare = dockerfile(recipe)
-    wheels = [(Path(wheel).name, _hash(Path(wheel))) for wheel in sorted(recipe.wheels)]
-    layers = [[name, [*_told(layer)]] for name, layer in _layers(recipe)]
-    whole = json.dumps([bare, recipe.requirements, wheels, layers])
-    return "sha256:" + hashlib.sha256(whole.encode()).hexdigest()
+    above = [dockerfile(recipe, ""), [*_told(recipe.code)], [*_told(recipe.model)]]
+    return "sha256:" + _digest([foundation_key(recipe, ""), above])
 
 
 def archive(found: Iterator[Entry]) -> Iterator[bytes]:
@@ -64,10 +71,14 @@ def archive(found: Iterator[Entry]) -> Iterator[bytes]:
     yield b"\0" * (2 * tarfile.BLOCKSIZE)
 
 
-def _layers(recipe: Recipe) -> Iterator[tuple[str, Layer]]:
-    yield "runtime", recipe.runtime
-    yield "code", recipe.code
-    yield "model", recipe.model
+def _digest(told: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _of_layer(name: str, layer: Layer) -> Iterator[Entry]:
+    for place, source in sorted(layer.files.items()):
+        for below, file in _tree(Path(source), ()):
+            yield from _inside(name, f"{place}/{below}" if below else place, Entry("", file))
 
 
 def _inside(folder: str, place: str, entry: Entry) -> Iterator[Entry]:

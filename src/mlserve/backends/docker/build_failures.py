@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlserve.descriptor.secrets import masked_text
-from mlserve.errors import BuildFailed
+from mlserve.errors import BuildFailed, FetchFailed
 from mlserve.images.recipe import Recipe
 
 _WHEELS = "put wheels of all requirements into a folder, name it in MLSERVE_WHEELS and set MLSERVE_OFFLINE=1"
@@ -21,14 +21,10 @@ class Rule:
     code: str
     what: str
     next: str
-    applies: Callable[[Recipe, str], bool] = lambda recipe, step: True
+    applies: Callable[[Recipe], bool] = lambda recipe: True
 
 
-def _of_base(_: Recipe, step: str) -> bool:
-    return step.startswith("FROM") or not step
-
-
-def _offline(recipe: Recipe, _: str) -> bool:
+def _offline(recipe: Recipe) -> bool:
     return recipe.offline
 
 
@@ -38,27 +34,6 @@ RULES: Sequence[Rule] = (
         "disk-full",
         "the disk of the engine is full",
         "free some there: docker system df tells what takes it",
-    ),
-    Rule(
-        r"(?:no basic auth credentials|unauthorized|authentication required|pull access denied)()",
-        "base-image",
-        "the registry does not give the base image {base} without the right credentials, or has no such image",
-        "docker login on the hub's machine, or name another base_image for this resource group",
-        _of_base,
-    ),
-    Rule(
-        r"(?:manifest .*(?:unknown|not found)|not found: manifest|repository .* not found)()",
-        "base-image",
-        "the registry has no base image {base}",
-        "name one that exists as base_image of this resource group, or as MLSERVE_BASE_IMAGE of the hub",
-        _of_base,
-    ),
-    Rule(
-        r"(?:dial tcp|lookup |no such host|Client\.Timeout|connection refused|TLS handshake|i/o timeout|x509)()",
-        "base-image",
-        "the base image {base} is not on the engine, and its registry can't be reached from there",
-        "bring it there (docker save {base} | docker -H ENGINE load), or name as base_image one that is there",
-        _of_base,
     ),
     Rule(
         r"python3: (?:command )?not found()|exec: \"/bin/sh\".*no such file()",
@@ -113,19 +88,30 @@ RULES: Sequence[Rule] = (
 )
 
 
+def baseless(recipe: Recipe, error: FetchFailed) -> BuildFailed:
+    """The error for a base image that is neither there nor to be had."""
+    detail = {"code": "base-image", "message": error.message, "step": f"FROM {recipe.base}", "log": [error.message]}
+    return BuildFailed(
+        f"the image {recipe.tag} can't be built: its base is not on the engine, and {error.message}",
+        hint=f"{error.hint}; or bring it there (docker save {recipe.base} | docker -H ENGINE load), or name another one "
+        "as base_image of the resource group or MLSERVE_BASE_IMAGE of the hub",
+        details=[detail],
+    )
+
+
 def failed(recipe: Recipe, step: str, lines: Sequence[str], error: str) -> BuildFailed:
     """The error for a build that ended in this step, after these lines of it."""
     told = [masked_text(line) for line in [*lines, error]]
-    code, what, hint = _explained(recipe, step, "\n".join(told))
+    code, what, hint = _explained(recipe, "\n".join(told))
     where = masked_text(step) or f"FROM {recipe.base}"
     detail = {"code": code, "message": f"the step that failed: {where}", "step": where, "log": told}
     return BuildFailed(f"the image {recipe.tag} can't be built: {what}", hint=hint, details=[detail])
 
 
-def _explained(recipe: Recipe, step: str, text: str) -> tuple[str, str, str]:
+def _explained(recipe: Recipe, text: str) -> tuple[str, str, str]:
     for rule in RULES:
         found = re.search(rule.pattern, text, re.IGNORECASE)
-        if found and rule.applies(recipe, step):
+        if found and rule.applies(recipe):
             caught = next((group for group in found.groups() if group), "")
             return rule.code, _filled(rule.what, recipe, caught), _filled(rule.next, recipe, caught)
     last = text.splitlines()[-1] if text else "no reason was given"
