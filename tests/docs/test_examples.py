@@ -28,6 +28,12 @@ ANSWERS = {
     "pytorch": {"digit": [2, 6]},
     "sklearn-pipeline": {"label": ["class_0", "class_1", "class_2"]},
     "text-pipeline": {"topic": ["flowers", "wine", "houses"]},
+    "triton": {
+        "model_name": "wines",
+        "outputs": [
+            {"name": "grower", "datatype": "BYTES", "shape": [3, 1], "data": ["class_0", "class_1", "class_2"]}
+        ],
+    },
     "xgboost": {"label": [0, 1, 0]},
 }
 """What request.json is answered with, or a part of it."""
