@@ -93,8 +93,8 @@ def baseless(recipe: Recipe, error: FetchFailed) -> BuildFailed:
     detail = {"code": "base-image", "message": error.message, "step": f"FROM {recipe.base}", "log": [error.message]}
     return BuildFailed(
         f"the image {recipe.tag} can't be built: its base is not on the engine, and {error.message}",
-        hint=f"{error.hint}; or bring it there (docker save {recipe.base} | docker -H ENGINE load), or name another one "
-        "as base_image of the resource group or MLSERVE_BASE_IMAGE of the hub",
+        hint=f"{error.hint}; or bring it there (docker save {recipe.base} | docker -H ENGINE load), or name another "
+        "one as base_image of the resource group or MLSERVE_BASE_IMAGE of the hub",
         details=[detail],
     )
 

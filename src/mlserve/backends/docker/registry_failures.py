@@ -42,6 +42,7 @@ RULES: Sequence[Rule] = (
         "the registry {registry} does not allow this user to use {image}, or has no such repository",
         "check the name, and what the user may do there",
     ),
+    Rule(r"does not exist locally", "image-missing", "the engine has no {image}", "mlserve build makes one"),
     Rule(
         r"manifest.*unknown|not found|tag .* does not exist|no such image|name unknown|name_unknown",
         "image-missing",
