@@ -17,6 +17,8 @@ class Resources:
     gpu_memory_gb: float = 0.0
     gpu_core_percentage: int = 0
     """Share of one GPU's cores; 0: all of them."""
+    gpu_optional: bool = False
+    """It runs on the CPU where the place has no GPU."""
 
 
 class MountKind(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from mlserve.backends.base import Capacity, Gpu, Resources
@@ -32,8 +32,8 @@ def reserved(records: Iterable[Record]) -> Resources:
     )
 
 
-def spare(machine: Machine, held: Resources) -> Capacity:
-    """Totals of the machine and what is neither reserved nor in use."""
+def spare(machine: Machine, held: Resources, taken: Collection[str] = ()) -> Capacity:
+    """Totals of the machine and what is neither reserved nor in use. ``taken``: GPUs that somebody has a share of."""
     total_gb = round(sum(gpu.memory_mb for gpu in machine.gpus) / 1024, 1)
     free_gb = round(sum(gpu.memory_free_mb for gpu in machine.gpus) / 1024, 1)
     return Capacity(
@@ -42,7 +42,8 @@ def spare(machine: Machine, held: Resources) -> Capacity:
         memory_mb=machine.memory_mb,
         memory_free_mb=max(min(machine.memory_mb - held.memory_mb, machine.available_mb), 0),
         gpus=len(machine.gpus),
-        gpus_free=max(len(machine.gpus) - held.gpu, 0),
+        gpus_free=max(len(machine.gpus) - max(held.gpu, len(taken)), 0),
         gpu_memory_gb=total_gb,
         gpu_memory_free_gb=max(min(total_gb - held.gpu_memory_gb, free_gb), 0.0),
+        devices=machine.gpus,
     )

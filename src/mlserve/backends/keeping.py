@@ -8,8 +8,9 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
-from mlserve.backends import report
+from mlserve.backends import gpus, report
 from mlserve.backends.base import Capacity, Instance, State, Workload
 from mlserve.backends.converge import Actions, converge
 from mlserve.backends.readiness import Patience, Readiness
@@ -58,6 +59,7 @@ class KeepingBackend(ABC):
         if workload.has_served:
             self._supervisor.served.add(key)
         async with self._one_at_a_time:
+            workload = await self._fitted(workload)
             await self._check_capacity(workload)
             self._wishes[key] = workload
             self._converge(workload)
@@ -131,6 +133,12 @@ class KeepingBackend(ABC):
             self._supervisor.start(workload, again=instance)
         for _ in range(actions.start):
             self._supervisor.start(workload)
+
+    async def _fitted(self, workload: Workload) -> Workload:
+        """Without a GPU where the place has none and the service allows that."""
+        if not gpus.wants(workload.resources):
+            return workload
+        return replace(workload, resources=gpus.fitted(workload.resources, await self.capacity()))
 
     async def _check_capacity(self, workload: Workload) -> None:
         have = self._supervisor.of(workload.service, workload.version)

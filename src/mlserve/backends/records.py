@@ -33,6 +33,8 @@ class Record:
     drain_seconds: float = 30.0
     startup_seconds: float = 600.0
     cgroup: Mapping[str, Any] | None = None
+    gpus: tuple[str, ...] = ()
+    """The GPUs it was given, by UUID."""
     address: str = ""
     ports: Mapping[str, str] = field(default_factory=dict)
     """Name of a further port → ``host:port``."""
@@ -122,4 +124,5 @@ def _read(directory: Path) -> Record | None:
 
 def _record(data: dict[str, Any]) -> Record:
     known = {name: value for name, value in data.items() if name in Record.__dataclass_fields__}
-    return Record(**{**known, "state": State(data["state"]), "resources": Resources(**data["resources"])})
+    told = {"state": State(data["state"]), "resources": Resources(**data["resources"])}
+    return Record(**{**known, **told, "gpus": tuple(data.get("gpus", ()))})

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mlserve.backends import gpus
 from mlserve.backends.base import Capacity, Resources
 from mlserve.errors import Detail, NoCapacity
 
 
-def require_room(wanted: Resources, count: int, capacity: Capacity) -> None:
+def require_room(asked: Resources, count: int, capacity: Capacity) -> None:
     """Raise NoCapacity where ``count`` more instances do not fit, each shortfall with what is needed and what is free.
 
     The CPU of all together may exceed the cores, that of one instance may not; nothing else is ever shared.
     """
+    wanted = gpus.fitted(asked, capacity)
     short = list(_shortfalls(wanted, count, capacity))
     if short:
         fields = " or ".join(f"--set {detail['pointer'][1:].replace('/', '.')}=…" for detail in short)
@@ -31,11 +33,12 @@ def _shortfalls(wanted: Resources, count: int, place: Capacity) -> Iterator[Deta
     if place.memory_free_mb is not None and memory > place.memory_free_mb:
         text = f"{count} × {wanted.memory_mb} MB = {memory} MB of memory are needed, {place.memory_free_mb} MB are free"
         yield _shortfall("/metadata/memory", text, memory, place.memory_free_mb)
-    gpus = wanted.gpu * count
-    if place.gpus_free is not None and gpus > place.gpus_free:
+    needed = wanted.gpu * count
+    if place.gpus_free is not None and needed > place.gpus_free:
         none = "this place has none that nvidia-smi shows"
-        text = f"{gpus} GPUs are needed, " + (f"{place.gpus_free} are free" if place.gpus else none)
-        yield _shortfall("/metadata/gpu", text, gpus, place.gpus_free)
+        names = f" of {', '.join(gpu.name or 'GPU' for gpu in place.devices)}" if place.devices else ""
+        text = f"{needed} GPUs are needed, " + (f"{place.gpus_free} are free{names}" if place.gpus else none)
+        yield _shortfall("/metadata/gpu", text, needed, place.gpus_free)
     share = wanted.gpu_memory_gb * count
     if place.gpu_memory_free_gb is not None and share > place.gpu_memory_free_gb:
         text = f"{share:g} GB of GPU memory are needed, {place.gpu_memory_free_gb:g} GB are free"

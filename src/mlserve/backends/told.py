@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from mlserve.backends import gpus
 from mlserve.workload import Workload
 
 THREADS = (
@@ -21,6 +22,7 @@ def told(workload: Workload, instance: str, port: int, report: str) -> dict[str,
     threads = str(max(1, math.ceil(workload.resources.cpu)))
     return {
         **dict.fromkeys(THREADS, threads),
+        **gpus.environment(workload.resources),
         **workload.environment,
         "PORT": str(port),
         "LISTENING_PORT": str(port),

@@ -86,7 +86,6 @@ NEEDS: Mapping[str, str] = {
     "meta.type": "service types",
     "networking.gateway_policy.rate_limit": "rate limits",
     "networking.gateway_policy.concurrency_limit": "rate limits",
-    "metadata.gpu_core_percentage": "GPU sharing",
     "metadata.type": "service types",
     "metadata.group": "service groups",
     "metadata.release": "service groups",

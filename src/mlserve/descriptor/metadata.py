@@ -49,6 +49,10 @@ class Metadata(Words):
     """GPUs of one instance."""
     gpu_memory: Amount | None = Field(default=None, ge=0, le=4096)
     """GB of one GPU."""
+    gpu_core_percentage: Whole | None = Field(default=None, ge=0, le=100)
+    """Percent of one GPU's cores, for an instance that shares it."""
+    allow_cpu: bool = False
+    """A service that asks for a GPU runs on the CPU where there is none; else that is a failed start."""
     resource: str = Field(default="", max_length=256)
     """The resource group to run in; "" is the default one."""
     enable_grpc: bool = False

@@ -100,5 +100,8 @@ def resources(descriptor: Descriptor) -> Resources:
         cpu=metadata.cpu or 1.0,
         memory_mb=metadata.memory or 0,
         gpu=metadata.gpu or 0,
-        gpu_memory_gb=metadata.gpu_memory or 0.0,
+        # Whole GPUs come with all of their memory and cores.
+        gpu_memory_gb=0.0 if metadata.gpu else metadata.gpu_memory or 0.0,
+        gpu_core_percentage=0 if metadata.gpu else metadata.gpu_core_percentage or 0,
+        gpu_optional=metadata.allow_cpu,
     )

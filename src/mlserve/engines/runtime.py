@@ -129,6 +129,7 @@ def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch)
         "warm_up_path": artifacts.at("/warm_up_data_path"),
         "cpu": metadata.cpu or 1.0,
         "gpu": metadata.gpu or metadata.gpu_memory or 0,
+        "allow_cpu": metadata.allow_cpu,
         "memory_mb": metadata.memory or 0,
         "worker_threads": rpc.worker_threads,
         "max_queue_size": rpc.max_queue_size,

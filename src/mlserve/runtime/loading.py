@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +15,8 @@ from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.processors.base import Loaded, Metadata, Place
 from mlserve.runtime.spec import Spec
 from mlserve.runtime.threads import threads_for
+
+log = logging.getLogger(__name__)
 
 
 def load(spec: Spec, metrics: Metrics | None = None) -> Loaded:
@@ -31,6 +35,16 @@ def load(spec: Spec, metrics: Metrics | None = None) -> Loaded:
 
 
 def _loaded(spec: Spec, metrics: Metrics | None) -> Loaded:
+    try:
+        return _loaded_there(spec, metrics)
+    except StartFailure as exc:
+        if exc.cause != "gpu-unavailable" or not spec.allow_cpu:
+            raise
+        log.warning("event=on-cpu reason=%r", exc.reason)
+        return _loaded_there(replace(spec, gpu=0), metrics)
+
+
+def _loaded_there(spec: Spec, metrics: Metrics | None) -> Loaded:
     module = _module(spec.processor)
     place = Place(
         model_path=Path(spec.model_path) if spec.model_path else None,
@@ -53,11 +67,12 @@ def _loaded(spec: Spec, metrics: Metrics | None) -> Loaded:
 def _require_gpu(metadata: Metadata, spec: Spec) -> None:
     """A GPU that was asked for and isn't used is a failed start; a user's own code answers for itself."""
     device = (metadata.facts or {}).get("device", "cpu")
-    if spec.gpu and metadata.trusted and device == "cpu":
+    if spec.gpu and not spec.allow_cpu and metadata.trusted and device == "cpu":
         raise StartFailure(
             "gpu-unavailable",
             f"metadata.gpu asks for {spec.gpu:g}, and the processor {spec.processor} computes on the CPU here",
-            "take gpu out of metadata, or serve the model in a format that a GPU runs (onnx, pytorch, tensorflow)",
+            "take gpu out of metadata, set metadata.allow_cpu, or serve the model in a format that a GPU runs "
+            "(onnx, pytorch, tensorflow)",
         )
 
 

@@ -51,6 +51,8 @@ class Spec:
     memory_mb: int = 0
     """What the instance may use; 0: no limit is known."""
     gpu: float = 0
+    allow_cpu: bool = False
+    """Without a GPU that can be used it computes on the CPU."""
     conversion: Mapping[str, Any] | None = None
     """How the model that is served was made of the user's, as `describe` shows it."""
     capture: Mapping[str, Any] | None = None

@@ -8,19 +8,22 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlserve.backends import logs
+from mlserve.backends import gpus, logs
 from mlserve.backends.base import Capacity, Changes, FileState, LogLine, Say, Workload
-from mlserve.backends.capacity import Machine, reserved, spare
+from mlserve.backends.capacity import reserved, spare
 from mlserve.backends.docker import handling, labels
 from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.image_store import ImageStore
 from mlserve.backends.docker.journal import Journal
+from mlserve.backends.docker.machine import EngineMachine
 from mlserve.backends.docker.run import Place
 from mlserve.backends.docker.runner import Containers
 from mlserve.backends.docker.volumes import Volumes
+from mlserve.backends.gpus import taken
 from mlserve.backends.keeping import KeepingBackend
 from mlserve.backends.readiness import Patience
 from mlserve.backends.records import Record
@@ -42,6 +45,7 @@ class DockerBackend(KeepingBackend):
         self._volumes = Volumes(engine, hub)
         self._containers = Containers(Place(engine, hub, self._volumes))
         supervisor = Supervisor(home, self._containers)
+        self._machine = EngineMachine(engine, hub, options)
         super().__init__(supervisor, patience or Patience())
         self._journal = Journal(engine, supervisor)
         self._watching = asyncio.create_task(self._containers.watch(self._stray), name=f"watch {engine.target}")
@@ -56,7 +60,7 @@ class DockerBackend(KeepingBackend):
     @property
     def about(self) -> Mapping[str, Any]:
         """What the engine says of itself."""
-        return {}
+        return self._machine.about
 
     def refuse_unsupported(self, workload: Workload) -> None:
         """Raise InvalidDescriptor for what no container can be."""
@@ -100,9 +104,17 @@ class DockerBackend(KeepingBackend):
 
     async def capacity(self) -> Capacity:
         """Total and free CPU, memory and GPUs of the engine's machine."""
-        told = await self.engine.call(lambda client: client.info())
-        size = int(told["MemTotal"]) // 2**20
-        return spare(Machine(float(told["NCPU"]), size, size), reserved(self._supervisor.all()))
+        machine, records = await self._machine.look(), self._supervisor.all()
+        self._containers.gpus = machine.gpus
+        room = spare(machine, reserved(records), taken(records))
+        if self._machine.gpus.told:
+            return room
+        return replace(room, gpus=None, gpus_free=None, gpu_memory_gb=None, gpu_memory_free_gb=None)
+
+    async def _fitted(self, workload: Workload) -> Workload:
+        if gpus.wants(workload.resources):
+            await self._machine.try_gpus(workload.image or "")
+        return await super()._fitted(workload)
 
     async def remembered(self) -> Sequence[Workload]:
         """What runs there as this hub's, by the labels alone: for a hub that has lost its store."""

@@ -20,6 +20,8 @@ REPORT = "-"
 """Where a program reports on its start: among its output, the only way out of a read-only container."""
 MOST_PIDS = 4096
 SHARED_MEMORY = 2**30
+ROOTS = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"]
+"""What root can still do where a descriptor asks for it: prepare its files and become somebody else, as servers do."""
 LOG = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 HEALTH = {"Test": ["NONE"]}
 """We ask ourselves: a health command inside would use up the container's own share of CPU."""
@@ -36,7 +38,9 @@ class Placing:
     ports: Ports
     mounts: Sequence[Mapping[str, Any]] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Over all else: where its secrets are, which GPUs it may use."""
+    """Over all else: where its secrets are."""
+    gpus: Sequence[str] = ()
+    """Those it was given; empty: the engine chooses."""
 
 
 def name_of(hub: str, instance: str, part: int) -> str:
@@ -61,11 +65,11 @@ def main_container(workload: Workload, placing: Placing) -> dict[str, Any]:
         "Hostname": placing.instance[:63],
         "ExposedPorts": {port: {} for port in publish},
         "HostConfig": {
-            **_hardened(workload, placing, read_only=workload.read_only),
+            **_hardened(workload, placing, read_only=workload.read_only, user=workload.user),
             **_limits(workload),
             "PortBindings": publish,
             "Mounts": list(placing.mounts),
-            "DeviceRequests": device_requests(workload.resources),
+            "DeviceRequests": device_requests(workload.resources, placing.gpus),
             # The engine gives programs without rights the ports below 1024, if its version is not too old to.
             "Sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"},
         },
@@ -85,11 +89,11 @@ def further_container(
         **_whoever(workload, placing, part, container.user),
         "Env": _listed(environment),
         "HostConfig": {
-            **_hardened(workload, placing, read_only=container.read_only),
+            **_hardened(workload, placing, read_only=container.read_only, user=container.user),
             **_limits(workload),
             "NetworkMode": f"container:{main}",
             "Mounts": list(placing.mounts),
-            "DeviceRequests": device_requests(workload.resources),
+            "DeviceRequests": device_requests(workload.resources, placing.gpus),
         },
     }
 
@@ -113,7 +117,7 @@ def _home(environment: Mapping[str, str]) -> dict[str, str]:
     return {} if "HOME" in environment else {"HOME": "/tmp"}  # noqa: S108 - the container's own
 
 
-def _hardened(workload: Workload, placing: Placing, *, read_only: bool) -> dict[str, Any]:
+def _hardened(workload: Workload, placing: Placing, *, read_only: bool, user: str) -> dict[str, Any]:
     memory = workload.resources.memory_mb
     size = f",size={memory}m" if memory else ""
     mounted = {mount["Target"] for mount in placing.mounts}
@@ -123,6 +127,7 @@ def _hardened(workload: Workload, placing: Placing, *, read_only: bool) -> dict[
         "ReadonlyRootfs": read_only,
         "Tmpfs": {path: options for path, options in temporary.items() if path not in mounted},
         "CapDrop": ["ALL"],
+        "CapAdd": ROOTS if user.startswith("0:") else [],
         "SecurityOpt": ["no-new-privileges"],
         "PidsLimit": MOST_PIDS,
         "Init": True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mlserve.backends.gpus import wants
 from mlserve.workload import Resources
 
 
@@ -13,12 +14,7 @@ def device_requests(wanted: Resources, ids: Sequence[str] = ()) -> list[dict[str
 
     The engine takes either names or a number, never both.
     """
-    if not wants_gpu(wanted):
+    if not wants(wanted):
         return []
     which: dict[str, Any] = {"DeviceIDs": list(ids)} if ids else {"Count": wanted.gpu or 1}
     return [{"Driver": "", "Capabilities": [["gpu"]], "Options": {}, **which}]
-
-
-def wants_gpu(wanted: Resources) -> bool:
-    """Whole GPUs, or a share of one."""
-    return bool(wanted.gpu or wanted.gpu_memory_gb or wanted.gpu_core_percentage)

@@ -184,7 +184,7 @@ class Run:
             await self._make(workload)
         except MlserveError as exc:
             log.warning("instance=%s can't be started: %s", self.instance, exc)
-            await self._give_up(_refusal(exc, workload))
+            await self._give_up(refusal(exc, workload.image or ""))
 
     async def _make(self, workload: Workload) -> None:
         for image in dict.fromkeys([workload.image or "", *(one.image for one in workload.containers)]):
@@ -196,7 +196,7 @@ class Run:
         brought = await self._place.volumes.bring(workload, self.instance)
         placing = Placing(
             self._place.hub, self.instance, self._engine.address, ports.plan(workload), brought.mounts,
-            brought.environment,
+            brought.environment, self._record.gpus,
         )  # fmt: skip
         main = await self._create(0, main_container(workload, placing))
         await handling.start(self._engine, main)
@@ -305,8 +305,8 @@ class Run:
 _LASTING = ("image-missing", "gpu-missing", "bind-refused", "credentials", "too-much", "bad-request")
 
 
-def _refusal(error: MlserveError, workload: Workload) -> dict[str, Any]:
+def refusal(error: MlserveError, image: str) -> dict[str, Any]:
     """The evidence of a start that the engine refused."""
     code = next((str(detail["code"]) for detail in error.details if "code" in detail), "")
-    problem = {"error": error.message, "hint": error.hint, "code": code, "path": workload.image or ""}
+    problem = {"error": error.message, "hint": error.hint, "code": code, "path": image}
     return {"not_started": {**problem, "lasting": code in _LASTING}}

@@ -8,9 +8,12 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlserve.backends import gpus
+from mlserve.backends.base import Gpu
 from mlserve.backends.docker import handling, labels
 from mlserve.backends.docker.run import Place, Run
 from mlserve.backends.records import Record
@@ -35,6 +38,8 @@ class Containers:
     def __init__(self, place: Place) -> None:
         self._place, self._engine, self._hub = place, place.engine, place.hub
         self._runs: dict[str, Run] = {}
+        self.gpus: tuple[Gpu, ...] = ()
+        """Those of the engine's machine, as last seen."""
         self._dropping: set[asyncio.Task[None]] = set()
         self._away_since = 0.0
         self._there = asyncio.Event()
@@ -52,8 +57,8 @@ class Containers:
             await self._there.wait()
 
     def fit(self, record: Record, workload: Workload, others: Sequence[Record]) -> Record:
-        """As it is: the engine chooses the ports."""
-        return record
+        """With its GPUs, where they are known one by one; the engine chooses the ports."""
+        return replace(record, gpus=gpus.pick(workload.resources, self.gpus, gpus.taken(others)))
 
     def begin(self, record: Record, workload: Workload, directory: Path, listener: Listener) -> Run:
         """Have its containers made and started."""

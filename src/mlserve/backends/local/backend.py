@@ -10,6 +10,7 @@ from typing import Any
 from mlserve.backends import logs
 from mlserve.backends.base import Capacity, LogLine, Workload
 from mlserve.backends.capacity import reserved, spare
+from mlserve.backends.gpus import taken
 from mlserve.backends.keeping import KeepingBackend
 from mlserve.backends.local import machine
 from mlserve.backends.local.launch import LogLimits
@@ -28,8 +29,8 @@ class LocalBackend(KeepingBackend):
     about: Mapping[str, Any] = {}
 
     def __init__(self, home: Path, *, log_limits: LogLimits | None = None, patience: Patience | None = None) -> None:
-        supervisor = Supervisor(home, Processes(home, log_limits or LogLimits()))
-        super().__init__(supervisor, patience or Patience())
+        self._processes = Processes(home, log_limits or LogLimits())
+        super().__init__(Supervisor(home, self._processes), patience or Patience())
 
     def refuse_unsupported(self, workload: Workload) -> None:
         """Raise InvalidDescriptor for what no local process can be."""
@@ -66,7 +67,9 @@ class LocalBackend(KeepingBackend):
     async def capacity(self) -> Capacity:
         """Total and free CPU, memory and GPUs of this machine."""
         there = await asyncio.to_thread(machine.look)
-        return spare(there, reserved(self._supervisor.all()))
+        self._processes.gpus = there.gpus
+        records = self._supervisor.all()
+        return spare(there, reserved(records), taken(records))
 
     def _directories(self, service: str, instance: str | None) -> dict[str, Path]:
         wanted = [record for record in self._of(service) if instance in (None, record.id)]

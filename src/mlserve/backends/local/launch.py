@@ -39,6 +39,7 @@ def program_environment(
     """The whole environment of a program: our defaults, over them the workload's own, over both its port and paths."""
     return {
         **{name: inherited[name] for name in INHERITED if name in inherited},
+        **({"CUDA_VISIBLE_DEVICES": ",".join(record.gpus)} if record.gpus else {}),
         **told(workload, record.id, record.port, str(directory / "report.jsonl")),
         **({"MLSERVE_SECRETS": str(secrets.folder(directory))} if workload.secrets else {}),
     }

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from mlserve.backends.capacity import Gpu, Machine
+from mlserve.backends.gpus import QUERY, parsed
 
 
 def look() -> Machine:
@@ -42,18 +43,12 @@ def gpus() -> tuple[Gpu, ...]:
     program = _nvidia_smi()
     if program is None:
         return ()
-    query = [program, "--query-gpu=index,memory.total,memory.free", "--format=csv,noheader,nounits"]
+    query = [program, *QUERY[1:]]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
     except (subprocess.SubprocessError, OSError):
         return ()
-    return tuple(_gpu(line) for line in answer.stdout.splitlines() if line.count(",") == 2)
-
-
-def _gpu(line: str) -> Gpu:
-    index, total, free = (word.strip() for word in line.split(","))
-    # Machines with unified memory answer "[N/A]" for memory.
-    return Gpu(int(index), int(total) if total.isdigit() else 0, int(free) if free.isdigit() else 0)
+    return parsed(answer.stdout)
 
 
 @cache

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlserve.backends.base import Workload
+from mlserve.backends import gpus
+from mlserve.backends.base import Gpu, Workload
 from mlserve.backends.local import cgroups, listening, process, secrets
 from mlserve.backends.local.launch import LogLimits, specification
 from mlserve.backends.local.ports import free_port
@@ -24,9 +25,12 @@ class Processes:
         self._place = cgroups.find_place(home)
         self._limits = limits
         self._runs: dict[str, Run] = {}
+        self.gpus: tuple[Gpu, ...] = ()
+        """Those of this machine, as last seen."""
 
     def fit(self, record: Record, workload: Workload, others: Sequence[Record]) -> Record:
-        """With free ports, and a cgroup where this user may make one."""
+        """With free ports, its GPUs, and a cgroup where this user may make one."""
+        devices = gpus.pick(workload.resources, self.gpus, gpus.taken(others))
         taken = {other.port for other in others}
         taken |= {int(address.rpartition(":")[2]) for other in others for address in other.ports.values()}
         found: list[int] = []
@@ -36,7 +40,7 @@ class Processes:
         cgroup = None
         if self._place and workload.resources.memory_mb:
             cgroup = self._place.make(record.id, workload.resources.memory_mb)
-        return replace(record, port=found[0], ports=ports, cgroup=cgroup)
+        return replace(record, port=found[0], ports=ports, cgroup=cgroup, gpus=devices)
 
     def begin(self, record: Record, workload: Workload, directory: Path, listener: Listener) -> Run:
         """Start the shim, which starts the program; raises OSError where the machine doesn't let us."""
