@@ -25,15 +25,21 @@ IMAGE = "mlserve-test-program"
 @pytest.fixture(scope="module")
 def program_image(docker_engine: Engine) -> Iterator[str]:
     """The name of an image with the program at /program.py."""
+    yield bake(docker_engine)
     with closing(docker_engine.client()) as client:
+        client.images.remove(f"{IMAGE}:latest", force=True)
+
+
+def bake(engine: Engine) -> str:
+    """Put the program into an image of its own, and return its name."""
+    with closing(engine.client()) as client:
         container = client.containers.create(BASE)
         try:
             container.put_archive("/", _archive())
             container.commit(IMAGE, "latest")
         finally:
             container.remove()
-        yield f"{IMAGE}:latest"
-        client.images.remove(f"{IMAGE}:latest", force=True)
+    return f"{IMAGE}:latest"
 
 
 def in_container(wish: Workload, image: str) -> Workload:
