@@ -11,6 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>webapp</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="static/style.css">
@@ -48,6 +49,9 @@ class App(BaseHTTPRequestHandler):
             return self.go("/login")
         if path == "/login":
             return self.go("/welcome", **{"set-cookie": "sid=1; Path=/; HttpOnly"})
+        if path == "/beside":
+            with urlopen(f"http://127.0.0.1:{urlsplit(self.path).query}/", timeout=20) as answer:
+                return self.say(200, answer.read().decode(), "text/html")
         if path == "/events":
             return self.tell()
         return self.said()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mlserve import environments
 from mlserve.descriptor import Descriptor, parse
-from mlserve.engines.base import Artifacts, Engine, Launch
+from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.engines.choice import engine_of
 from mlserve.engines.mounts import mounts
 from mlserve.errors import MlserveError
@@ -70,6 +71,13 @@ class Blueprints:
         if known is None or known[0].prepared != version.prepared:
             self._workloads[key] = (version, self._workload(version))
         return self._workloads[key][1]
+
+    def bounds(self, version: Version) -> Mapping[str, Any]:
+        """What holds its instances back: their memory, and those of containers; ``own_image``: of the user's images."""
+        descriptor = self.of(version).descriptor
+        memory = {"memory_mb": resources(descriptor).memory_mb}
+        contained = version.prepared is not None and bool(version.prepared.image)
+        return memory | ({"own_image": bool(descriptor.containers)} if contained else {})
 
     def questions(self, version: Version) -> Sequence[Question]:
         """What a version has to answer through the gateway before it is called ready."""

@@ -11,6 +11,7 @@ from typing import Any
 from mlserve.backends.base import Instance
 from mlserve.backends.evidence import only_inside, where_it_listens
 from mlserve.errors import EnvironmentFailed, FetchFailed, MlserveError, NoCapacity, ResourceUnavailable
+from mlserve.hub.hardening import bound
 
 Evidence = Mapping[str, Any]
 
@@ -248,7 +249,7 @@ def _signalled(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
     )
 
 
-def _exited(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
+def _exited(evidence: Evidence, known: Mapping[str, Any]) -> Story | None:
     status = (evidence.get("exit") or {}).get("status")
     if status is None:
         return None
@@ -279,6 +280,8 @@ def _exited(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
             "let the program listen where the variable PORT says",
             retryable=True,
         )
+    if "own_image" in known and (told := bound(log, own_image=bool(known["own_image"]))):
+        return Story("denied", *told, retryable=True)
     who = evidence.get("container", "the program")
     return Story("exited", f"{who} ended by itself with exit status {status}", "see its last log lines", retryable=True)
 

@@ -187,11 +187,9 @@ class Hub:
             )
         died = [i for i in seen.instances if i.evidence and i.id not in {story.get("instance") for story in told}]
         for instance in died:
-            wanted = resources(self._blueprints.of(seen.versions[instance.version]).descriptor)
+            bounds = self._blueprints.bounds(seen.versions[instance.version])
             at = float(instance.evidence.get("at") or instance.ended_at or 0)
-            told.append(
-                failures.of_instance(instance, instance.evidence, resources={"memory_mb": wanted.memory_mb}, at=at)
-            )
+            told.append(failures.of_instance(instance, instance.evidence, resources=bounds, at=at))
         return sorted(told, key=lambda story: -float(story["at"]))
 
     async def logs(self, name: str, **wanted: Any) -> AsyncIterator[LogLine]:

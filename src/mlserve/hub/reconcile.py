@@ -255,7 +255,7 @@ class Reconciler:
             self._change(version, prepared=prepared)
 
     def _story(self, seen: Seen, instance: Instance) -> failures.Evidence:
-        resources = {"memory_mb": self._blueprints.workload(seen.versions[instance.version]).resources.memory_mb}
+        resources = self._blueprints.bounds(seen.versions[instance.version])
         return failures.of_instance(
             instance, instance.evidence, resources=resources, at=instance.ended_at or time.time()
         )
