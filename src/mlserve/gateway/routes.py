@@ -265,7 +265,8 @@ def _retry_policy(twice: bool) -> dict[str, Any]:
         "num_retries": 2,
         "retry_back_off": {"base_interval": "0.01s", "max_interval": "0.1s"},
         "retry_host_predicate": [previous],
-        "host_selection_retry_max_attempts": 3,
+        # A dead instance has the fewest requests and is picked first, again and again: until chance finds another.
+        "host_selection_retry_max_attempts": 32,
     }
 
 
