@@ -336,7 +336,7 @@ def test_what_the_engine_refuses_is_not_tried_again(
 
 
 def test_a_gpu_that_the_engine_has_no_driver_for_is_refused_with_what_to_do() -> None:
-    from mlserve.backends.docker.run import refusal
+    from mlserve.backends.docker.making import refusal
     from mlserve.backends.docker.target import target
     from mlserve.backends.docker.troubles import refused
 

@@ -20,7 +20,7 @@ from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.image_store import ImageStore
 from mlserve.backends.docker.journal import Journal
 from mlserve.backends.docker.machine import EngineMachine
-from mlserve.backends.docker.run import Place
+from mlserve.backends.docker.making import Place
 from mlserve.backends.docker.runner import Containers
 from mlserve.backends.docker.volumes import Volumes
 from mlserve.backends.gpus import taken

@@ -6,16 +6,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlserve.backends.docker import deaths, handling, labels, ports
-from mlserve.backends.docker.containers import Placing, further_container, main_container, name_of
-from mlserve.backends.docker.engine import Engine
+from mlserve.backends.base import State
+from mlserve.backends.docker import deaths, handling, labels
+from mlserve.backends.docker.doorway import Doorway
+from mlserve.backends.docker.making import Place, make, refusal
 from mlserve.backends.docker.remains import Remains
 from mlserve.backends.docker.telling import Telling
-from mlserve.backends.docker.volumes import Volumes
 from mlserve.backends.records import Record
 from mlserve.backends.report import Report
 from mlserve.backends.run import Door, Listener
@@ -31,15 +30,6 @@ LAST_WORDS_SECONDS = 2.0
 """How much later than its readiness what it reported may come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the instances of one hub run."""
-
-    engine: Engine
-    hub: str
-    volumes: Volumes
-
-
 class Run:
     """The containers behind one instance. Made by `begin` or, for what an earlier hub started, by `adopt`."""
 
@@ -53,15 +43,13 @@ class Run:
         self._remains = Remains(place.engine, directory)
         self._telling = Telling(place.engine, directory, listener)
         self._ids: list[str] = []
-        self._door: Door | None = None
+        self._doorway = Doorway(place.engine)
         self._started = ""
         self._stop_signal = "SIGTERM"
         self._warned = False
         self._adopted = False
         self._away_since = 0.0
         self._over = False
-        self._published: set[int] = set()
-        self._reached: list[int] = []
         self._one_at_a_time = asyncio.Lock()
         self._work: set[asyncio.Task[None]] = set()
         self._settling: asyncio.TimerHandle | None = None
@@ -92,7 +80,7 @@ class Run:
 
     def doors(self, record: Record) -> Sequence[Door]:
         """Where the engine has published its port, once it runs."""
-        return [self._door] if self._door else []
+        return [self._doorway.door] if self._doorway.door else []
 
     def impostor(self, door: Door) -> str:
         """Nobody else: the engine itself holds the port."""
@@ -160,7 +148,7 @@ class Run:
         except MlserveError as exc:
             log.warning("instance=%s can't be asked where it listens: %s", self.instance, exc)
             return {}
-        if found is None or any(socket.port in self._published and socket.everywhere for socket in found):
+        if found is None or any(socket.port in self._doorway.inside and socket.everywhere for socket in found):
             return {}
         return {"listening": [{"address": socket.address, "port": socket.port} for socket in found], "inside": True}
 
@@ -181,34 +169,11 @@ class Run:
 
     async def _begin(self, workload: Workload) -> None:
         try:
-            await self._make(workload)
+            await make(self._place, self._record, workload, self._ids)
+            await self._look()
         except MlserveError as exc:
             log.warning("instance=%s can't be started: %s", self.instance, exc)
             await self._give_up(refusal(exc, workload.image or ""))
-
-    async def _make(self, workload: Workload) -> None:
-        for image in dict.fromkeys([workload.image or "", *(one.image for one in workload.containers)]):
-            await handling.require_image(self._engine, image)
-        for old in await handling.find(
-            self._engine, {**labels.of_hub(self._place.hub), labels.INSTANCE: self.instance}
-        ):
-            await handling.remove(self._engine, old["Id"])
-        brought = await self._place.volumes.bring(workload, self.instance)
-        placing = Placing(
-            self._place.hub, self.instance, self._engine.address, ports.plan(workload), brought.mounts,
-            brought.environment, self._record.gpus,
-        )  # fmt: skip
-        main = await self._create(0, main_container(workload, placing))
-        await handling.start(self._engine, main)
-        for part, container in enumerate(workload.containers, 1):
-            one = await self._create(part, further_container(workload, placing, part, container, main))
-            await handling.start(self._engine, one)
-        await self._look()
-
-    async def _create(self, part: int, body: Mapping[str, Any]) -> str:
-        made = await handling.create(self._engine, name_of(self._place.hub, self.instance, part), body)
-        self._ids.append(made)
-        return made
 
     async def _give_up(self, found: dict[str, Any]) -> None:
         try:
@@ -244,22 +209,14 @@ class Run:
             await self._bury([main])
             return
         self._started = started
-        plan, found = ports.from_text(main["Config"]["Labels"][labels.PORTS]), ports.published(main)
-        self._published = set(plan.all)
-        self._forget()
-        self._reached = [found[number] for number in plan.all if number in found]
-        reached = {number: await self._engine.reach(found[number]) for number in plan.all if number in found}
-        if plan.main not in reached:
+        door = await self._doorway.find(main)
+        if door is None:
             return
-        named = {name: reached[number] for name, number in plan.named.items() if number in reached}
-        self._door = Door(reached[plan.main], reached[plan.health], named, behind_proxy=True)
-        moved = not before and self._record.address and self._record.address != self._door.address
+        moved = not before and self._record.address not in ("", door.address)
         if before or moved:
             self._warned = False
-            self._telling.begin()
-            self._telling.follow(str(main["Id"]), since=deaths.moment(started))
             self._listener.begun_again(self)
-        elif not before and not self.report.ready_at:
+        if before or moved or self._record.state is State.STARTING:
             self._telling.begin()
             self._telling.follow(str(main["Id"]), since=deaths.moment(started))
 
@@ -280,7 +237,9 @@ class Run:
     async def _bury(self, seen: Sequence[Mapping[str, Any] | None]) -> None:
         """Keep what it wrote and how it ended, then leave nothing of it."""
         found = deaths.evidence_of(seen, self._record.resources.memory_mb)
-        if self._away_since and found.get("at", time.time()) >= self._away_since:
+        now = time.time()
+        at = found["at"] = min(found.get("at", now), now)  # the engine's machine has a clock of its own
+        if self._away_since and at >= self._away_since:
             found["engine_gone"] = True
         there = [container for container, one in zip(self._ids, seen, strict=False) if one]
         told = await self._remains.keep(there)
@@ -294,19 +253,4 @@ class Run:
         self._over = True
         self._telling.close()
         self._listener.ended(self, found)
-        self._forget()
-
-    def _forget(self) -> None:
-        for number in self._reached:
-            self._engine.forget(number)
-        self._reached = []
-
-
-_LASTING = ("image-missing", "gpu-missing", "bind-refused", "credentials", "too-much", "bad-request")
-
-
-def refusal(error: MlserveError, image: str) -> dict[str, Any]:
-    """The evidence of a start that the engine refused."""
-    code = next((str(detail["code"]) for detail in error.details if "code" in detail), "")
-    problem = {"error": error.message, "hint": error.hint, "code": code, "path": image}
-    return {"not_started": {**problem, "lasting": code in _LASTING}}
+        self._doorway.forget()

@@ -15,7 +15,8 @@ from typing import Any
 from mlserve.backends import gpus
 from mlserve.backends.base import Gpu
 from mlserve.backends.docker import handling, labels
-from mlserve.backends.docker.run import Place, Run
+from mlserve.backends.docker.making import Place
+from mlserve.backends.docker.run import Run
 from mlserve.backends.records import Record
 from mlserve.backends.run import Listener
 from mlserve.errors import MlserveError
