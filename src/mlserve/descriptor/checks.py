@@ -63,7 +63,7 @@ def _what_serves(descriptor: Descriptor, shaped: Shape, refused: bool) -> Iterat
         "command": descriptor.command,
     }
     given = [name for name, value in ways.items() if value]
-    if len(given) > 1:
+    if len(given) > 1 and not descriptor.containers:
         yield told(shaped, given[1], "conflict", f"{given[0]} and {given[1]} are two ways to serve: keep one of them")
     if not given and not descriptor.containers and not refused:
         message = (

@@ -34,6 +34,8 @@ def _spelled(name: str) -> str:
 
 def _both_spellings(schema: dict[str, Any]) -> None:
     own = schema["properties"]
+    if "http_get" in own:
+        own |= {name: {"description": f"Accepted and not applied: {why}."} for name, why in UNTIMED.items()}
     own |= {_spelled(name): value for name, value in own.items() if _spelled(name) != name}
 
 

@@ -38,15 +38,13 @@ async def derived(backend: ImageBackend, contents: Contents, *, offline: bool, s
 
     The containers' own images are there already.
     """
-    made: dict[str, str] = {}
-    for wish in await aside(partial(_wishes, contents)):
-        recipe = await aside(partial(_recipe, contents, wish, offline=offline))
-        made[f"/containers/{wish.index}"] = (await backend.build(recipe, say)).reference
-    return made
+    wanted = await aside(partial(recipes, contents, offline=offline))
+    return {pointer: (await backend.build(recipe, say)).reference for pointer, recipe in wanted.items()}
 
 
-def _wishes(contents: Contents) -> list[_Wish]:
-    return list(_wished(contents))
+def recipes(contents: Contents, *, offline: bool) -> Mapping[str, Recipe]:
+    """The image of each container that wants packages; raises FetchFailed, InvalidDescriptor, EnvironmentFailed."""
+    return {f"/containers/{wish.index}": _recipe(contents, wish, offline=offline) for wish in _wished(contents)}
 
 
 def _wished(contents: Contents) -> Iterator[_Wish]:

@@ -27,11 +27,15 @@ def foundation(recipe: Recipe, marks: Mapping[str, str] = NOTHING) -> str:
 
     Wheels are left behind in a stage of their own: the image holds them installed, not twice.
     """
+    if recipe.onto:
+        return _text(_onto(recipe, marks))
     return _text(_packages(recipe, marks), _runtime(recipe))
 
 
 def dockerfile(recipe: Recipe, standing_on: str, labels: Mapping[str, str] = NOTHING) -> str:
     """The image itself, on the foundation of that name."""
+    if recipe.onto:
+        return _text([f"FROM {standing_on}"], _labels(labels))
     return _text([f"FROM {standing_on}"], _files(recipe), _settings(recipe), _labels(labels))
 
 
@@ -52,16 +56,32 @@ def _packages(recipe: Recipe, marks: Mapping[str, str]) -> Iterator[str]:
         yield f"COPY --from=packages {ENVIRONMENT} {ENVIRONMENT}"
 
 
+def _onto(recipe: Recipe, marks: Mapping[str, str]) -> Iterator[str]:
+    """Packages for the Python that the image itself would use; who its processes are is said where it is started."""
+    yield f"FROM {recipe.pinned or recipe.base}"
+    yield from _labels(marks)
+    yield "USER 0:0"
+    yield "COPY requirements/ /"
+    if recipe.wheels:
+        yield "COPY wheels/ /"
+    python = 'python="$(command -v python3 || command -v python)"'
+    yield f'RUN {python} && "$python" -m pip install {_pip_options(recipe)}'
+
+
 def _install(recipe: Recipe) -> str:
     """An environment over the base's own packages: what it brings in a fitting version is not installed again."""
     venv = f"python3 -m venv --without-pip --system-site-packages {ENVIRONMENT}"
     if not recipe.requirements:
         return venv
+    return f"{venv} && {PYTHON} -m pip install {_pip_options(recipe)}"
+
+
+def _pip_options(recipe: Recipe) -> str:
     where = ["--no-index"] if recipe.offline else [*recipe.index]
     if recipe.wheels:
         where += ["--find-links", WHEELS]
     quiet = "--no-cache-dir --disable-pip-version-check --no-input --progress-bar off"
-    return f"{venv} && {PYTHON} -m pip install {quiet} {shlex.join([*where, '--requirement', REQUIREMENTS])}"
+    return f"{quiet} {shlex.join([*where, '--requirement', recipe.requirements_file or REQUIREMENTS])}"
 
 
 def _runtime(recipe: Recipe) -> Iterator[str]:

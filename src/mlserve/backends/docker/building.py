@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mlserve.backends.aside import aside
 from mlserve.backends.base import Say
@@ -28,6 +29,8 @@ class Builder:
 
     async def build(self, recipe: Recipe, say: Say, *, fresh: bool = False) -> Image:
         """An image of the recipe under its tag; raises BuildFailed, ResourceUnavailable."""
+        if recipe.onto:
+            recipe = replace(recipe, pinned=await self._base(recipe, say))
         content = await aside(lambda: digest(recipe))
         async with self._turn:
             found = await self._engine.call(lambda client: images.with_label(client, self._hub, DIGEST, content))
