@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from mlserve.backends.docker import labels
@@ -44,8 +44,7 @@ def fill(client: DockerClient, volume: Volume, image: str, content: Iterable[byt
 def copy(client: DockerClient, volume: Volume, image: str, path: str) -> None:
     """Make the volume with what an image has at a path: the engine does so itself, nothing comes here."""
     with _carried(client, volume, carrier(volume, image, path, copies=True)) as container:
-        stream, _ = client.api.get_archive(container, path)
-        with tarfile.open(fileobj=_file(stream), mode="r|") as archive:
+        with _read(client, container, path) as archive:
             found = [archive.next(), archive.next()]
         if found[1] is None:
             raise InvalidInput(
@@ -66,8 +65,7 @@ def opened(client: DockerClient, volume: Volume, image: str) -> Iterator[tarfile
     drop_carriers(client, volume)
     container = _created(client, carrier(volume, image, _PLACE))
     try:
-        stream, _ = client.api.get_archive(container, _PLACE)
-        with tarfile.open(fileobj=_file(stream), mode="r|") as archive:
+        with _read(client, container, _PLACE) as archive:
             yield archive
     finally:
         client.api.remove_container(container, force=True, v=True)
@@ -123,12 +121,20 @@ def _carriers(client: DockerClient, volume: Volume) -> list[str]:
     return [container["Id"] for container in found]
 
 
-def _file(stream: Iterable[bytes]) -> IO[bytes]:
-    """A stream of pieces, as `tarfile` reads it."""
-    return cast("IO[bytes]", _Pieces(iter(stream)))
+@contextmanager
+def _read(client: DockerClient, container: str, path: str) -> Iterator[tarfile.TarFile]:
+    stream, _ = client.api.get_archive(container, path)
+    # The engine does nothing else to the container before this was read to its end, or let go of.
+    with (
+        closing(cast("Generator[bytes]", stream)) as pieces,
+        tarfile.open(fileobj=cast("IO[bytes]", _Pieces(pieces)), mode="r|") as archive,
+    ):
+        yield archive
 
 
 class _Pieces:
+    """A stream of pieces, as `tarfile` reads it."""
+
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces, self._rest = pieces, b""
 
