@@ -14,6 +14,8 @@ from mlserve.engines.choice import engine_of
 from mlserve.engines.mounts import mounts
 from mlserve.errors import MlserveError
 from mlserve.hub.conversions import served
+from mlserve.hub.fetching import Credentials, no_credentials
+from mlserve.hub.handing import with_repositories
 from mlserve.hub.packing import launch_inside
 from mlserve.hub.proof import Question, questions
 from mlserve.hub.records import Prepared, Version
@@ -33,8 +35,8 @@ class Blueprint:
 class Blueprints:
     """The blueprints of a hub's versions."""
 
-    def __init__(self, home: Path, wishes: Wishes) -> None:
-        self._home, self._wishes = home, wishes
+    def __init__(self, home: Path, wishes: Wishes, credentials: Credentials = no_credentials) -> None:
+        self._home, self._wishes, self._credentials = home, wishes, credentials
         self._blueprints: dict[tuple[str, int], Blueprint] = {}
         self._workloads: dict[tuple[str, int], tuple[Version, Workload]] = {}
 
@@ -100,6 +102,7 @@ class Blueprints:
         )
         launch = launch_inside(version.service, version.number) if prepared.image else self._launch(version, prepared)
         workload = blueprint.engine.workload(blueprint.descriptor, artifacts, launch)
+        workload = with_repositories(workload, blueprint.descriptor, self._credentials(version))
         workload = replace(workload, image=prepared.image or None)
         # Of these the files stay on the hub's machine: it is the backend that brings them to the instance.
         return replace(workload, mounts=(*workload.mounts, *mounts(blueprint.descriptor, prepared.paths)))

@@ -106,7 +106,7 @@ def _explained(home: Path) -> Iterator[None]:
 
 def _assemble(settings: Settings, home: Home, store: SqliteStore, wishes: Wishes, gateway: Gateway) -> FastAPI:
     places = Places(home.path, store, home.hub)
-    blueprints = Blueprints(home.path, wishes)
+    blueprints = Blueprints(home.path, wishes, _credentials(wishes, places))
     content = storage.ContentStore(home.path / "content")
     preparer = Preparer(
         home.path, content, settings.offline, settings.base_image, _cache(settings), _credentials(wishes, places)

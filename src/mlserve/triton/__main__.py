@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ from mlserve.triton.watching import Watch, leave_behind
 
 CREDENTIALS = "triton_credentials.json"
 """The secret that holds the keys of model repositories which the server reads itself."""
+
+VARIABLES = "environment.json"
+"""The secret that holds variables of the user's which nobody else is to see."""
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -40,9 +44,12 @@ def environment(server: Server, given: os._Environ[str]) -> dict[str, str]:
     environ = {name: value for name, value in given.items() if name not in ours}
     libraries = [str(path) for path in server.libraries]
     environ["LD_LIBRARY_PATH"] = ":".join([*libraries, *filter(None, [given.get("LD_LIBRARY_PATH")])])
-    credentials = Path(given.get("MLSERVE_SECRETS", ""), CREDENTIALS)
-    if given.get("MLSERVE_SECRETS") and credentials.is_file():
-        environ["TRITON_CLOUD_CREDENTIAL_PATH"] = str(credentials)
+    if secrets := given.get("MLSERVE_SECRETS"):
+        credentials, variables = Path(secrets, CREDENTIALS), Path(secrets, VARIABLES)
+        if credentials.is_file():
+            environ["TRITON_CLOUD_CREDENTIAL_PATH"] = str(credentials)
+        if variables.is_file():
+            environ |= json.loads(variables.read_text())
     return environ
 
 

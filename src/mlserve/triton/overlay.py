@@ -14,9 +14,12 @@ _ENSEMBLE = re.compile(r'^\s*(ensemble_scheduling\b|platform\s*:\s*["\']ensemble
 def completed(arguments: Sequence[str], workdir: Path) -> list[str]:
     """The arguments, with a repository of links in place of one that lacks such folders."""
     return [
-        _OPTION + str(_complete(Path(word[len(_OPTION) :]), workdir)) if word.startswith(_OPTION) else word
-        for word in arguments
+        _OPTION + str(_complete(Path(word[len(_OPTION) :]), workdir)) if _is_here(word) else word for word in arguments
     ]
+
+
+def _is_here(word: str) -> bool:
+    return word.startswith(_OPTION) and "://" not in word
 
 
 def _complete(repository: Path, workdir: Path) -> Path:
@@ -43,7 +46,7 @@ def folder(workdir: Path, prefix: str) -> Path:
 
 
 def _folders(repository: Path) -> list[Path]:
-    if "://" in str(repository) or not repository.is_dir():
+    if not repository.is_dir():
         return []
     return sorted(child for child in repository.iterdir() if child.is_dir())
 

@@ -53,7 +53,7 @@ def follow(watch: Watch) -> None:
     while _lives(watch.pid):
         index = _index(port)
         if index is not None:
-            _tell(watch, index)
+            _tell(watch, index, port)
             return
         time.sleep(pause)
         pause = min(pause * 1.02, _LONGEST_LOOK)
@@ -65,7 +65,12 @@ def option(arguments: Sequence[str], name: str) -> str | None:
     return found[-1] if found else None
 
 
-def _tell(watch: Watch, index: list[dict[str, Any]]) -> None:
+def _tell(watch: Watch, index: list[dict[str, Any]], port: int) -> None:
+    if not index and not _ready(port):
+        reason = "the server could not read its model repository"
+        watch.report.failure("load", "missing-model", reason, "the last lines of the log say which and why")
+        os.kill(watch.pid, signal.SIGTERM)
+        return
     explicit = option(watch.arguments, "model-control-mode") == "explicit"
     wanted = [word.partition("=")[2] for word in watch.arguments if word.startswith("--load-model=")]
     verdict = judged(index, only=None if not explicit or "*" in wanted else wanted)
@@ -79,19 +84,34 @@ def _tell(watch: Watch, index: list[dict[str, Any]]) -> None:
 
 
 def _index(port: int) -> list[dict[str, Any]] | None:
+    """Empty where it does not say: its owner may have closed this question to strangers (--http-restricted-api)."""
+    answer = _ask(port, "POST", "/v2/repository/index")
+    if answer is None or answer[0] != 200:
+        return None if answer is None else []
+    told = json.loads(answer[1])
+    return told if isinstance(told, list) else []
+
+
+def _ready(port: int) -> bool:
+    """Models are loaded before the server listens, so that one which listens and is not ready never will be.
+
+    A health that is closed to strangers says nothing.
+    """
+    answer = _ask(port, "GET", "/v2/health/ready")
+    return answer is not None and answer[0] in (200, 401, 403)
+
+
+def _ask(port: int, method: str, path: str) -> tuple[int, bytes] | None:
+    """None: nobody listens yet."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
     try:
-        connection.request("POST", "/v2/repository/index", b"{}", {"Content-Type": "application/json"})
+        connection.request(method, path, b"{}" if method == "POST" else None, {"Content-Type": "application/json"})
         answer = connection.getresponse()
-        body = answer.read()
+        return answer.status, answer.read()
     except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
-    if answer.status != 200:  # its owner has closed this question to strangers (--http-restricted-api)
-        return []
-    told = json.loads(body)
-    return told if isinstance(told, list) else []
 
 
 def _lives(pid: int) -> bool:

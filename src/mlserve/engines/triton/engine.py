@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from mlserve.descriptor import Descriptor
+from mlserve.descriptor.secrets import is_secret_variable
 from mlserve.engines import own_code
 from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.engines.triton.wishes import Wished, wished
@@ -46,6 +48,8 @@ class TritonEngine:
     def workload(self, descriptor: Descriptor, artifacts: Artifacts, launch: Launch) -> Workload:
         metadata, asked = descriptor.metadata, wished(descriptor, lenient=True)
         given = {variable.name: variable.value for variable in descriptor.processor_envs}
+        hidden = {name: value for name, value in given.items() if is_secret_variable(name, value)}
+        shown = {name: value for name, value in given.items() if name not in hidden}
         path = f"{Path(launch.python).parent}:/usr/local/bin:/usr/bin:/bin"
         repositories = _repositories(descriptor, artifacts)
         mounts = _mounts(repositories, launch) if launch.in_container else ()
@@ -58,9 +62,10 @@ class TritonEngine:
             version=launch.version,
             count=metadata.instance,
             command=(python, "-m", "mlserve.triton", *arguments(asked, folders, descriptor, launch)),
-            environment={**around, **given, "PYTHONPATH": launch.runtime_path, "PYTHONUNBUFFERED": "1"},
+            environment={**around, **shown, "PYTHONPATH": launch.runtime_path, "PYTHONUNBUFFERED": "1"},
             requirements=self.requirements(descriptor, artifacts),
             mounts=mounts,
+            secrets={"environment.json": json.dumps(hidden)} if hidden else {},
             ports=tuple(name for name, on in (("grpc", asked.grpc), ("metrics", asked.metrics)) if on),
             resources=resources(descriptor),
             health_path="/v2/health/ready",

@@ -25,13 +25,12 @@ _OSS_HOST = re.compile(r"(?:s3\.)?oss-(?P<region>[a-z0-9-]+?)(?:-internal)?\.ali
 
 def connect(address: Address, options: FetchOptions) -> tuple[Any, str]:
     """The client and the endpoint it speaks to (empty: AWS's own); raises FetchFailed where none is known."""
-    import boto3
     from botocore.config import Config
 
     for name in ("boto3", "botocore", "urllib3", "s3transfer"):  # in detail they log signatures and session tokens
         logging.getLogger(name).setLevel(logging.WARNING)
     given = {**os.environ, **options.credentials}
-    endpoint = _endpoint(address, options, given)
+    endpoint = endpoint_of(address, options, given)
     config = Config(
         connect_timeout=min(options.connect_seconds, CONNECT_SECONDS),
         read_timeout=min(options.stall_seconds, ANSWER_SECONDS),
@@ -41,12 +40,20 @@ def connect(address: Address, options: FetchOptions) -> tuple[Any, str]:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    session = boto3.Session(**_login(given, options.credentials, oss=address.scheme == "oss"))
-    region = _region(endpoint, given) or session.region_name or "us-east-1"
+    session, region = session_of(address, options, given, endpoint)
     return session.client("s3", endpoint_url=endpoint or None, config=config, region_name=region), endpoint
 
 
-def _endpoint(address: Address, options: FetchOptions, given: Mapping[str, str]) -> str:
+def session_of(address: Address, options: FetchOptions, given: Mapping[str, str], endpoint: str) -> tuple[Any, str]:
+    """boto3's session with the keys for an address, and the region."""
+    import boto3
+
+    session = boto3.Session(**_login(given, options.credentials, oss=address.scheme == "oss"))
+    return session, _region(endpoint, given) or session.region_name or "us-east-1"
+
+
+def endpoint_of(address: Address, options: FetchOptions, given: Mapping[str, str]) -> str:
+    """Where the service is, ``scheme://host:port``; empty: AWS's own. Raises FetchFailed where none is known."""
     oss = address.scheme == "oss"
     endpoint = address.endpoint or options.endpoint or (given.get("OSS_ENDPOINT") if oss else None)
     endpoint = endpoint or given.get("AWS_ENDPOINT_URL_S3") or given.get("AWS_ENDPOINT_URL") or ""
