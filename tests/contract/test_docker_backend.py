@@ -21,7 +21,7 @@ from mlserve.backends.base import Instance, Resources, State
 from mlserve.backends.docker import labels
 from mlserve.backends.docker.backend import DockerBackend
 from mlserve.backends.readiness import Patience
-from mlserve.workload import Container, Workload
+from mlserve.workload import Container, Mount, MountKind, Workload
 
 __all__ = ["program_image"]
 
@@ -248,6 +248,30 @@ def test_what_a_dying_hub_left_behind_is_cleared_by_the_next(
     scenario(tmp_path, docker_engine, play)
 
 
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.1, 0.2, 0.4])
+def test_a_hub_that_dies_in_the_middle_of_a_start_leaves_nothing_twice(
+    docker_engine: Engine, client: docker.DockerClient, tmp_path: Path, wish: Wish, after: float
+) -> None:
+    async def play() -> None:
+        dying = open_docker(tmp_path, docker_engine)
+        await dying.apply(wish(count=2))
+        await asyncio.sleep(after)
+        await dying.close()
+        async with opened(tmp_path, docker_engine) as backend:
+            await backend.apply(wish(count=2))
+            found = await until(backend, ready(2))
+            deadline = time.monotonic() + 20
+            mine = {"label": f"{labels.HUB}={backend.hub}"}
+            while (there := {one.id for one in client.containers.list(all=True, filters=mine)}) != {
+                one.container for one in found
+            }:
+                assert time.monotonic() < deadline, there
+                await asyncio.sleep(0.2)
+                found = await until(backend, ready(2))
+
+    run(play())
+
+
 def test_after_a_restart_by_somebody_else_it_is_reached_at_its_new_port(
     docker_engine: Engine, client: docker.DockerClient, tmp_path: Path, wish: Wish
 ) -> None:
@@ -313,7 +337,8 @@ def test_more_memory_than_its_limit_is_told_as_that(
     ("change", "code", "words"),
     [
         ({"image": "nobody/has-this:1"}, "image-missing", "No such image"),
-        ({"environment": {"BEHAVIOUR": "serve"}, "workdir": "not/absolute"}, "bad-request", "working directory"),
+        ({"workdir": "not/absolute"}, "bad-request", "working directory"),
+        ({"mounts": (Mount("/data", MountKind.HOST, "/no/such/folder"),)}, "bind-refused", "/no/such/folder"),
     ],
 )
 def test_what_the_engine_refuses_is_not_tried_again(

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import heapq
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Sequence
 
 from mlserve.backends import logs
 from mlserve.backends.base import LogLine
@@ -41,21 +40,17 @@ class Journal:
                 yield line
 
     async def _past(self, records: Sequence[Record], wanted: logs.Wanted, seen: dict[str, str]) -> Sequence[LogLine]:
-        living = {record.id: run for record in records if (run := self._container(record)) and not wanted.previous}
-        kept: Mapping[str, Path] = {
-            record.id: self._supervisor.records.directory(record) for record in records if record.id not in living
-        }
-        # What runs has not been put into files yet: those hold the run before.
-        before = {
-            record.id: self._supervisor.records.directory(record) for record in records if self._container(record)
-        }
-        asked = wanted if not wanted.previous else logs.Wanted(wanted.tail, wanted.since)
-        files = {name: path for name, path in kept.items() if name not in before}
-        streams = [await asyncio.to_thread(logs.read, files, wanted)]
+        running = {record.id: self._container(record) for record in records if record.runs}
+        directories = {record.id: self._supervisor.records.directory(record) for record in records}
+        # What runs is not in the files: there, the newest run is still the one before it.
+        before = {name: path for name, path in directories.items() if name in running}
+        ended = {name: path for name, path in directories.items() if name not in running}
+        streams = [await asyncio.to_thread(logs.read, ended, wanted)]
         if wanted.previous:
-            streams.append(await asyncio.to_thread(logs.read, before, asked))
-        for name, container in living.items():
-            streams.append(await self._of_container(name, container, wanted, seen))
+            streams.append(await asyncio.to_thread(logs.read, before, logs.Wanted(wanted.tail, wanted.since)))
+        else:
+            living = {name: container for name, container in running.items() if container}
+            streams += [await self._of_container(*one, wanted, seen) for one in living.items()]
         merged = heapq.merge(*streams, key=lambda line: line.at)
         return list(merged if wanted.tail is None else deque(merged, maxlen=wanted.tail))
 
@@ -78,9 +73,9 @@ class Journal:
                     if container and container not in readers:
                         reading = self._read_on(record.id, container, seen.get(container, ""), found)
                         readers[container] = asyncio.create_task(reading, name=f"log of {record.id}")
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_SECONDS):
-                        yield await found.get()
+                line = await _soon(found)
+                if line:
+                    yield line
         finally:
             for task in readers.values():
                 task.cancel()
@@ -107,6 +102,13 @@ class Journal:
     def _container(self, record: Record) -> str | None:
         run = self._supervisor.runs.get(record.id)
         return run.container if run and record.runs else None
+
+
+async def _soon(found: asyncio.Queue[LogLine]) -> LogLine | None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_SECONDS):
+            return await found.get()
+    return None
 
 
 def _line(instance: str, line: Written) -> LogLine:

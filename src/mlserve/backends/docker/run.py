@@ -107,6 +107,8 @@ class Run:
         if not self._adopted or running != set(self._ids):
             self._adopted = True
             self.look()
+        for left in {str(one["Id"]) for one in listed} - set(self._ids):  # by a start that a dying hub had begun
+            self._do(handling.remove(self._engine, left))
 
     def owns(self, container: str) -> bool:
         """Whether a container is one of this very run."""
