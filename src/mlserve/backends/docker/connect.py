@@ -6,6 +6,7 @@ import os
 import ssl
 from typing import TYPE_CHECKING
 
+from mlserve.backends.docker import handshake
 from mlserve.backends.docker.target import Target, Tls
 from mlserve.errors import ResourceUnavailable
 
@@ -32,6 +33,11 @@ def connect(target: Target, socket: str, seconds: int) -> DockerClient:
     asking = _client(base, "1.24", tls, seconds)
     try:
         told = asking.api.version(api_version=False)
+    except failures() as exc:
+        alert = handshake.refusal(target, target.tls) if tls and target.tls else None
+        if alert:
+            raise alert from exc
+        raise
     finally:
         asking.close()
     theirs, ours = _numbers(told["ApiVersion"]), _numbers(DEFAULT_DOCKER_API_VERSION)
@@ -77,6 +83,10 @@ def _client(base: str, version: str, tls: TLSConfig | bool, seconds: int) -> Doc
     client = docker.DockerClient(base_url=base, version=version, timeout=seconds, tls=tls, max_pool_size=POOL)
     # Else REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE win over the given authority, and HTTPS_PROXY takes the connection.
     client.api.trust_env = False
+    if base.startswith("unix://"):
+        from mlserve.backends.docker.unix_socket import Adapter
+
+        client.api.mount("http+docker://", Adapter(base.removeprefix("unix://"), seconds, POOL))
     return client
 
 

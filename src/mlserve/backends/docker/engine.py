@@ -18,8 +18,9 @@ from mlserve.backends.docker import troubles
 from mlserve.backends.docker.connect import connect, failures, refusal
 from mlserve.backends.docker.contexts import find
 from mlserve.backends.docker.following import close_soon, follow
+from mlserve.backends.docker.ssh import START_SECONDS
 from mlserve.backends.docker.target import LOOPBACK, Target
-from mlserve.backends.docker.tunnel import START_SECONDS, Tunnel
+from mlserve.backends.docker.tunnel import Tunnel
 from mlserve.errors import MlserveError, ResourceUnavailable
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ class Pace:
     last_retry: float = 5.0
 
 
-def open_engine(options: Mapping[str, str], home: Path) -> Engine:
+def open_engine(options: Mapping[str, str], home: Path, *, pace: Pace | None = None) -> Engine:
     """The engine that a resource group's options mean; raises InvalidInput. It is made whether it answers or not."""
-    return Engine(find(options, os.environ), home)
+    return Engine(find(options, os.environ), home, pace=pace)
 
 
 class Engine:
