@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,28 @@ PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "
          "s3.port", "s3.port.grpc")  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass
 class S3Server:
     """Where it answers, and its process: to be killed, or held with SIGSTOP."""
 
     endpoint: str
     process: subprocess.Popen[bytes]
+    log: Path
 
     @property
     def environment(self) -> dict[str, str]:
         """For programs that are to use it."""
         return {"AWS_ENDPOINT_URL_S3": self.endpoint, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def start_again(self) -> None:
+        """After it was killed: at the same address, with what it held."""
+        self.process = _started(self.process.args, self.log)
+        _wait_for(self)
 
 
 @contextmanager
@@ -56,16 +67,15 @@ def s3_server() -> Iterator[S3Server]:
         (folder / "s3.json").write_text(json.dumps({"identities": IDENTITIES}))
         ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         settings = {"ip": "127.0.0.1", "ip.bind": "127.0.0.1", "dir": folder, "s3.config": folder / "s3.json", **ports,
-                    "s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false", "volume.max": 20,
+                    "s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false", "volume.max": 100,
                     "master.volumeSizeLimitMB": 64}  # fmt: skip
         command = [weed, "-logdir", folder, "server", "-filer", "-s3", *(f"-{k}={v}" for k, v in settings.items())]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        server = S3Server(f"http://127.0.0.1:{ports['s3.port']}", _started(command, folder / "log"), folder / "log")
         try:
-            yield S3Server(_when_it_answers(f"http://127.0.0.1:{ports['s3.port']}", process, folder / "log"), process)
+            _wait_for(server)
+            yield server
         finally:
-            process.kill()
-            process.wait()
+            server.kill()
 
 
 def s3_client(endpoint: str) -> Any:
@@ -90,15 +100,21 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
-def _when_it_answers(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> str:
+def _started(command: Any, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(command, stdout=output, stderr=output, cwd=log.parent)
+
+
+def _wait_for(server: S3Server) -> None:
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
+    while time.monotonic() < deadline and server.process.poll() is None:
         try:
-            client = s3_client(endpoint)
-            client.create_bucket(Bucket="models")
+            client = s3_client(server.endpoint)
+            with suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
+                client.create_bucket(Bucket="models")
             client.put_object(Bucket="models", Key="probe", Body=b"x")
         except Exception:  # noqa: BLE001 - whatever is wrong, it is not ready
             time.sleep(0.2)
         else:
-            return endpoint
-    pytest.fail(f"the S3 server does not come up:\n{log.read_text(errors='replace')[-2000:]}")
+            return
+    pytest.fail(f"the S3 server does not come up:\n{server.log.read_text(errors='replace')[-2000:]}")

@@ -158,6 +158,7 @@ def workplace(cache: Cache | None, dest: Path) -> Iterator[Cache]:
 
 
 def _put(file: Path, place: Path, *, linked: bool) -> None:
+    place.unlink(missing_ok=True)
     if linked:
         with suppress(OSError):  # another disk, or a file with as many links as it may have
             os.link(file, place)

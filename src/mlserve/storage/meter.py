@@ -34,17 +34,14 @@ class Meter:
             self._say(self._text(done, total))
 
     def _text(self, done: int, total: int | None) -> str:
+        unit, step = ("MB", 1e6) if (total or done) >= 1e6 else ("kB", 1e3)
         if done == total == self._first:
-            return f"{_megabytes(done, done)} MB, which were here"
-        of = f" of {_megabytes(total, total)}" if total else ""
+            return f"{_number(done / step)} {unit}, which were here"
+        of = f" of {_number(total / step)}" if total else ""
         (began, before), (now, _) = self._seen[0], self._seen[-1]
-        rate = f", {_megabytes(rate, rate)} MB/s" if (rate := _rate(done - before, now - began)) else ""
-        return f"{_megabytes(done, total or done)}{of} MB{rate}"
+        rate = (done - before) / (now - began) if now > began else 0.0
+        return f"{_number(done / step)}{of} {unit}" + (f", {_number(rate / 1e6)} MB/s" if rate > 0 else "")
 
 
-def _rate(size: int, seconds: float) -> float:
-    return max(size / seconds, 0.0) if seconds > 0 else 0.0
-
-
-def _megabytes(size: float, most: float) -> str:
-    return f"{size / 1e6:,.0f}" if most >= 1e7 else f"{size / 1e6:,.1f}"
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:,.1f}"

@@ -17,20 +17,22 @@ OUTAGE_SECONDS = 20.0
 class Patience:
     """One for all requests of a transfer: while any of them brings bytes, the others go on trying."""
 
-    def __init__(self, tries: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._tries, self._clock = tries, clock
-        self._last, self._allowed = clock(), SILENCE_SECONDS
+    def __init__(self, tries: int, stall_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._tries, self._clock, self._stall = tries, clock, stall_seconds
+        self._last, self._heard = clock(), False
 
     def came(self) -> None:
         """Something was answered."""
-        self._last, self._allowed = self._clock(), OUTAGE_SECONDS
+        self._last, self._heard = self._clock(), True
 
     def lasts(self, attempt: int, *, unreachable: bool) -> bool:
         """Whether to try again after this failed attempt (the first is 1)."""
-        if not unreachable:
-            return attempt < self._tries
         silent = self._clock() - self._last
-        return silent < self._allowed and (self._allowed > SILENCE_SECONDS or attempt < min(self._tries, 3))
+        if self._heard:
+            return silent < min(OUTAGE_SECONDS, 2 * self._stall)
+        if unreachable:
+            return silent < min(SILENCE_SECONDS, self._stall) and attempt < min(self._tries, 3)
+        return attempt < self._tries
 
     def each(self, ask: Callable[[], Result], transient: Callable[[Exception], tuple[bool, bool]]) -> Result:
         """What ``ask`` returns, asked again while it is worth it. ``transient``: says (try again?, unreachable?)."""

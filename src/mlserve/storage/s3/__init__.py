@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,16 +30,19 @@ SCHEMES = ("s3", "oss")
 def fetch(uri: str, dest: Path, options: FetchOptions, progress: Progress) -> Path:
     """Download the object, or every object below the prefix; one object that is an archive is unpacked."""
     address = parse(uri)
-    with explained(uri, address.bucket), workplace(options.cache, dest) as cache:
-        client, endpoint = connect(address, options)
-        patience = Patience(options.tries)
-        download = Download(client, address, endpoint, cache, dest, options, progress, patience)
-        objects = _wanted(client, address, options, patience)
-        try:
-            _bring(download, objects)
-        except Changed:  # once it is seen as it is now: what did not change is here already
+    with explained(uri, address.bucket) as scene, workplace(options.cache, dest) as cache:
+        client, scene.endpoint = connect(address, options)
+        patience = Patience(options.tries, options.stall_seconds)
+        with closing(client):
+            download = Download(client, address, scene.endpoint, cache, dest, options, progress, patience)
             objects = _wanted(client, address, options, patience)
-            _bring(download, objects)
+            try:
+                _bring(download, objects)
+            except Changed:  # once more, as it is now: what has not changed is here already
+                before, objects = objects, _wanted(client, address, options, patience)
+                for name in {item.name for item in before} - {item.name for item in objects}:
+                    (dest / name).unlink(missing_ok=True)
+                _bring(download, objects)
         cache.trim()
     return _unpacked(uri, dest, objects, options) if [item.key for item in objects] == [address.key] else dest
 
@@ -46,9 +50,10 @@ def fetch(uri: str, dest: Path, options: FetchOptions, progress: Progress) -> Pa
 def check(uri: str, options: FetchOptions) -> None:
     """See within seconds whether there is something that may be read; raises FetchFailed."""
     address = parse(uri)
-    with explained(uri, address.bucket):
-        client, _ = connect(address, options)
-        _patient(Patience(1), lambda: _require_some(client, address))
+    with explained(uri, address.bucket) as scene:
+        client, scene.endpoint = connect(address, options)
+        with closing(client):
+            _patient(Patience(1, options.stall_seconds), lambda: _require_some(client, address))
 
 
 def put(path: Path, uri: str, options: FetchOptions, progress: Progress) -> str:
@@ -65,9 +70,10 @@ def put(path: Path, uri: str, options: FetchOptions, progress: Progress) -> str:
         into = not address.key or address.key.endswith("/")
         result = address.below(path.name) if into else address
         files = [(result.key, sources[0])]
-    with explained(uri, address.bucket, WRITING):
-        client, _ = connect(address, options)
-        Upload(client, address.bucket, progress, Patience(options.tries)).run(files)
+    with explained(uri, address.bucket, WRITING) as scene:
+        client, scene.endpoint = connect(address, options)
+        with closing(client):
+            Upload(client, address.bucket, progress, Patience(options.tries, options.stall_seconds)).run(files)
     return str(result)
 
 

@@ -37,6 +37,7 @@ class Download:
     progress: Progress
     patience: Patience
     total: int = 0
+    _placed: set[str] = field(default_factory=set)
     _done: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -72,11 +73,15 @@ class Download:
                 if partial is not None:
                     self._fill(partial, item, workers)
                     self.cache.keep(partial, place, linked=self.options.linked)
+                    self._placed.add(self.key(item))
                     return
         self._count(item.size)
 
     def _taken(self, item: Object) -> bool:
-        return self.cache.take(self.key(item), item.size, self._place(item), linked=self.options.linked)
+        key = self.key(item)
+        if key not in self._placed and self.cache.take(key, item.size, self._place(item), linked=self.options.linked):
+            self._placed.add(key)
+        return key in self._placed
 
     def _place(self, item: Object) -> Path:
         place = self.dest / item.name

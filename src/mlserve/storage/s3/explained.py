@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mlserve.errors import FetchFailed
-from mlserve.storage import failure
+from mlserve.storage.failure import failed
 from mlserve.storage.names import scrubbed
 
 BUSY = {429, 500, 502, 503, 504}
@@ -36,23 +36,38 @@ class Damaged(Exception):
     """What came is not what the service says it has."""
 
 
+@dataclass(slots=True)
+class Scene:
+    """What is asked where; ``endpoint`` is set as soon as it is known."""
+
+    uri: str
+    bucket: str
+    wish: Wish
+    endpoint: str = ""
+
+    def failed(self, code: str, why: str, hint: str) -> FetchFailed:
+        """That it failed, in the one form for it."""
+        return failed(self.uri, code, why, hint, wish=self.wish.done)
+
+
 @contextmanager
-def explained(uri: str, bucket: str, wish: Wish = READING) -> Iterator[None]:
+def explained(uri: str, bucket: str, wish: Wish = READING) -> Iterator[Scene]:
     """Turn what boto3 raises into FetchFailed."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+    scene = Scene(uri, bucket, wish)
     try:
-        yield
+        yield scene
     except ClientError as exc:
-        raise _refused(uri, bucket, exc.response, wish) from None
+        raise _refused(scene, exc.response) from None
     except Changed as exc:
-        raise failure.failed(uri, "changed", str(exc), "try again once nobody writes there") from exc
+        raise scene.failed("changed", str(exc), "try again once nobody writes there") from exc
     except Damaged as exc:
         hint = "try again; if it stays so, the service or what is between (a proxy) damages it"
-        raise failure.failed(uri, "damaged", str(exc), hint, wish=wish.done) from exc
+        raise scene.failed("damaged", str(exc), hint) from exc
     except (BotoCoreError, HTTPClientError, Boto3Error) as exc:
-        raise _unsent(uri, exc, wish) from None
+        raise _unsent(scene, exc) from None
 
 
 def status_of(exc: BaseException) -> int:
@@ -72,38 +87,42 @@ def is_transient(exc: BaseException) -> bool:
     return status_of(exc) in BUSY or is_unreachable(exc) or type(exc).__name__ in _BROKEN
 
 
-def _refused(uri: str, bucket: str, response: Mapping[str, Any], wish: Wish) -> FetchFailed:
-    failed = partial(failure.failed, wish=wish.done)
+def _refused(scene: Scene, response: Mapping[str, Any]) -> FetchFailed:
     code, status = str(response["Error"].get("Code", "")), response["ResponseMetadata"]["HTTPStatusCode"]
     if code == "NoSuchBucket" or (status == 404 and code not in ("NoSuchKey", "NoSuchUpload")):
-        return failed(uri, "missing-bucket", f"there is no bucket {bucket!r}", "check its name and the endpoint")
+        return scene.failed("missing-bucket", f"there is no bucket {scene.bucket!r}", "check its name and the endpoint")
     if status == 404:
-        return failed(uri, "missing", "there is no such object", "check the path")
+        return scene.failed("missing", "there is no such object", "check the path")
     if code in _LOGIN:
-        return failed(uri, "denied", f"the credentials are not accepted ({code})", "check access key, secret and clock")
+        return scene.failed(
+            "denied", f"the credentials are not accepted ({code})", "check access key, secret and clock"
+        )
     if status in (401, 403):
         why = f"access is denied ({code})"
-        why += "; without the right to list, a missing object looks the same" if wish is READING else ""
-        return failed(uri, "denied", why, f"allow {wish.right} on {bucket}")
+        why += "; without the right to list, a missing object looks the same" if scene.wish is READING else ""
+        return scene.failed("denied", why, f"allow {scene.wish.right} on {scene.bucket}")
     if status in (301, 307, 400) and "region" in str(response["Error"].get("Message", "")).lower():
-        return failed(uri, "region", "the bucket is in another region", "set AWS_REGION, or the endpoint of its region")
-    return failed(uri, "server", f"the service answered {code or status}", "try again later")
+        return scene.failed(
+            "region", "the bucket is in another region", "set AWS_REGION, or the endpoint of its region"
+        )
+    return scene.failed("server", f"the service answered {code or status}", "try again later")
 
 
-def _unsent(uri: str, exc: Exception, wish: Wish) -> FetchFailed:
-    failed = partial(failure.failed, wish=wish.done)
-    kind = type(exc).__name__
+def _unsent(scene: Scene, exc: Exception) -> FetchFailed:
+    kind, where = type(exc).__name__, scene.endpoint or "the endpoint"
     if kind in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"):
         hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE) where the hub runs"
-        return failed(uri, "no-credentials", "no credentials were found", hint)
+        return scene.failed("no-credentials", "no credentials were found", hint)
     if kind == "ProfileNotFound":
-        return failed(uri, "no-credentials", str(exc), "check AWS_PROFILE where the hub runs")
+        return scene.failed("no-credentials", str(exc), "check AWS_PROFILE where the hub runs")
     if kind == "SSLError":
-        return failed(uri, "tls", "no safe connection", "AWS_CA_BUNDLE may name the authority's file")
+        return scene.failed("tls", "no safe connection", "AWS_CA_BUNDLE may name the authority's file")
     if kind in _UNREACHABLE:
-        return failed(uri, "unreachable", "the endpoint does not answer", "check its name, the network and proxy")
+        return scene.failed("unreachable", f"{where} does not answer", "check its name, the network and proxy")
     if kind == "ReadTimeoutError":
-        return failed(uri, "unreachable", "the endpoint takes connections, but says nothing", "is the service well?")
+        return scene.failed("unreachable", f"{where} takes connections, but says nothing", "is the service well?")
     if kind in _BROKEN:
-        return failed(uri, "broken-off", "the connection broke off", "try again: it goes on where it broke off")
-    return failed(uri, "s3", scrubbed(f"{kind}: {exc}"), "check the address and the endpoint")
+        return scene.failed(
+            "broken-off", f"the connection to {where} broke off", "try again: it goes on where it broke off"
+        )
+    return scene.failed("s3", scrubbed(f"{kind}: {exc}"), "check the address and the endpoint")
