@@ -29,6 +29,7 @@ class Wines(BaseHTTPRequestHandler):
     """GET / is the page, GET guess?… what its form asks, POST / the same with JSON."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together
 
     def do_GET(self) -> None:
         address = urlsplit(self.path)
