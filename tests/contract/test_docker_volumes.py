@@ -299,10 +299,14 @@ def test_a_sweep_removes_what_nobody_needs_and_nothing_of_anybody_else(
         made = client.api.create_container_from_config(body(running, ["true"], "iris-1-bbbb"))["Id"]
         await volumes.bring(gone, "wine-1-aaaa")
         assert len(ours(client)) == 5
-        await second.sweep([kept])
+        await second.sweep(None, ())
+        assert len(ours(client)) == 5
+        await second.sweep([kept], ())
         assert ours(client) == sorted([shared, written, running.mounts[0]["Source"]])
         client.api.remove_container(made)
-        await third.sweep([])
+        await third.sweep([], ["iris-1-bbbb"])
+        assert ours(client) == [running.mounts[0]["Source"]], "it is to start again"
+        await third.sweep(None, ())
         assert ours(client) == []
         assert {volume.name for volume in client.volumes.list()} >= {foreign.name, neighbour.name}
 

@@ -228,18 +228,20 @@ class Reconciler:
         versions = [version for service in self._wishes.services() for version in self._wishes.versions(service.name)]
         try:
             await aside(partial(self._preparer.sweep, versions))
-            for place in self._places.all():
-                if isinstance(place.backend, FileBackend):
-                    await place.backend.sweep([*self._workloads(place)])
+            # Of all versions, not only of those at this place: the same engine may be two groups.
+            kept = [self._blueprints.workload(version) for version in versions if version.prepared]
         except (OSError, ValueError, MlserveError) as exc:
             log.warning("event=sweep-failed reason=%r", str(exc))
+            return
+        for place in self._places.all():
+            if isinstance(place.backend, FileBackend):
+                await self._sweep_files(place.name, place.backend, kept)
 
-    def _workloads(self, place: Place) -> Iterator[Workload]:
-        """Of every version that may start at a place."""
-        for service in self._wishes.services():
-            for version in self._wishes.versions(service.name) if service.resource == place.name else ():
-                if version.prepared:
-                    yield self._blueprints.workload(version)
+    async def _sweep_files(self, name: str, backend: FileBackend, kept: Sequence[Workload]) -> None:
+        try:
+            await backend.sweep(kept)
+        except MlserveError as exc:
+            log.warning("event=sweep-failed place=%s reason=%r", name, exc.message)
 
     async def _prepare(self, version: Version) -> None:
         key = (version.service, version.number)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.backends import gpus, logs
-from mlserve.backends.base import Capacity, Changes, FileState, LogLine, Say, Workload
+from mlserve.backends.base import Capacity, Changes, FileState, LogLine, Say, State, Workload
 from mlserve.backends.capacity import reserved, spare
 from mlserve.backends.docker import handling, labels
 from mlserve.backends.docker.engine import Engine
@@ -34,6 +34,9 @@ from mlserve.workload import Mount
 
 log = logging.getLogger(__name__)
 
+TIDY_SECONDS = 5.0
+"""Until the next try to clear up, where an engine does not let us."""
+
 
 class DockerBackend(KeepingBackend):
     """A backend on one engine; its notes are under ``home/instances``. Made inside a running event loop."""
@@ -51,6 +54,9 @@ class DockerBackend(KeepingBackend):
         self._watching = asyncio.create_task(self._containers.watch(self._stray), name=f"watch {engine.target}")
         self._clearing: set[asyncio.Task[None]] = set()
         self._images = ImageStore(engine, hub)
+        tidying = asyncio.create_task(self._tidy(), name=f"tidy {engine.target}")
+        self._clearing.add(tidying)
+        tidying.add_done_callback(self._clearing.discard)
 
     @property
     def trouble(self) -> str:
@@ -131,7 +137,24 @@ class DockerBackend(KeepingBackend):
 
     async def sweep(self, kept: Sequence[Workload]) -> None:
         """Remove the volumes that none of these versions and no instance needs."""
-        await self._volumes.sweep(kept)
+        await self._volumes.sweep(kept, self._expected)
+
+    @property
+    def _expected(self) -> set[str]:
+        """Instances that run, or may start once more."""
+        return {record.id for record in self._supervisor.all() if record.state is not State.STOPPED}
+
+    async def _tidy(self) -> None:
+        """Once the engine answers: remove what was left of instances when an earlier hub died."""
+        while True:
+            try:
+                await self._reach()
+                await self._volumes.sweep(None, self._expected)
+            except (MlserveError, TimeoutError) as exc:
+                log.info("volumes can't be looked at: %s", exc)
+                await asyncio.sleep(TIDY_SECONDS)
+            else:
+                return
 
     async def close(self, *, for_good: bool = False) -> None:
         """Let go of everything; what runs goes on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -122,17 +122,19 @@ def is_written(mount: Mount) -> bool:
     return mount.kind is MountKind.FILES and not mount.read_only
 
 
-def unused(found: Mapping[str, Mapping[str, str]], kept: list[Workload], instances: set[str]) -> list[str]:
-    """The volumes (name → labels) that neither a workload nor an instance needs."""
-    sources = {mount.source for workload in kept for mount in workload.mounts}
-    versions = {(workload.service, str(workload.version)) for workload in kept}
+def unused(
+    found: Mapping[str, Mapping[str, str]], kept: Sequence[Workload] | None, instances: Collection[str]
+) -> list[str]:
+    """The volumes (name → labels) that neither a workload nor an instance needs; ``kept`` None: of instances alone."""
+    sources = {mount.source for workload in kept or () for mount in workload.mounts}
+    versions = {(workload.service, str(workload.version)) for workload in kept or ()}
 
     def needed(marks: Mapping[str, str]) -> bool:
-        if marks[KIND] == Kind.SHARED:
-            return marks.get(SOURCE) in sources
+        if marks[KIND] == Kind.OWN:
+            return marks[labels.INSTANCE] in instances
         if marks[KIND] == Kind.WRITTEN:
-            return (marks[labels.SERVICE], marks[labels.VERSION]) in versions
-        return marks[labels.INSTANCE] in instances
+            return kept is None or (marks[labels.SERVICE], marks[labels.VERSION]) in versions
+        return kept is None or marks.get(SOURCE) in sources
 
     return [name for name, marks in found.items() if KIND in marks and not needed(marks)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,9 +72,11 @@ class Volumes:
                 return Changes(known, ())  # it never started
             return await self._engine.call(lambda client: changes.collect(client, volume, image, look), seconds=None)
 
-    async def sweep(self, kept: Iterable[Workload]) -> None:
-        """Remove what neither these workloads nor any instance needs; never what is not this hub's."""
-        wanted = list(kept)
+    async def sweep(self, kept: Sequence[Workload] | None, instances: Collection[str]) -> None:
+        """Remove what neither these workloads nor any instance needs; never what is not this hub's.
+
+        ``kept`` None: nothing is known of versions, only of ``instances``, those that are to start again included.
+        """
 
         def sweep(client: DockerClient) -> None:
             marks = labels.of_hub(self._hub)
@@ -82,7 +84,7 @@ class Volumes:
             containers = client.api.containers(all=True, filters=filters)
             there = {one["Labels"][labels.INSTANCE] for one in containers if labels.INSTANCE in one["Labels"]}
             found = carrying.labelled(client, marks)
-            carrying.remove(client, volume_plan.unused(found, wanted, there | self._coming))
+            carrying.remove(client, volume_plan.unused(found, kept, {*there, *instances, *self._coming}))
 
         await self._engine.call(sweep, seconds=120)
 
