@@ -36,17 +36,17 @@ class Run:
             fileobj=archive(self.context), custom_context=True, decode=True, rm=True, forcerm=True, timeout=None,
             nocache=self.fresh, network_mode="none" if self.recipe.offline else None,
         )  # fmt: skip
-        made = ""
+        made, error = "", "the engine ended the build"
         for event in stream:
             if self.unwanted.is_set():
                 break  # letting go of the connection ends the build
-            self._failed(event)
+            error = _error(event) or error  # the stream ends with it
             made = str((event.get("aux") or {}).get("ID") or made)
             for line in _text(event):
                 self._note(line)
                 say(line)
         if not made:
-            raise build_failures.failed(self.recipe, self.step, list(self.lines), "the engine ended the build")
+            raise build_failures.failed(self.recipe, self.step, list(self.lines), error)
         return made
 
     def _note(self, line: str) -> None:
@@ -56,11 +56,9 @@ class Run:
         else:
             self.lines.append(line)
 
-    def _failed(self, event: Mapping[str, Any]) -> None:
-        detail = event.get("errorDetail") or {}
-        error = str(event.get("error") or detail.get("message") or "")
-        if error:
-            raise build_failures.failed(self.recipe, self.step, list(self.lines), error)
+
+def _error(event: Mapping[str, Any]) -> str:
+    return str(event.get("error") or (event.get("errorDetail") or {}).get("message") or "")
 
 
 def _text(event: Mapping[str, Any]) -> Iterator[str]:

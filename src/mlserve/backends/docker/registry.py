@@ -61,16 +61,19 @@ class _Refused(Exception):
 
 
 def _follow(events: Iterable[Event], say: Say) -> str:
-    """The digest that the stream names in the end."""
-    digest, said = "", ""
+    """The digest that the stream names in the end; it is read to its end, which lets go of the connection."""
+    digest, said, refused = "", "", ""
     for event in events:
         if "error" in event or "errorDetail" in event:
-            raise _Refused(str(event.get("error") or event["errorDetail"].get("message")))
+            refused = str(event.get("error") or event["errorDetail"].get("message"))
+            continue
         digest = str((event.get("aux") or {}).get("Digest") or digest)
         line = _line(event)
         if line and line != said:
             said = line
             say(line)
+    if refused:
+        raise _Refused(refused)
     return digest
 
 
