@@ -98,7 +98,7 @@ class Workload:
     """Names of further ports: ``{grpc_port}`` in an argument becomes the one named ``grpc``."""
     resources: Resources = Resources()
     health_path: str | None = None
-    """Answers 200 when ready; ``None``: an open port is taken for ready."""
+    """Answers 200 to 399 when ready; ``None``: an open port is taken for ready."""
     health_port: int | None = None
     """The port of an image that answers it, where that is not ``port``."""
     drain_seconds: float = 30.0

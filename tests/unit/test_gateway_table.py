@@ -88,7 +88,10 @@ def test_a_cluster_that_speaks_http2_is_asked_in_the_protocol_of_the_request() -
     (options_a,), (options_b,) = (made["typed_extension_protocol_options"].values() for made in (a, b))
     assert set(options_a["use_downstream_protocol_config"]) == {"http_protocol_options", "http2_protocol_options"}
     assert options_b["explicit_http_config"] == {"http_protocol_options": {}}
-    assert a["health_checks"][0]["http_health_check"] == {"path": "/live"}
+    assert a["health_checks"][0]["http_health_check"] == {
+        "path": "/live",
+        "expected_statuses": [{"start": 200, "end": 400}],
+    }
 
 
 def test_weights_become_weighted_clusters_without_the_zeros() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import tarfile
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
@@ -141,11 +142,16 @@ def test_containers_share_an_address_and_the_first_with_a_port_answers(box: Clie
 
 def test_a_health_check_says_when_it_is_ready(box: Client, image: str) -> None:
     check = {"httpGet": {"path": "/healthy", "port": 8000}, "initialDelaySeconds": 5, "periodSeconds": 3}
-    service = created(box, wish({"image": image, "port": 8000, "health_check": check}))
+    wished = wish({"image": image, "port": 8000, "health_check": check}, metadata={"instance": 2, "cpu": 0.3})
+    service = created(box, wished)
     assert service.status == "Running"
     assert {w["pointer"] for w in service.to_dict()["warnings"] if w["code"] == "not-applicable"} == {
         "/containers/0/health_check/initialDelaySeconds", "/containers/0/health_check/periodSeconds",
     }  # fmt: skip
+    asked(service, "/fall-ill").raise_for_status()
+    end = time.monotonic() + 40
+    while len({told(service)["environment"]["MLSERVE_INSTANCE"] for _ in range(12)}) > 1:
+        assert time.monotonic() < end, "one that says it is ill is asked no more"
 
 
 def test_a_private_image_wants_its_login_which_is_never_shown(box: Client, docker_engine: Engine, image: str) -> None:

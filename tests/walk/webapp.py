@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
@@ -45,6 +46,10 @@ class App(BaseHTTPRequestHandler):
             return self.say(200, STYLE, "text/css")
         if path == "/static/app.js":
             return self.say(200, SCRIPT, "text/javascript")
+        if path == "/healthy":
+            return self.go("/") if not Path("/tmp/ill").exists() else self.say(503, "ill", "text/plain")
+        if path == "/fall-ill":
+            return self.say(200, str(Path("/tmp/ill").touch()), "text/plain")
         if path == "/private":
             return self.go("/login")
         if path == "/login":

@@ -22,7 +22,7 @@ class Answer:
 
 
 async def probe(address: str, path: str | None, patience: float, *, behind_proxy: bool = False) -> Answer:
-    """GET ``path`` of ``host:port`` (200 is ok), or only connect when there is none, in ``patience`` seconds at most.
+    """GET ``path`` of ``host:port`` (200 to 399 is ok), or only connect where there is none, within ``patience`` s.
 
     ``behind_proxy``: a connection that ends at once was the proxy's, which found nobody.
     """
@@ -54,7 +54,7 @@ async def _ask(address: str, path: str | None, behind_proxy: bool) -> Answer:
         return Answer(False, f"{address}: the connection was closed", alive=False)
     words = head.split(b"\r\n", 1)[0].split()
     status = words[1].decode(errors="replace") if len(words) > 1 and words[0].startswith(b"HTTP/") else "no HTTP"
-    return Answer(status == "200", f"GET {path} answered {status}", alive=True)
+    return Answer(len(status) == 3 and status[0] in "23", f"GET {path} answered {status}", alive=True)
 
 
 async def _ends_at_once(connection: socket.socket) -> bool:

@@ -21,6 +21,15 @@ def main_of(descriptor: Descriptor) -> int:
     return next(found, 0)
 
 
+def asked_path(descriptor: Descriptor) -> str | None:
+    """What the container that answers requests says at its own port while it is well; None: nobody knows."""
+    if not descriptor.containers:
+        return None
+    container = descriptor.containers[main_of(descriptor)]
+    page = container.health_check.http_get if container.health_check else None
+    return page.path if page and page.port in (None, container.port) else None
+
+
 def containers(descriptor: Descriptor, shaped: Shape, *, refused: bool) -> Iterator[Detail]:
     """Mistakes in them and between them; ``refused``: some field was refused, and is not missed here."""
     if descriptor.docker_auth and not _is_login(descriptor.docker_auth):

@@ -97,7 +97,8 @@ def _health_check(cluster: Cluster) -> dict[str, Any]:
     }
     if cluster.health_path is None:
         return check | {"tcp_health_check": {}}
-    return check | {"http_health_check": {"path": cluster.health_path}}
+    well = [{"start": 200, "end": 400}]
+    return check | {"http_health_check": {"path": cluster.health_path, "expected_statuses": well}}
 
 
 def _protocols(cluster: Cluster) -> dict[str, Any]:

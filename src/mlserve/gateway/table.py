@@ -16,7 +16,7 @@ class Cluster:
     endpoints: tuple[str, ...] = ()
     """``host:port`` of each instance that is ready; an instance leaves this list before it is stopped."""
     health_path: str | None = None
-    """Answers 200 while an instance is well; ``None``: an open port is taken for well."""
+    """Answers 200 to 399 while an instance is well; ``None``: an open port is taken for well."""
     http2: bool = False
     """The instances speak HTTP/2 (and so gRPC) as well as HTTP/1.1, on one port: a request keeps what it came in."""
 

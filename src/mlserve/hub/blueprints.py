@@ -9,6 +9,7 @@ from typing import Any
 
 from mlserve import environments
 from mlserve.descriptor import Descriptor, parse
+from mlserve.descriptor.containers import asked_path
 from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.engines.choice import engine_of
 from mlserve.engines.mounts import mounts
@@ -59,7 +60,7 @@ class Blueprints:
             timeout_seconds=descriptor.metadata.rpc.keepalive / 1000,
             max_body=descriptor.networking.max_body,
             retry=descriptor.retry,
-            health_path=blueprint.engine.live_path,
+            health_path=blueprint.engine.live_path or asked_path(descriptor),
             http2=blueprint.engine.http2 or descriptor.metadata.enable_grpc,
             open_docs=blueprint.engine.open_docs,
             ports=self.workload(version).ports if version.prepared else (),
