@@ -22,10 +22,14 @@ def base_image(options: Mapping[str, Any], of_hub: str) -> str:
 
 async def pulled(backend: ImageBackend, contents: Contents, image: str, say: Say) -> str:
     """The image that an engine brings, and those beside it; raises FetchFailed, ResourceUnavailable."""
-    auth = contents.descriptor.docker_auth or ""
+    await pull_beside(backend, contents, say)
+    return await backend.pull(image, contents.descriptor.docker_auth or "", say)
+
+
+async def pull_beside(backend: ImageBackend, contents: Contents, say: Say) -> None:
+    """Have the images there of further containers, and those that files are mounted from."""
     for other in dict.fromkeys(_beside(contents)):
-        await backend.pull(other, auth, say)
-    return await backend.pull(image, auth, say)
+        await backend.pull(other, contents.descriptor.docker_auth or "", say)
 
 
 def _beside(contents: Contents) -> Iterator[str]:

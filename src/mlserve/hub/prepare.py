@@ -15,11 +15,12 @@ from mlserve.descriptor import Descriptor, paths_of
 from mlserve.descriptor.mounting import Source, sources_of
 from mlserve.engines.base import Artifacts
 from mlserve.errors import FetchFailed
-from mlserve.hub import imaging
+from mlserve.hub import deriving, imaging
 from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprint
 from mlserve.hub.conversions import Converter, form_of, served, summary
 from mlserve.hub.examining import examined
+from mlserve.hub.fetching import Credentials, Fetcher, Say, no_credentials, unheard
 from mlserve.hub.imaging import base_image
 from mlserve.hub.packing import Contents, places_inside, recipe
 from mlserve.hub.places import Place
@@ -53,6 +54,8 @@ class Preparer:
     content: storage.ContentStore
     offline: bool = False
     base_image: str = ""
+    cache: storage.Cache | None = None
+    credentials: Credentials = no_credentials
 
     async def prepare(self, version: Version, blueprint: Blueprint, place: Place, progress: Progress) -> Prepared:
         """All phases in their order; raises PreparationFailed."""
@@ -80,11 +83,12 @@ class Preparer:
     async def read(self, version: Version, blueprint: Blueprint, progress: Progress) -> Read:
         """Fetch, verify, convert; raises PreparationFailed."""
         descriptor = blueprint.descriptor
-        async with progress.phase("fetch"):
+        async with progress.phase("fetch") as entry:
+            say = partial(entry.__setitem__, "detail")
             wanted = paths_of(descriptor).items()
-            paths = {pointer: await self.locate(version, descriptor, pointer, value) for pointer, value in wanted}
+            paths = {pointer: await self.locate(version, descriptor, pointer, value, say) for pointer, value in wanted}
             sources = sources_of(descriptor).items()
-            mounted = {pointer: str(await self.locate_mount(version, pointer, source)) for pointer, source in sources}
+            mounted = {key: str(await self.locate_mount(version, key, source, say)) for key, source in sources}
         found = {pointer: str(path) for pointer, path in paths.items()}
         async with progress.phase("verify") as entry:
             finding = await aside(partial(examined, descriptor, found))
@@ -104,9 +108,9 @@ class Preparer:
         artifacts = replace(read.artifacts, paths={**read.paths, **read.artifacts.paths})
         return Contents(version.service, version.number, blueprint.descriptor, blueprint.engine, artifacts)
 
-    def recipe(self, contents: Contents, place: Place) -> Recipe:
-        """Its image at a place."""
-        return recipe(contents, base_image(place.options, self.base_image), offline=self.offline)
+    def recipe(self, contents: Contents, place: Place, tag: str = "") -> Recipe:
+        """Its image at a place; ``tag``: its name, unless it is the usual one."""
+        return recipe(contents, base_image(place.options, self.base_image), offline=self.offline, tag=tag)
 
     async def _imaged(self, prepared: Prepared, contents: Contents, place: Place, entry: dict[str, Any]) -> Prepared:
         backend = cast(ImageBackend, place.backend)
@@ -116,30 +120,39 @@ class Preparer:
 
         if brought := contents.engine.image(contents.descriptor, place.options):
             image = await imaging.pulled(backend, contents, brought, say)
+            made = await deriving.derived(backend, contents, offline=self.offline, say=say)
+            image = made.get(deriving.main(contents), image)
             entry["detail"] = image
-            return replace(prepared, image=image)
+            return replace(prepared, image=image, images=made)
+        await imaging.pull_beside(backend, contents, say)
         wanted = await aside(partial(self.recipe, contents, place))
-        made = await backend.build(wanted, say)
-        entry["detail"] = "reused" if made.reused else "built"
-        return replace(prepared, image=made.reference, inside=places_inside(contents.artifacts.paths))
+        packed = await backend.build(wanted, say)
+        entry["detail"] = "reused" if packed.reused else "built"
+        return replace(prepared, image=packed.reference, inside=places_inside(contents.artifacts.paths))
+
+    @property
+    def _fetcher(self) -> Fetcher:
+        return Fetcher(self.content, self.cache)
 
     @property
     def _converter(self) -> Converter:
         return Converter(self.home, self.content, self.offline)
 
-    async def locate(self, version: Version, descriptor: Descriptor, pointer: str, value: str) -> Path:
+    async def locate(
+        self, version: Version, descriptor: Descriptor, pointer: str, value: str, say: Say = unheard
+    ) -> Path:
         """Where the file or folder of a path field is on this machine; fetched where it is not yet."""
         if pointer in version.content:
             address = version.content[pointer]
             return await aside(partial(self.content.open, address["digest"], address["name"]))
-        options = storage.FetchOptions(endpoint=descriptor.oss_endpoint)
-        return await aside(partial(self._fetch, value, options, self._landing(version, pointer)))
+        options = storage.FetchOptions(endpoint=descriptor.oss_endpoint, credentials=self.credentials(version))
+        return await aside(partial(self._fetcher.fetch, value, options, self._landing(version, pointer), say))
 
-    async def locate_mount(self, version: Version, pointer: str, source: Source) -> Path:
+    async def locate_mount(self, version: Version, pointer: str, source: Source, say: Say) -> Path:
         """Where the files of a mount are on this machine; an empty folder where the program is to write the first."""
-        options = storage.FetchOptions(endpoint=source.endpoint)
+        options = storage.FetchOptions(endpoint=source.endpoint, credentials=self.credentials(version))
         try:
-            return await aside(partial(self._fetch, source.uri, options, self._landing(version, pointer)))
+            return await aside(partial(self._fetcher.fetch, source.uri, options, self._landing(version, pointer), say))
         except FetchFailed as exc:
             if not source.may_be_empty or exc.details[0]["code"] != "missing":
                 raise
@@ -157,6 +170,7 @@ class Preparer:
         Environments take a while to build and are shared by services to come, so they stay much longer.
         """
         self.content.prune({digest for version in versions for digest in self._needed(version)})
+        self._fetcher.trim()
         self._converter.sweep()
         pythons = [version.prepared.python for version in versions if version.prepared]
         used = {Path(python).parents[1].name for python in pythons if python}
@@ -176,14 +190,3 @@ class Preparer:
         # A thread of a version that was deleted meanwhile may still write: a later one of that name lands elsewhere.
         name = f"{version.number}-{version.created_at:.6f}{pointer.replace('/', '-')}"
         return self._landings(version.service) / name
-
-    def _fetch(self, uri: str, options: storage.FetchOptions, landing: Path) -> Path:
-        """Bring it here and into the content store: the version stays what it was. ``file://`` is used in place."""
-        landing.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.rmtree(landing, ignore_errors=True)
-        found = storage.fetch(uri, landing, options=options)
-        if not found.is_relative_to(landing):
-            return found
-        kept = self.content.add(found, ours=True)
-        shutil.rmtree(landing, ignore_errors=True)
-        return self.content.open(kept.digest, kept.name)
