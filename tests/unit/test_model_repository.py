@@ -109,6 +109,10 @@ def test_a_good_model_has_no_problem(tmp_path: Path) -> None:
         ('backend: "python" input { name: "a" dims: [0] }', "dims of input a are whole numbers from 1"),
         ('backend: "python" output { data_type: TYPE_FP32 }', "an output has no name"),
         ('name: "other" backend: "python"', "they must be equal"),
+        (
+            'ensemble_scheduling { step { model_name: "b" } }',
+            "the step of b has no model_version",
+        ),
         ('backend: "python" version_policy { specific { versions: [2] } }', "asks for version 2, and there are 1"),
         ("backend: python max_batch_size", "line 1: max_batch_size is followed by"),
     ],
@@ -159,7 +163,7 @@ def test_the_backend_is_told_by_the_file_where_nothing_else_says_it(tmp_path: Pa
 def test_an_ensemble_needs_its_models_and_no_version_folder(tmp_path: Path) -> None:
     model(tmp_path, "adder")
     (tmp_path / "chain").mkdir()
-    steps = 'step [ { model_name: "adder" }, { model_name: "%s" } ]'
+    steps = 'step [ { model_name: "adder" model_version: -1 }, { model_name: "%s" model_version: 1 } ]'
     for second, problems in (
         ("adder", ()),
         ("gone", ("config.pbtxt calls gone, and the repository has no such model",)),

@@ -88,6 +88,11 @@ def _problems(message: Message, platform: str) -> Iterator[str]:
     size = message.text("max_batch_size")
     if size and not (size.isdecimal()):
         yield f"line {message.lines['max_batch_size']}: max_batch_size is a whole number from 0, not {size}"
+    for plan in message.messages("ensemble_scheduling"):
+        for step in plan.messages("step"):
+            if step.text("model_version") in ("", "0"):
+                line, name = min(step.lines.values(), default=0), step.text("model_name")
+                yield f"line {line}: the step of {name} has no model_version: write model_version: -1 for the newest"
     for kind in ("input", "output"):
         for tensor in message.messages(kind):
             yield from _tensor(tensor, kind)
