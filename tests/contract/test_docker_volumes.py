@@ -15,6 +15,8 @@ from uuid import uuid4
 
 import docker
 import pytest
+from tests.contract.containers import open_docker
+from tests.contract.test_backends import ready, until
 from tests.docker_engine import BASE, Engine
 
 from mlserve.backends.docker import engine as engines
@@ -371,3 +373,38 @@ def test_what_instances_change_is_copied_out_once_and_whole(
         assert not client.containers.list(all=True)
 
     play(docker_engine, tmp_path, scene)
+
+
+def test_what_is_an_instances_own_outlives_its_crashes_and_goes_with_it(
+    docker_engine: Engine, client: docker.DockerClient, tmp_path: Path
+) -> None:
+    script = (
+        "cat $MLSERVE_SECRETS/key; echo >> /scratch/starts; wc -l < /scratch/starts; exec python -m http.server $PORT"
+    )
+    wish = workload(
+        Mount("/scratch", MountKind.SCRATCH, read_only=False), secrets={"key": "hush\n"},
+        command=("sh", "-c", script), drain_seconds=1.0, startup_seconds=30.0, has_served=True,
+    )  # fmt: skip
+
+    async def scenario() -> None:
+        backend = open_docker(tmp_path / "home", docker_engine)
+        try:
+            await backend.apply(wish)
+            (one,) = await until(backend, ready(1))
+            client.containers.get(one.container or "").kill()
+            (again,) = await until(backend, lambda found: ready(1)(found) and found[0].restarts == 1)
+            assert again.id == one.id
+            said = [line.text async for line in backend.logs("iris")]
+            assert said[:2] == ["hush", "2"]
+            await backend.apply(replace(wish, count=0))
+            await until(backend, lambda found: not found)
+            deadline = time.monotonic() + 20
+            while client.volumes.list(filters={"label": labels.HUB}):
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
+        finally:
+            await backend.remove("iris")
+            await until(backend, lambda found: not found)
+            await backend.close()
+
+    asyncio.run(scenario())
