@@ -78,6 +78,7 @@ def test_docker_restart_of_a_container_fails_no_request(pair: Service, whales: E
         until(lambda: settled(pair, 2) and process not in processes_of(whales, pair))
         load.wait_for(100)
     assert load.failed() == []
+    assert named_by_why(pair, "container-restarted")
 
 
 def test_a_container_that_somebody_removes_fails_no_request_and_is_replaced(pair: Service, whales: Engine) -> None:
@@ -136,6 +137,7 @@ def test_a_cut_tunnel_is_dug_again_and_none_is_left_behind(remote: Sshd, client:
         remote.stop()
         until(lambda: pair.reload().status == "Degraded")
         assert "ssh" in pair.reason.lower()
+        assert named_by_why(pair, "ssh")
         remote.start()
         until(lambda: settled(pair, 2), seconds=60)
         assert processes_of(whales, pair) == before

@@ -12,6 +12,7 @@ not_started        ``{"errno", "error", "path"}``: the program could not even be
                    ``{"code", "error", "hint", "path", "lasting"}``, ``path`` being the image
 engine_gone        true: the engine that ran it went away, and took it along
 removed            true: its container was removed by somebody else
+restarted          true: somebody else stopped and started its container
 container          which of several containers ended first, in words
 inside             true: ``listening`` is what a container sees, which nobody reaches at its own 127.0.0.1
 probes             the last 20 looks whether it was ready: ``{"at", "ok", "detail", "times"}``

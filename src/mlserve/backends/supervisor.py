@@ -167,9 +167,8 @@ class Supervisor:
         record = self._of_run(run)
         if record and record.state in (State.STARTING, State.READY):
             now, restarts = time.time(), record.restarts + 1
-            self.put(
-                replace(record, state=State.STARTING, restarts=restarts, started_at=now, ready_at=None, address="")
-            )
+            again = replace(record, state=State.STARTING, restarts=restarts, started_at=now, ready_at=None, address="")
+            self.put(replace(again, evidence={"at": now, "restarted": True}))
             log.info("service=%s version=%s instance=%s was restarted by somebody else", *_names(record))
 
     def noticed(self) -> None:

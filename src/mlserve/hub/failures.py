@@ -230,6 +230,18 @@ def _removed(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
     )
 
 
+def _restarted(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
+    if not evidence.get("restarted"):
+        return None
+    return Story(
+        "container-restarted",
+        "its container was restarted by somebody else",
+        "mlserve restart does it one instance after the other, with none missing meanwhile",
+        retryable=True,
+        phase="serve",
+    )
+
+
 def _signalled(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
     number = (evidence.get("exit") or {}).get("signal")
     if not number:
@@ -294,6 +306,7 @@ _RULES: tuple[Callable[[Evidence, Mapping[str, Any]], Story | None], ...] = (
     _slow_start,
     _taken_along,
     _removed,
+    _restarted,
     _signalled,
     _exited,
 )
