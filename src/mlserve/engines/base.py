@@ -80,8 +80,11 @@ class Engine(Protocol):
     def handles(self, descriptor: Descriptor) -> bool:
         """Whether the descriptor asks for this engine."""
 
-    def check(self, descriptor: Descriptor) -> Sequence[Detail]:
-        """What deserves a warning; raises InvalidDescriptor for what it can't start, before any file is fetched."""
+    def check(self, descriptor: Descriptor, *, contained: bool = False) -> Sequence[Detail]:
+        """What deserves a warning; raises InvalidDescriptor for what it can't start, before any file is fetched.
+
+        ``contained``: it is to run in an image.
+        """
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
         """The Python packages an instance's environment needs; empty: any interpreter will do."""

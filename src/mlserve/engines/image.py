@@ -35,7 +35,7 @@ class ImageEngine:
     def handles(self, descriptor: Descriptor) -> bool:
         return bool(descriptor.containers)
 
-    def check(self, descriptor: Descriptor) -> Sequence[Detail]:
+    def check(self, descriptor: Descriptor, *, contained: bool = False) -> Sequence[Detail]:
         return ()
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:

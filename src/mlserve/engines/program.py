@@ -27,7 +27,7 @@ class ProgramEngine:
     def handles(self, descriptor: Descriptor) -> bool:
         return bool(descriptor.command) and not descriptor.containers
 
-    def check(self, descriptor: Descriptor) -> Sequence[Detail]:
+    def check(self, descriptor: Descriptor, *, contained: bool = False) -> Sequence[Detail]:
         return ()
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:

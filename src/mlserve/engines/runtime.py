@@ -44,7 +44,7 @@ class RuntimeEngine:
             return bool(entries(descriptor))
         return descriptor.processor_type in ("python", "cpp") or find(descriptor.processor or "") is not None
 
-    def check(self, descriptor: Descriptor) -> Sequence[Detail]:
+    def check(self, descriptor: Descriptor, *, contained: bool = False) -> Sequence[Detail]:
         return ()
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:

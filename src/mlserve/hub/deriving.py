@@ -11,9 +11,11 @@ from mlserve import environments
 from mlserve.backends.base import ImageBackend, Say
 from mlserve.descriptor.containers import main_of
 from mlserve.engines.mounts import mounts
+from mlserve.engines.triton.engine import model_requirements
 from mlserve.errors import FetchFailed
 from mlserve.hub.aside import aside
 from mlserve.hub.packing import Contents, refuse_secrets
+from mlserve.hub.repositories import is_of_repositories
 from mlserve.images.recipe import SERVICE, VERSION, Recipe
 from mlserve.workload import Mount, MountKind
 
@@ -40,6 +42,19 @@ async def derived(backend: ImageBackend, contents: Contents, *, offline: bool, s
     """
     wanted = await aside(partial(recipes, contents, offline=offline))
     return {pointer: (await backend.build(recipe, say)).reference for pointer, recipe in wanted.items()}
+
+
+async def with_models_packages(
+    backend: ImageBackend, contents: Contents, image: str, *, offline: bool, say: Say
+) -> str:
+    """The image of a Triton server with what its models in Python ask for over it; the same where they ask nothing."""
+    if not is_of_repositories(contents.descriptor):
+        return image
+    lines = await aside(partial(model_requirements, contents.descriptor, contents.artifacts))
+    if not lines:
+        return image
+    recipe = await aside(partial(_over, contents, _Wish(0, image, lines), "", offline=offline))
+    return (await backend.build(recipe, say)).reference
 
 
 def recipes(contents: Contents, *, offline: bool) -> Mapping[str, Recipe]:
@@ -85,9 +100,13 @@ def _file(mount: Mount, path: str) -> Path | None:
 
 
 def _recipe(contents: Contents, wish: _Wish, *, offline: bool) -> Recipe:
+    part = "" if wish.index == main_of(contents.descriptor) else f"-{wish.index}"
+    return _over(contents, wish, part, offline=offline)
+
+
+def _over(contents: Contents, wish: _Wish, part: str, *, offline: bool) -> Recipe:
     refuse_secrets(wish.requirements)
     found = environments.sources(wish.requirements, offline=offline)
-    part = "" if wish.index == main_of(contents.descriptor) else f"-{wish.index}"
     return Recipe(
         tag=f"mlserve/{contents.service}:{contents.number}{part}",
         base=wish.image,

@@ -9,14 +9,17 @@ from mlserve.descriptor import Descriptor
 from mlserve.errors import InvalidInput
 from mlserve.hub.model_format import require_fit, safer
 from mlserve.hub.pipelines import examine_steps
-from mlserve.hub.repositories import examine_repositories, is_of_repositories
+from mlserve.hub.repositories import LOCAL_BACKENDS, examine_repositories, is_of_repositories
 from mlserve.inspection import Finding, inspect
 
 
-def examined(descriptor: Descriptor, paths: Mapping[str, str]) -> Finding | None:
-    """What the files of a version say: of its model, or of all steps of its pipeline. Raises as `examine` does."""
+def examined(descriptor: Descriptor, paths: Mapping[str, str], *, contained: bool = False) -> Finding | None:
+    """What the files of a version say: of its model, or of all steps of its pipeline. Raises as `examine` does.
+
+    ``contained``: it is to run in an image, of which nobody knows what it holds.
+    """
     if is_of_repositories(descriptor):
-        return examine_repositories(descriptor, paths)
+        return examine_repositories(descriptor, paths, None if contained else LOCAL_BACKENDS)
     look = safely if descriptor.require_safe else examine
     if descriptor.pipeline:
         return examine_steps(descriptor, paths, look)

@@ -56,10 +56,11 @@ class Preparer:
     base_image: str = ""
     cache: storage.Cache | None = None
     credentials: Credentials = no_credentials
+    triton_image: str = ""
 
     async def prepare(self, version: Version, blueprint: Blueprint, place: Place, progress: Progress) -> Prepared:
         """All phases in their order; raises PreparationFailed."""
-        read = await self.read(version, blueprint, progress)
+        read = await self.read(version, blueprint, progress, contained=isinstance(place.backend, ImageBackend))
         requirements = tuple(blueprint.engine.requirements(blueprint.descriptor, read.artifacts))
         prepared = Prepared(
             "",
@@ -80,8 +81,8 @@ class Preparer:
             entry["detail"] = ", ".join(("reused" if environment.reused else "built", *environment.local))
         return replace(prepared, python=str(environment.python))
 
-    async def read(self, version: Version, blueprint: Blueprint, progress: Progress) -> Read:
-        """Fetch, verify, convert; raises PreparationFailed."""
+    async def read(self, version: Version, blueprint: Blueprint, progress: Progress, *, contained: bool = True) -> Read:
+        """Fetch, verify, convert; raises PreparationFailed. ``contained``: it is to run in an image."""
         descriptor = blueprint.descriptor
         async with progress.phase("fetch") as entry:
             say = partial(entry.__setitem__, "detail")
@@ -91,7 +92,7 @@ class Preparer:
             mounted = {key: str(await self.locate_mount(version, key, source, say)) for key, source in sources}
         found = {pointer: str(path) for pointer, path in paths.items()}
         async with progress.phase("verify") as entry:
-            finding = await aside(partial(examined, descriptor, found))
+            finding = await aside(partial(examined, descriptor, found, contained=contained))
             entry["detail"] = finding.summary() if finding else ""
         artifacts = Artifacts(found)
         if finding:
@@ -118,8 +119,10 @@ class Preparer:
         def say(line: str) -> None:
             entry["detail"] = line
 
-        if brought := contents.engine.image(contents.descriptor, place.options):
+        options = {"triton_image": self.triton_image, **place.options}
+        if brought := contents.engine.image(contents.descriptor, options):
             image = await imaging.pulled(backend, contents, brought, say)
+            image = await deriving.with_models_packages(backend, contents, image, offline=self.offline, say=say)
             made = await deriving.derived(backend, contents, offline=self.offline, say=say)
             image = made.get(deriving.main(contents), image)
             entry["detail"] = image

@@ -109,8 +109,9 @@ def _assemble(settings: Settings, home: Home, store: SqliteStore, wishes: Wishes
     blueprints = Blueprints(home.path, wishes, _credentials(wishes, places))
     content = storage.ContentStore(home.path / "content")
     preparer = Preparer(
-        home.path, content, settings.offline, settings.base_image, _cache(settings), _credentials(wishes, places)
-    )
+        home.path, content, settings.offline, settings.base_image, _cache(settings), _credentials(wishes, places),
+        settings.triton_image,
+    )  # fmt: skip
     reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway)
     token = home.read("hub.json").get("token") or tokens.make()
     app = application(token)

@@ -28,8 +28,14 @@ class Settings:
     proof_seconds: float = 30.0
     """How long a ready version may leave requests through the gateway unanswered before it counts as failed."""
     offline: bool = False
+    cache: str = ""
+    """Folder of what was fetched, which hubs of one machine may share; empty: in the home."""
+    cache_size: str = ""
+    """Its bound (``20GB``); empty: 20 GB, or a fifth of a smaller disk."""
     base_image: str = ""
     """What images of ours stand on, unless their resource group says otherwise; empty: the Python of this hub."""
+    triton_image: str = ""
+    """What Triton services run in on Docker groups that don't say otherwise; empty: NVIDIA's image."""
 
 
 def settings(environment: Mapping[str, str], *, home: str | None = None, gateway: str | None = None) -> Settings:
@@ -40,5 +46,8 @@ def settings(environment: Mapping[str, str], *, home: str | None = None, gateway
         gateway=gateway or environment.get("MLSERVE_GATEWAY"),
         envoy=environment.get("MLSERVE_ENVOY"),
         offline=environment.get("MLSERVE_OFFLINE", "") not in ("", "0"),
+        cache=environment.get("MLSERVE_CACHE", ""),
+        cache_size=environment.get("MLSERVE_CACHE_SIZE", ""),
         base_image=environment.get("MLSERVE_BASE_IMAGE", ""),
+        triton_image=environment.get("MLSERVE_TRITON_IMAGE", ""),
     )

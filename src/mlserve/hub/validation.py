@@ -16,7 +16,7 @@ from mlserve.errors import InvalidDescriptor, MlserveError
 from mlserve.hub.acceptance import Submission, read
 from mlserve.hub.aside import aside
 from mlserve.hub.examining import examined
-from mlserve.hub.places import Places
+from mlserve.hub.places import LOCAL, Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.records import Version
 
@@ -25,7 +25,7 @@ async def validate(submission: Submission, places: Places, preparer: Preparer, *
     """The report: ``checks`` in the order they were made, each passed or failed with a hint."""
     report = _Report()
     try:
-        _, parsed = read(submission.descriptor, places)
+        place, parsed = read(submission.descriptor, places)
     except InvalidDescriptor as exc:
         report.failed("descriptor", exc)
         return report.made(str(submission.descriptor.get("name", "")), [])
@@ -33,13 +33,13 @@ async def validate(submission: Submission, places: Places, preparer: Preparer, *
     report.passed("descriptor", f"{len(parsed.warnings)} warnings" if parsed.warnings else "")
     warnings = list(parsed.warnings)
     try:
-        warnings += engine_of(descriptor).check(descriptor)
+        warnings += engine_of(descriptor).check(descriptor, contained=place.kind != LOCAL)
         if descriptor.processor or descriptor.pipeline:
             report.passed("processor", processor_name(descriptor))
     except InvalidDescriptor as exc:
         report.failed("processor", exc)
     if fetch:
-        await _check_files(report, submission, descriptor, preparer)
+        await _check_files(report, submission, descriptor, preparer, contained=place.kind != LOCAL)
         await _check_place(report, descriptor, places)
     return report.made(descriptor.name, warnings)
 
@@ -74,7 +74,9 @@ def _detail(pointer: str, error: MlserveError, detail: Mapping[str, Any]) -> Map
     return {**place, "message": detail.get("message") or error.message, **rest}
 
 
-async def _check_files(report: _Report, submission: Submission, descriptor: Descriptor, preparer: Preparer) -> None:
+async def _check_files(
+    report: _Report, submission: Submission, descriptor: Descriptor, preparer: Preparer, *, contained: bool
+) -> None:
     version = Version(descriptor.name, 0, time.time(), submission.descriptor, submission.content, submission.base)
     found: dict[str, str] = {}
     for pointer, value in paths_of(descriptor).items():
@@ -86,7 +88,7 @@ async def _check_files(report: _Report, submission: Submission, descriptor: Desc
         found[pointer] = str(path)
         report.passed(pointer[1:], path.name)
     try:
-        finding = await aside(partial(examined, descriptor, found))
+        finding = await aside(partial(examined, descriptor, found, contained=contained))
     except MlserveError as exc:
         report.failed("model", exc, "/pipeline" if descriptor.pipeline else "/model_path")
         return

@@ -35,12 +35,11 @@ class TritonEngine:
     def handles(self, descriptor: Descriptor) -> bool:
         return descriptor.processor == NAME and not descriptor.containers
 
-    def check(self, descriptor: Descriptor) -> Sequence[Detail]:
-        return wished(descriptor).warnings
+    def check(self, descriptor: Descriptor, *, contained: bool = False) -> Sequence[Detail]:
+        return wished(descriptor, lenient=contained).warnings
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
-        more = (line for folder in _repositories(descriptor, artifacts) for line in _lines(folder))
-        return tuple(dict.fromkeys((*REQUIREMENTS, *more)))
+        return tuple(dict.fromkeys((*REQUIREMENTS, *model_requirements(descriptor, artifacts))))
 
     def image(self, descriptor: Descriptor, options: Mapping[str, str]) -> str:
         return options.get("triton_image") or DEFAULT_IMAGE
@@ -77,6 +76,12 @@ class TritonEngine:
 def create() -> Engine:
     """The engine of this folder."""
     return TritonEngine()
+
+
+def model_requirements(descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
+    """What the models in Python ask for, each in its own ``requirements.txt``."""
+    folders = _repositories(descriptor, artifacts)
+    return tuple(dict.fromkeys(line for folder in folders for line in _lines(folder)))
 
 
 def arguments(asked: Wished, repositories: Sequence[str], descriptor: Descriptor, launch: Launch) -> tuple[str, ...]:
