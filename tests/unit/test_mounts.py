@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mlserve.descriptor import BACKENDS, parse
-from mlserve.engines.mounts import mounts
-from mlserve.workload import Mount, MountKind
+from mlserve.engines.mounts import mounts, with_mounts
+from mlserve.workload import Mount, MountKind, Workload
 
 
 def test_each_entry_is_a_mount_and_only_what_may_change_is_written_back() -> None:
@@ -39,3 +39,19 @@ def test_each_entry_is_a_mount_and_only_what_may_change_is_written_back() -> Non
         Mount("/dev/shm", MountKind.MEMORY, read_only=False, size_mb=512),
         Mount("/tmp/scratch", MountKind.SCRATCH, read_only=False),
     )
+
+
+def test_shared_memory_has_the_size_that_is_asked_for() -> None:
+    raw = {"name": "a", "containers": [{"image": "x:1"}], "metadata": {"shm_size": 2}}
+    asked = Mount("/dev/shm", MountKind.MEMORY, read_only=False, size_mb=2048)
+    assert mounts(parse(raw, supported=BACKENDS["docker"]).descriptor, {}) == (asked,)
+    raw["storage"] = [{"mount_path": "/dev/shm", "empty_dir": {"medium": "memory", "size_limit": 1}}]
+    (own,) = mounts(parse(raw, supported=BACKENDS["docker"]).descriptor, {})
+    assert own.size_mb == 1024
+    assert parse({"name": "a", "command": "x $PORT", "metadata": {"shm_size": 2}}).warnings == []
+
+
+def test_what_the_descriptor_mounts_covers_what_its_engine_does() -> None:
+    engines, users = Mount("/model", MountKind.FILES, "/a"), Mount("/model", MountKind.FILES, "/b")
+    other = Mount("/code", MountKind.FILES, "/c")
+    assert with_mounts(Workload("a", 1, 1, mounts=(engines, other)), [users]).mounts == (other, users)

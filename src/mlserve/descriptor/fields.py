@@ -56,7 +56,6 @@ NOT_APPLICABLE: Mapping[str, str] = {
     "metadata.enable_webservice": "every endpoint passes on any path, web pages too",
     "metadata.resource_burstable": "a resource group has no public resources beside it",
     "metadata.resource_rebalancing": "a resource group has no public resources beside it",
-    "metadata.shm_size": "instances share the machine's own /dev/shm",
     "metadata.scheduling.spread.policy": "the resource group decides where instances go",
     "metadata.eas.enabled_model_verification": "models are always verified",
     "metadata.rpc.io_threads": "the server program sizes its own network threads",

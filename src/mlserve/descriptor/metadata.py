@@ -53,6 +53,8 @@ class Metadata(Words):
     """Percent of one GPU's cores, for an instance that shares it."""
     allow_cpu: bool = False
     """A service that asks for a GPU runs on the CPU where there is none; else that is a failed start."""
+    shm_size: Amount | None = Field(default=None, ge=0, le=4096)
+    """GB of shared memory of one instance; those of a local group share the machine's own."""
     resource: str = Field(default="", max_length=256)
     """The resource group to run in; "" is the default one."""
     enable_grpc: bool = False

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mlserve.descriptor import Descriptor
 from mlserve.descriptor.mounting import last_of_each, sources_of
-from mlserve.descriptor.storage import EmptyDir, Storage
-from mlserve.workload import Mount, MountKind
+from mlserve.descriptor.storage import SHARED_MEMORY, EmptyDir, Storage
+from mlserve.workload import Mount, MountKind, Workload
 
 _MB_PER_GB = 1024
 
 
 def mounts(descriptor: Descriptor, paths: Mapping[str, str]) -> tuple[Mount, ...]:
     """The mounts of one instance; ``paths``: JSON pointer → where the fetched files are on the hub's machine."""
-    return tuple(_mount(descriptor, index, entry, paths) for index, entry in last_of_each(descriptor))
+    found = tuple(_mount(descriptor, index, entry, paths) for index, entry in last_of_each(descriptor))
+    size = round((descriptor.metadata.shm_size or 0) * _MB_PER_GB)
+    if not size or any(mount.path == SHARED_MEMORY for mount in found):
+        return found
+    return (*found, Mount(SHARED_MEMORY, MountKind.MEMORY, read_only=False, size_mb=size))
+
+
+def with_mounts(workload: Workload, found: Sequence[Mount]) -> Workload:
+    """A workload with more mounts, which cover its own at the same places."""
+    places = {mount.path for mount in found}
+    return replace(workload, mounts=(*(mount for mount in workload.mounts if mount.path not in places), *found))
 
 
 def _mount(descriptor: Descriptor, index: int, entry: Storage, paths: Mapping[str, str]) -> Mount:

@@ -12,7 +12,7 @@ from mlserve.descriptor import Descriptor, parse
 from mlserve.descriptor.containers import asked_path
 from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.engines.choice import engine_of
-from mlserve.engines.mounts import mounts
+from mlserve.engines.mounts import mounts, with_mounts
 from mlserve.errors import MlserveError
 from mlserve.hub.conversions import served
 from mlserve.hub.fetching import Credentials, no_credentials
@@ -106,7 +106,7 @@ class Blueprints:
         workload = with_repositories(workload, blueprint.descriptor, self._credentials(version))
         workload = replace(workload, image=prepared.image or None)
         # Of these the files stay on the hub's machine: it is the backend that brings them to the instance.
-        return replace(workload, mounts=(*workload.mounts, *mounts(blueprint.descriptor, prepared.paths)))
+        return with_mounts(workload, mounts(blueprint.descriptor, prepared.paths))
 
     def _launch(self, version: Version, prepared: Prepared) -> Launch:
         runtime, captures = environments.runtime_path(self._home), self._home / "captures" / version.service
