@@ -48,13 +48,14 @@ def in_container(wish: Workload, image: str) -> Workload:
     return replace(wish, image=image, command=("python", "/program.py"), environment=environment)
 
 
-def open_docker(home: Path, engine: Engine, hub: str = "", **more: Any) -> DockerBackend:
+def open_docker(home: Path, engine: Engine, hub: str = "", address: str = "", **more: Any) -> DockerBackend:
     """A backend on an engine; each folder is a hub of its own."""
     home.mkdir(parents=True, exist_ok=True)
     noted = home / "hub-id"
     if not noted.exists():
         noted.write_text(hub or secrets.token_hex(8))
-    return DockerBackend(home, {}, open_engine({"host": engine.host}, home), noted.read_text(), **more)
+    options = {"host": engine.host, "address": address}
+    return DockerBackend(home, options, open_engine(options, home), noted.read_text(), **more)
 
 
 def _archive() -> bytes:

@@ -360,6 +360,19 @@ def test_what_the_engine_refuses_is_not_tried_again(
     scenario(tmp_path, docker_engine, play)
 
 
+def test_an_address_that_the_engines_machine_does_not_have_is_named(
+    docker_engine: Engine, client: docker.DockerClient, tmp_path: Path, wish: Wish
+) -> None:
+    async def play(backend: DockerBackend) -> None:
+        await backend.apply(wish())
+        failed = await first(backend, lambda one: one.final)
+        assert failed.evidence["not_started"]["code"] == "address-missing"
+        assert "192.0.2.1" in failed.reason
+        assert "--address" in failed.evidence["not_started"]["hint"]
+
+    scenario(tmp_path, docker_engine, play, address="192.0.2.1")
+
+
 def test_a_gpu_that_the_engine_has_no_driver_for_is_refused_with_what_to_do() -> None:
     from mlserve.backends.docker.making import refusal
     from mlserve.backends.docker.target import target

@@ -14,7 +14,9 @@ from mlserve.backends.records import Record
 from mlserve.errors import MlserveError
 from mlserve.workload import Workload
 
-LASTING = ("image-missing", "gpu-missing", "bind-refused", "credentials", "too-much", "bad-request")
+LASTING = (
+    "image-missing", "gpu-missing", "bind-refused", "address-missing", "credentials", "too-much", "bad-request",
+)  # fmt: skip
 """Refusals that the same start meets again."""
 
 

@@ -152,6 +152,13 @@ REFUSALS: Sequence[Refusal] = (
         "--set metadata.gpu=0",
     ),
     Refusal(
+        r"cannot assign requested address",
+        "address-missing",
+        InvalidInput,
+        "ports are published on the address of this resource group, and its machine has none such: add the group "
+        "again with another --address",
+    ),
+    Refusal(
         r"port is already allocated|address already in use|failed to bind",
         PORT_TAKEN,
         Conflict,
