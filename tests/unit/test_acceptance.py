@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -16,6 +17,7 @@ class Room:
     """A place of two cores."""
 
     kind = "local"
+    credentials: ClassVar[dict[str, str]] = {}
 
     def __init__(self, free: float) -> None:
         self.backend, self._free = self, free

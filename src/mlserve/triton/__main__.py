@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> NoReturn:
     report.phase("load", "running")
     try:
         server = find(Path.cwd())
-        require(server)
+        require(server, arguments)
     except Unfit as exc:
         report.failure("load", exc.cause, exc.reason, exc.hint)
         sys.stderr.write(f"{exc.reason}\n{exc.hint}\n")

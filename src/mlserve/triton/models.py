@@ -39,8 +39,8 @@ def judged(index: Sequence[Mapping[str, Any]], only: Collection[str] | None = No
     if len(broken) < len(states):
         return Verdict(states, tuple(f"model {line}" for line in lines[:_MOST]))
     texts = "\n".join(str(entry.get("reason", "")) for entry in found.values())
-    many = f"none of the {len(lines)} models" if len(lines) > 1 else "the model"
-    reason = f"{many} could not be loaded: {'; '.join(lines[:_MOST])}"
+    many = f"none of the {len(lines)} models could be loaded" if len(lines) > 1 else "the model could not be loaded"
+    reason = f"{many}: {'; '.join(lines[:_MOST])}"
     return Verdict(states, (), True, _cause(texts), reason, _hint(texts, wanted), tuple(_frames(texts)))
 
 
