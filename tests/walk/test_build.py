@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +18,6 @@ import pytest
 import mlserve
 from mlserve import client_lib
 from mlserve.client import Client, Service
-from mlserve.context import local_hub
 from mlserve.errors import BuildFailed
 from mlserve.images.recipe import HUB, SERVICE
 from tests.docker_engine import Engine, registry
@@ -30,6 +27,8 @@ from tests.iris_wheels import iris_wheels
 pytestmark = pytest.mark.timeout(300)
 FLOWER = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 SECRET = "quiet-harbour-4711"
+HUB_ID = "5eed5eed5eed5eed"
+"""All of these tests are one hub to the engine: what takes long is built for the first of them."""
 
 
 @pytest.fixture
@@ -39,10 +38,9 @@ def docker_client(docker_engine: Engine) -> Iterator[docker.DockerClient]:
         yield client
         for container in client.containers.list(all=True, filters={"label": "mlserve.hub"}):
             container.remove(force=True)
-        ours = client.api.images(filters={"label": HUB})
-        names = [name for image in ours for name in image["RepoTags"] or () if "<none>" not in name]
-        for name in names:
-            client.api.remove_image(name, force=True)
+        for name in [name for image in client.api.images(filters={"label": HUB}) for name in image["RepoTags"] or ()]:
+            if "<none>" not in name and not name.startswith("mlserve/foundation:"):
+                client.api.remove_image(name, force=True)
 
 
 @pytest.fixture
@@ -53,7 +51,7 @@ def hub(
     monkeypatch.setenv("MLSERVE_WHEELS", str(iris_wheels()))
     monkeypatch.setenv("MLSERVE_OFFLINE", "1")
     with mlserve.connect() as client:
-        client.resources.add("box", "docker", {"host": docker_engine.host})
+        client.resources.add("box", "docker", {"host": docker_engine.host, "hub": HUB_ID})
         yield client
         for service in client.services.list():
             service.delete()
@@ -92,7 +90,7 @@ def test_a_service_of_a_docker_group_is_packed_once_for_each_version(
 
     service.scale(2).wait(60)
     service.restart().wait(60)
-    restart_hub(hub)
+    assert run("hub", "stop").returncode == 0
     service = hub.services.get("iris")
     assert service.predict(FLOWER)["species"] == "setosa"
     assert built(docker_client) == first, "neither scale, restart nor a new hub builds anything"
@@ -118,12 +116,6 @@ def changed(model: bytes) -> bytes:
     read = onnx.load_from_string(model)
     read.producer_name = "trained anew"
     return read.SerializeToString()
-
-
-def restart_hub(client: Client) -> None:
-    pid = client.hub.status()["pid"]
-    os.kill(pid, signal.SIGKILL)
-    assert local_hub.wait_gone(pid, 10)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -197,7 +189,7 @@ def test_a_build_that_fails_ends_with_its_step(hub: Client, example: Path) -> No
     raw: dict[str, Any] = {"name": "late", "processor_type": "python", "processor_path": str(code)}
     raw |= {"processor_entry": "app.py:App", "metadata": {"instance": 1, "cpu": 1, "resource": "box"}}
     with pytest.raises(BuildFailed, match="none of flatbuffers>=99") as caught:
-        client_lib.build_image(raw, quiet=True)
+        hub.images.build(raw)
     assert caught.value.details[0]["step"].startswith("RUN python3 -m venv")
 
     written = example.with_name("late.json")

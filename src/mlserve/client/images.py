@@ -75,11 +75,12 @@ class Images:
         """
         body = draft(source, set).submission(self._management, on_upload)
         wish = {**body, "tag": tag, "resource": resource, "push": push, "no_cache": no_cache}
-        for entry in self._management.post_lines("/v1/builds", wish):
-            if "result" in entry:
-                return Image(entry["result"])
-            if "error" in entry:
-                raise from_problem(entry["error"])
-            if on_line:
-                on_line(str(entry.get("line", "")))
-        raise HubUnreachable("the hub ended while it built the image", hint="mlserve hub logs tells why; try again")
+        last: Mapping[str, Any] = {}
+        for last in self._management.post_lines("/v1/builds", wish):
+            if on_line and "line" in last:
+                on_line(str(last["line"]))
+        if "error" in last:
+            raise from_problem(last["error"])
+        if "result" not in last:
+            raise HubUnreachable("the hub ended while it built the image", hint="mlserve hub logs tells why; try again")
+        return Image(last["result"])
