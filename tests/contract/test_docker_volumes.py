@@ -130,29 +130,54 @@ def test_instances_that_want_the_same_files_share_them_and_changed_ones_are_othe
     play(docker_engine, tmp_path, scene)
 
 
+def left_over(client: docker.DockerClient, mark: str, volume: str, source: str) -> None:
+    """What a hub leaves that is killed at work: what it reached the volume through, and with that the volume."""
+    told = {labels.HUB: HUB, "mlserve.volume": "shared", "mlserve.source": source}
+    place = {"Type": "volume", "Source": volume, "Target": "/carried/data", "VolumeOptions": {"Labels": told}}
+    marks = {labels.HUB: HUB, f"mlserve.{mark}": volume}
+    client.api.create_container_from_config(
+        {"Image": BASE, "Entrypoint": ["-"], "Labels": marks, "HostConfig": {"Mounts": [place]}}
+    )
+
+
 def test_a_fill_that_broke_off_is_done_again(
     docker_engine: Engine, client: docker.DockerClient, model: Path, tmp_path: Path
 ) -> None:
     wish = workload(Mount("/in", MountKind.FILES, str(model)))
 
-    async def scene(volumes: Volumes) -> None:
+    async def scene(volumes: Volumes, second: Volumes) -> None:
         brought = await volumes.bring(wish, "iris-1-aaaa")
         name = brought.mounts[0]["Source"]
-        # As a hub leaves it that is killed meanwhile: the volume is there, empty, and so is what it is filled through.
         client.volumes.get(name).remove()
-        left = {"Type": "volume", "Source": name, "Target": "/carried/data"}
-        left |= {
-            "VolumeOptions": {"Labels": {labels.HUB: HUB, "mlserve.volume": "shared", "mlserve.source": str(model)}}
-        }
-        marks = {labels.HUB: HUB, "mlserve.carrier": name}
-        client.api.create_container_from_config(
-            {"Image": BASE, "Entrypoint": ["-"], "Labels": marks, "HostConfig": {"Mounts": [left]}}
-        )
+        left_over(client, "carrier", name, str(model))
         again = await volumes.bring(wish, "iris-1-bbbb")
         assert again == brought
         assert said(client, again, "cat /in/link.txt") == "seven\n"
+        client.volumes.get(name).remove()
+        left_over(client, "carrier", name, str(model))
+        await second.sweep(None, ())
+        assert ours(client) == [], "what only looks full is not left for the next"
+        assert not client.containers.list(all=True)
 
-    play(docker_engine, tmp_path, scene)
+    play(docker_engine, tmp_path, scene, hubs=2)
+
+
+def test_a_look_that_broke_off_undoes_nothing_that_was_written(
+    docker_engine: Engine, client: docker.DockerClient, model: Path, tmp_path: Path
+) -> None:
+    wish = workload(Mount("/out", MountKind.FILES, str(model), read_only=False, write_back="s3://b/out/"))
+
+    async def scene(volumes: Volumes, second: Volumes) -> None:
+        brought = await volumes.bring(wish, "iris-1-aaaa")
+        said(client, brought, "echo eight > /out/größe.txt")
+        left_over(client, "reader", brought.mounts[0]["Source"], str(model))
+        again = await second.bring(wish, "iris-1-bbbb")
+        assert said(client, again, "cat /out/größe.txt") == "eight\n"
+        await second.sweep([wish], ())
+        assert not client.containers.list(all=True)
+        assert said(client, again, "cat /out/größe.txt") == "eight\n"
+
+    play(docker_engine, tmp_path, scene, hubs=2)
 
 
 def test_files_that_change_while_they_are_brought_leave_no_volume(

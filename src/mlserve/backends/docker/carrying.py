@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from mlserve.backends.docker import labels
 from mlserve.backends.docker.packing import ROOT
-from mlserve.backends.docker.volume_plan import CARRIER, Volume, carrier
+from mlserve.backends.docker.volume_plan import CARRIER, READER, Volume, carrier
 from mlserve.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def make(client: DockerClient, volume: Volume) -> None:
 @contextmanager
 def opened(client: DockerClient, volume: Volume, image: str) -> Iterator[tarfile.TarFile]:
     """What is in the volume, to be read from front to end."""
-    drop_carriers(client, volume)
-    container = _created(client, carrier(volume, image, _PLACE))
+    container = _created(client, carrier(volume, image, _PLACE, READER))
     try:
         with _read(client, container, _PLACE) as archive:
             yield archive
@@ -71,10 +70,18 @@ def opened(client: DockerClient, volume: Volume, image: str) -> Iterator[tarfile
         client.api.remove_container(container, force=True, v=True)
 
 
-def drop_carriers(client: DockerClient, volume: Volume) -> None:
-    """Remove what was left over when a hub died; the volume itself stays."""
-    for container in _carriers(client, volume):
-        client.api.remove_container(container, force=True, v=True)
+def clear(client: DockerClient, marks: Mapping[str, str], busy: Callable[[str], bool]) -> None:
+    """Remove what was left over of a hub that died: what it read through, and what it had not filled.
+
+    ``busy``: whether this hub is at work on a volume.
+    """
+    filters = {"label": [f"{key}={value}" for key, value in marks.items()]}
+    for container in client.api.containers(all=True, filters=filters):
+        told = container["Labels"]
+        name = told.get(CARRIER) or told.get(READER)
+        if name and not busy(name):
+            client.api.remove_container(container["Id"], force=True, v=True)
+            remove(client, [name] if CARRIER in told else [])
 
 
 def remove(client: DockerClient, names: Iterable[str]) -> None:
@@ -100,7 +107,8 @@ def labelled(client: DockerClient, marks: Mapping[str, str]) -> dict[str, Mappin
 
 @contextmanager
 def _carried(client: DockerClient, volume: Volume, body: Mapping[str, Any]) -> Iterator[str]:
-    drop_carriers(client, volume)
+    for left in _carriers(client, volume):
+        client.api.remove_container(left, force=True, v=True)
     container = _created(client, body)
     try:
         yield container

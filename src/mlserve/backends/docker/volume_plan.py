@@ -14,7 +14,9 @@ from mlserve.workload import Mount, MountKind, Workload
 KIND = "mlserve.volume"
 SOURCE = "mlserve.source"
 CARRIER = "mlserve.carrier"
-"""On a container that is never started: the name of the volume that is being filled, or looked into, through it."""
+"""On a container that is never started: the name of the volume that is being filled through it."""
+READER = "mlserve.reader"
+"""The same for one that is looked into, and which is full."""
 SECRETS = "/run/secrets/mlserve"
 
 
@@ -100,16 +102,16 @@ def bound(mount: Mount) -> dict[str, Any]:
     return {"Type": "bind", "Source": mount.source, "Target": mount.path, "ReadOnly": mount.read_only}
 
 
-def carrier(volume: Volume, image: str, path: str, *, copies: bool = False) -> dict[str, Any]:
+def carrier(volume: Volume, image: str, path: str, mark: str = CARRIER, *, copies: bool = False) -> dict[str, Any]:
     """A container that is never started, to reach a volume through; the engine makes the volume with it.
 
-    ``copies``: into a new volume the engine copies what the image has at that path.
+    ``mark``: what for. ``copies``: into a new volume the engine copies what the image has at that path.
     """
     options = {"NoCopy": not copies, "Labels": dict(volume.labels)}
     return {
         "Image": image,
         "Entrypoint": ["-"],
-        "Labels": {labels.HUB: volume.labels[labels.HUB], CARRIER: volume.name},
+        "Labels": {labels.HUB: volume.labels[labels.HUB], mark: volume.name},
         "HostConfig": {
             "NetworkMode": "none",
             "Mounts": [{"Type": "volume", "Source": volume.name, "Target": path, "VolumeOptions": options}],

@@ -80,6 +80,7 @@ class Volumes:
 
         def sweep(client: DockerClient) -> None:
             marks = labels.of_hub(self._hub)
+            carrying.clear(client, marks, self._at_work)
             filters = {"label": [f"{key}={value}" for key, value in marks.items()]}
             containers = client.api.containers(all=True, filters=filters)
             there = {one["Labels"][labels.INSTANCE] for one in containers if labels.INSTANCE in one["Labels"]}
@@ -87,6 +88,10 @@ class Volumes:
             carrying.remove(client, volume_plan.unused(found, kept, {*there, *instances, *self._coming}))
 
         await self._engine.call(sweep, seconds=120)
+
+    def _at_work(self, volume: str) -> bool:
+        lock = self._filling.get(volume)
+        return lock is not None and lock.locked()
 
     async def _mount(self, workload: Workload, instance: str, mount: Mount) -> Mapping[str, Any]:
         match mount.kind:
