@@ -10,7 +10,7 @@ from typing import Any
 
 from mlserve.backends.base import Instance
 from mlserve.backends.evidence import only_inside, where_it_listens
-from mlserve.errors import EnvironmentFailed, FetchFailed, MlserveError, NoCapacity, ResourceUnavailable
+from mlserve.errors import BuildFailed, EnvironmentFailed, FetchFailed, MlserveError, NoCapacity, ResourceUnavailable
 from mlserve.hub.hardening import bound
 
 Evidence = Mapping[str, Any]
@@ -56,7 +56,7 @@ def of_instance(instance: Instance, evidence: Evidence, *, resources: Mapping[st
 def of_error(service: str, version: int, phase: str, error: MlserveError, *, at: float) -> dict[str, Any]:
     """The failure record of a version that could not even be prepared."""
     causes = {FetchFailed: "fetch-failed", EnvironmentFailed: "environment-failed", NoCapacity: "no-capacity"}
-    causes |= {ResourceUnavailable: "resource-unavailable"}
+    causes |= {ResourceUnavailable: "resource-unavailable", BuildFailed: "build-failed"}
     cause = next((detail["cause"] for detail in error.details if "cause" in detail), None)
     cause = (
         cause or causes.get(type(error)) or {"fetch": "missing-model", "verify": "corrupt-model"}.get(phase, "unknown")
@@ -200,11 +200,14 @@ def _slow_start(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
     if sockets:
         hint = "set port to where it listens, or let the program listen where the variable PORT says"
         return Story("wrong-port", f"the program was not reachable {seconds}: it {where}", hint, phase="probe")
-    if sockets is not None:
+    if sockets is not None and evidence.get("phase") in (None, "probe"):
         hint = "let it listen on 127.0.0.1 at the port in the variable PORT, or set a longer startup_timeout"
         return Story("port-not-open", f"the program {where} {seconds}", hint, phase="probe")
     hint = "set a longer startup_timeout, or see in the log what it waits for"
-    return Story("startup-timeout", f"the instance was not ready {seconds}", hint)
+    doing = {"load": ": it was still loading", "warm-up": ": it was still warming up"}.get(
+        str(evidence.get("phase")), ""
+    )
+    return Story("startup-timeout", f"the instance was not ready {seconds}{doing}", hint)
 
 
 def _taken_along(evidence: Evidence, _: Mapping[str, Any]) -> Story | None:
