@@ -29,6 +29,7 @@ class Interrupted(MlserveError):
 def settle(service: Service, *, no_wait: bool, timeout: str | None, undo: str) -> Service:
     """Wait with live phases unless told not to. ``undo``: the command that takes the wish back."""
     limit = seconds(timeout) if timeout else None
+    _say_away(service)
     if no_wait:
         return service
     now = service.to_dict()
@@ -42,8 +43,15 @@ def settle(service: Service, *, no_wait: bool, timeout: str | None, undo: str) -
 def until_deleted(service: Service, *, no_wait: bool, timeout: str | None) -> None:
     """Delete a service, and wait until it is gone unless told not to."""
     limit = seconds(timeout) if timeout else None
+    _say_away(service)
     with following(lambda status: _goes_on(service.name, "Deleting", "it can't be undone")):
         service.delete(wait=not no_wait, timeout=limit)
+
+
+def _say_away(service: Service) -> None:
+    if reason := service.to_dict().get("reason"):
+        group = service.to_dict().get("resource")
+        report.note(f'the resource group "{group}" is away, so this is done when it is back: {reason}')
 
 
 @contextmanager

@@ -52,6 +52,7 @@ def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
         "name": data.get("name"),
         "version": data.get("version"),
         "status": data.get("status"),
+        "reason": data.get("reason"),
         "endpoint": data.get("endpoint"),
         "token": data.get("token") or "none (public)",
         "link": link if data.get("public") else f"{link} (opens it in a browser, once, within ten minutes)",

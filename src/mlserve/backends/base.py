@@ -123,7 +123,10 @@ class Backend(Protocol):
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What it says of itself, as last heard: ``version``, ``api``, ``os``, ``arch``, ``warning``; all may lack."""
+        """What it says of itself, as last heard: ``version``, ``api``, ``os``, ``arch``, ``warning``; all may lack.
+
+        ``id``: two places with the same one are one.
+        """
 
     async def apply(self, workload: Workload) -> None:
         """Make exactly ``workload.count`` copies of this service version run; returns when accepted, not when ready.

@@ -23,7 +23,8 @@ HIDDEN = "***"
 
 def told(service: Service, version: Version) -> str:
     """What a version's instances carry, for a hub that will know nothing else: no token, no secret."""
-    kept = {**to_data(version), "descriptor": masked(dict(version.descriptor)), "failure": None}
+    descriptor = {name: value for name, value in masked(dict(version.descriptor)).items() if name != "token"}
+    kept = {**to_data(version), "descriptor": descriptor, "failure": None}
     about = {"public": service.public, "trial": service.trial_until is not None, "created_at": service.created_at}
     return json.dumps({"format": FORMAT, "service": about, "version": kept}, separators=(",", ":"), sort_keys=True)
 
@@ -33,13 +34,17 @@ class Adoption:
 
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
+        self.thrown_away: set[str] = set()
+        """Services of `mlserve test` whose hub died: they are not taken up."""
 
     def take_up(self, place: str, workloads: Sequence[Workload]) -> list[str]:
         """Make services of what is not wished yet; the names of those that were made."""
         made = []
         for name in sorted({workload.service for workload in workloads} - {s.name for s in self._wishes.services()}):
             told_of = list(_readable(workload for workload in workloads if workload.service == name))
-            if told_of:
+            if any(record["service"]["trial"] for _, record in told_of):
+                self.thrown_away.add(name)
+            elif told_of:
                 service, versions = rebuilt(place, told_of, now=time.time())
                 for version in versions:
                     self._wishes.put_version(version)
@@ -101,11 +106,11 @@ def _warnings(record: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 
 def _readable(workloads: Iterable[Workload]) -> Iterable[tuple[Workload, Mapping[str, Any]]]:
-    """With their records; throw-away services and what another mlserve wrote are left out."""
+    """With their records; what another mlserve wrote is left out."""
     for workload in workloads:
         try:
             record = json.loads(workload.record)
-            if record["format"] == FORMAT and not record["service"]["trial"]:
+            if record["format"] == FORMAT:
                 _version(record)
                 yield workload, record
         except (ValueError, KeyError, TypeError) as exc:

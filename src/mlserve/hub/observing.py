@@ -30,6 +30,7 @@ class Observer:
         self._wishes, self._places = wishes, places
         self._adoption = Adoption(wishes)
         self._strangers: dict[str, asyncio.Task[None]] = {}
+        self._deleted: set[str] = set()
 
     async def first_answers(self) -> None:
         """Give places that are far away a moment to answer, so that the first look already sees what is there."""
@@ -55,7 +56,12 @@ class Observer:
         """Take up what runs at a place for a hub that has forgotten it; the names of those services."""
         if not isinstance(place.backend, RememberingBackend):
             return []
-        return self._adoption.take_up(place.name, await place.backend.remembered())
+        there = await place.backend.remembered()
+        return self._adoption.take_up(place.name, [one for one in there if one.service not in self._deleted])
+
+    def deleted(self, name: str) -> None:
+        """Somebody wished it gone: what may still be there of it is ended, never taken up."""
+        self._deleted.add(name)
 
     def _sight(self, service: Service, there: Mapping[str, There], trouble: Mapping[str, str]) -> Seen:
         versions = {version.number: version for version in self._wishes.versions(service.name)}
@@ -79,17 +85,18 @@ class Observer:
 
     async def _deal_with(self, place: Place, names: Sequence[str]) -> None:
         try:
-            adopted = await self.adopt(place)
+            await self.adopt(place)
             for name in names:
-                if name not in adopted and self._wishes.find(name) is None and self._may_end(place):
+                if self._wishes.find(name) is None and self._may_end(place, name):
                     log.warning("event=unwished service=%s place=%s", name, place.name)
                     await place.backend.remove(name)
         except MlserveError as exc:
             log.warning("event=unwished-kept place=%s reason=%r", place.name, exc.message)
 
-    def _may_end(self, place: Place) -> bool:
+    def _may_end(self, place: Place, name: str) -> bool:
         """What can say what it is and is not understood is left alone: it may be a later mlserve's."""
-        return not isinstance(place.backend, RememberingBackend)
+        known = name in self._deleted or name in self._adoption.thrown_away
+        return known or not isinstance(place.backend, RememberingBackend)
 
 
 def _by_service(instances: Sequence[Instance]) -> There:

@@ -109,6 +109,7 @@ class Places:
             place = self._opened(name, kind, options, credentials or {})
             if check:
                 await _ask(place)
+            await self._require_another(place)
             self._vault.put(name, credentials or {})
             self._store.put(Record("resource", name, {"backend": kind, "options": dict(options)}), 0)
         finally:
@@ -141,6 +142,17 @@ class Places:
         """Let go of every group."""
         for place in self._places.values():
             await place.backend.close(for_good=for_good)
+
+    async def _require_another(self, place: Place) -> None:
+        """One place under two names would be two hubs' work: each took the other's instances for left over ones."""
+        for other in self._places.values():
+            same = other.kind == place.kind and dict(other.options) == dict(place.options) and other.kind != LOCAL
+            if same or (other.backend.about.get("id") and other.backend.about["id"] == place.backend.about.get("id")):
+                await place.backend.close(for_good=True)
+                raise Conflict(
+                    f'the resource group "{other.name}" is this very place already',
+                    hint=f"use it: --set metadata.resource={other.name}, or mlserve resource remove {other.name} first",
+                )
 
     def _reopened(self, record: Record) -> Place:
         """A group as it was added; one that can't be opened any more keeps its name, so that its services can wait."""

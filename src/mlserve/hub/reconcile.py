@@ -208,6 +208,7 @@ class Reconciler:
         # The routes went with the last publication, since the wish to delete was in it.
         name = seen.service.name
         self._jobs.drop(name)
+        self._observer.deleted(name)
         await self._places.get(seen.service.resource).backend.remove(name)
         if not decision.forget:
             return  # the name is free once nothing of the old service runs

@@ -172,7 +172,9 @@ async def _stop_everything(app: FastAPI, gateway: Gateway) -> None:
     for place in hub.places.all():
         # Each has its own time to drain and is killed after it, so this ends.
         backend = place.backend
-        while not backend.trouble and await backend.instances():  # noqa: ASYNC110 - no event says "all gone"
+        mine = {service.name for service in hub.wishes.services() if service.resource == place.name}
+        # No event says "all gone".
+        while not backend.trouble and mine & {one.service for one in await backend.instances()}:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
     await app.state.reconciler.written.flush(_FLUSH_SECONDS)
     await hub.places.close(for_good=True)

@@ -11,4 +11,6 @@ def command(output: Output = Format.table) -> None:
     services = connect().services.list()
     if not services and output is Format.table:
         report.note("no services yet: mlserve create FILE makes one")
-    show(output, [service.to_dict() for service in services], lambda: repr(services))
+    found = [service.to_dict() for service in services]
+    away = [f"{one['name']}: {one['reason']}" for one in found if one.get("reason")]
+    show(output, found, lambda: "\n".join([repr(services), *away]))

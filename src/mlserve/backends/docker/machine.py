@@ -59,6 +59,8 @@ class EngineMachine:
         self.about = {
             "version": version.get("Version"), "api": version.get("ApiVersion"), "os": told.get("OperatingSystem"),
             "arch": told.get("Architecture"), "warning": self._engine.warning,
+            # Machines made from one image have engines of one ID.
+            "id": "/".join(str(told.get(name)) for name in ("ID", "Name", "DockerRootDir")),
         }  # fmt: skip
         if says_nvidia(told):
             await self._look_at_gpus("")
