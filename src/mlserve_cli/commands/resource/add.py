@@ -14,7 +14,7 @@ from mlserve_cli.variables import variables
 
 def command(
     name: Annotated[str, Argument(metavar="NAME", help="What to call it")],
-    kind: Annotated[str | None, Argument(metavar="[BACKEND]", help="The same as --backend")] = None,
+    kind: Annotated[str | None, Argument(metavar="BACKEND", help="The same as --backend")] = None,
     backend: Annotated[str | None, Option("--backend", metavar="KIND", help="docker, or another kind")] = None,
     host: Annotated[
         str, Option(metavar="ADDRESS", help="unix://, tcp:// or ssh:// address of an engine, or a docker context")
