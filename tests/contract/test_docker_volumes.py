@@ -19,6 +19,7 @@ from tests.contract.containers import open_docker
 from tests.contract.test_backends import ready, until
 from tests.docker_engine import BASE, Engine
 
+from mlserve.backends.base import State
 from mlserve.backends.docker import engine as engines
 from mlserve.backends.docker import labels, target
 from mlserve.backends.docker.volumes import Brought, Volumes
@@ -430,6 +431,39 @@ def test_what_is_an_instances_own_outlives_its_crashes_and_goes_with_it(
         finally:
             await backend.remove("iris")
             await until(backend, lambda found: not found)
+            await backend.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("mount", "code", "said", "final"),
+    [
+        (
+            Mount("/in", MountKind.IMAGE, f"{BASE}!/no/such"),
+            "nothing-to-mount",
+            "nothing at /no/such in the image",
+            True,
+        ),
+        (Mount("/in", MountKind.NFS, "127.0.0.1:/nowhere"), "mount-failed", "mount", False),
+    ],
+)
+def test_a_mount_that_cannot_be_is_the_reason_of_the_start_that_failed(
+    docker_engine: Engine, client: docker.DockerClient, tmp_path: Path, mount: Mount, code: str, said: str, final: bool
+) -> None:
+    async def scenario() -> None:
+        backend = open_docker(tmp_path / "home", docker_engine)
+        try:
+            await backend.apply(workload(mount, command=("sleep", "60"), startup_seconds=30.0))
+            (one,) = await until(backend, lambda found: [one.state for one in found] == [State.FAILED])
+            problem = one.evidence["not_started"]
+            assert (problem["code"], problem["lasting"]) == (code, final)
+            assert said in one.reason
+            assert problem["hint"]
+        finally:
+            await backend.remove("iris")
+            await until(backend, lambda found: not found)
+            await backend.sweep([])
             await backend.close()
 
     asyncio.run(scenario())

@@ -15,6 +15,7 @@ from mlserve.errors import Conflict, InvalidInput
 if TYPE_CHECKING:
     from docker import DockerClient
 
+NOTHING_THERE = "nothing-to-mount"
 _FOLDER = "/carried"
 _PLACE = f"{_FOLDER}/{ROOT}"
 
@@ -47,9 +48,9 @@ def copy(client: DockerClient, volume: Volume, image: str, path: str) -> None:
         with _read(client, container, path) as archive:
             found = [archive.next(), archive.next()]
         if found[1] is None:
-            raise InvalidInput(
-                f"there is nothing at {path} in the image {image}", hint="check storage[].image.path: it is a folder"
-            )
+            message = f"there is nothing at {path} in the image {image}"
+            hint = "check storage[].image.path: it is a folder with something in it"
+            raise InvalidInput(message, hint=hint, details=[{"code": NOTHING_THERE, "message": message}])
 
 
 def make(client: DockerClient, volume: Volume) -> None:

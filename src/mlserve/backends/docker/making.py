@@ -16,6 +16,7 @@ from mlserve.workload import Workload
 
 LASTING = (
     "image-missing", "gpu-missing", "bind-refused", "address-missing", "credentials", "too-much", "bad-request",
+    "nothing-to-mount",
 )  # fmt: skip
 """Refusals that the same start meets again."""
 

@@ -13,6 +13,7 @@ GPU_MISSING = "gpu-missing"
 PORT_TAKEN = "port-taken"
 IMAGE_MISSING = "image-missing"
 CREDENTIALS = "credentials"
+MOUNT_FAILED = "mount-failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,13 @@ REFUSALS: Sequence[Refusal] = (
         "bind-refused",
         InvalidInput,
         "the path has to be there on the engine's machine",
+    ),
+    Refusal(
+        r"error while mounting volume|failed to mount local volume",
+        MOUNT_FAILED,
+        FetchFailed,
+        "does the server of storage[].nfs export that path to the engine's machine, and does that machine have the NFS "
+        "client (nfs-common)?",
     ),
     Refusal(r"no space left on device", "disk-full", NoCapacity, "free some disk there: docker system df tells"),
     Refusal(
