@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import tritonclient.http as triton_http
 import tritonclient.http.aio as triton_aio
 from tests import heavy
 from tests.conftest import stop_everything
+from tests.s3_server import s3_client
 from tritonclient.utils import InferenceServerException
 
 import mlserve
@@ -304,6 +306,54 @@ def test_a_repository_whose_models_are_all_bad_fails_with_each_reason(hub: Clien
     (failure, *_) = hub.services.get("bad").why()
     assert (failure["phase"], failure["cause"]) == ("load", "load-exception")
     assert {frame["function"] for frame in failure["frames"]} == {"initialize"}
+
+
+def test_a_model_that_never_gets_ready_is_given_up_with_all_its_processes(hub: Client, tmp_path: Path) -> None:
+    stuck = BROKEN.replace('raise ValueError("weights are missing")', "import time; time.sleep(600)")
+    folder = repository(tmp_path, {"stuck": (CONFIG, stuck)})
+    asked = descriptor(folder, "--model-repository=models", name="stuck", startup_timeout=4)
+    with pytest.raises(StartFailed, match=r"within 4 s \(startup_timeout\): it was still loading"):
+        hub.services.create(asked).wait(timeout=60)
+    home = os.environ["MLSERVE_HOME"]
+    ours = [one for one in psutil.process_iter() if _of(one, f"{home}/instances/stuck")]
+    _, alive = psutil.wait_procs(ours, timeout=15)
+    assert alive == []
+
+
+def _of(process: psutil.Process, folder: str) -> bool:
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        return process.cwd().startswith(folder) and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """S3 as a hub of the test's own knows it."""
+    for name, value in {"ENDPOINT_URL_S3": s3_endpoint, "ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    return s3_client(s3_endpoint)
+
+
+def test_a_repository_that_is_polled_on_s3_is_read_by_the_server_itself(
+    bucket: Any, tmp_path: Path, client: Client
+) -> None:
+    put(bucket, "first")
+    params = ["--model-repository=s3://models/polled", "--model-control-mode=poll", "--repository-poll-secs=1"]
+    made = client.services.create(descriptor(tmp_path, *params, name="polled")).wait(timeout=120)
+    assert [model["name"] for model in made.models()] == ["first"]
+    put(bucket, "second")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and {model["state"] for model in made.models()[1:]} != {"READY"}:
+        time.sleep(0.2)
+    assert [(model["name"], model["state"]) for model in made.models()] == [("first", "READY"), ("second", "READY")]
+    server = psutil.Process(made.instances()[0]["pid"])
+    assert not {"secret", "key"} & {*server.cmdline(), *server.environ().values()}
+    assert "secret" not in "".join(line.text for line in made.logs())
+
+
+def put(bucket: Any, model: str) -> None:
+    bucket.put_object(Bucket="models", Key=f"polled/{model}/config.pbtxt", Body=CONFIG.encode())
+    bucket.put_object(Bucket="models", Key=f"polled/{model}/1/model.py", Body=ADDER.encode())
 
 
 def test_nothing_is_started_for_options_or_models_that_can_t_work(hub: Client, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"startup_timeout": True, "startup_seconds": 5, "listening": [], "declared_port": 8080}, "port-not-open", "PORT"),
     ({"startup_timeout": True, "startup_seconds": 5}, "startup-timeout", "startup_timeout"),
+    ({"startup_timeout": True, "startup_seconds": 5, "listening": [], "phase": "load"}, "startup-timeout", "the log"),
     ({"exit": {"signal": "SIGSEGV"}}, "killed-by-signal", "native library"),
     ({"exit": {"signal": 9}}, "killed-by-signal", "memory"),
     ({"exit": {"status": 3}}, "exited", "log"),
