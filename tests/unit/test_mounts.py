@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlserve.descriptor import BACKENDS, parse
+from mlserve.engines import image
 from mlserve.engines.mounts import mounts, with_mounts
 from mlserve.workload import Mount, MountKind, Workload
 
@@ -55,3 +56,10 @@ def test_what_the_descriptor_mounts_covers_what_its_engine_does() -> None:
     engines, users = Mount("/model", MountKind.FILES, "/a"), Mount("/model", MountKind.FILES, "/b")
     other = Mount("/code", MountKind.FILES, "/c")
     assert with_mounts(Workload("a", 1, 1, mounts=(engines, other)), [users]).mounts == (other, users)
+
+
+def test_a_mount_over_the_model_is_told() -> None:
+    raw = {"name": "a", "containers": [{"image": "x:1"}], "model_path": "s3://b/m"}
+    raw["storage"] = [{"mount_path": "/eas/workspace/model/", "empty_dir": {}}]
+    (warning,) = image.create().check(parse(raw, supported=BACKENDS["docker"]).descriptor)
+    assert (warning["pointer"], warning["code"]) == ("/model_path", "covered")

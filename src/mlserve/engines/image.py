@@ -10,6 +10,7 @@ from mlserve.descriptor import Descriptor
 from mlserve.descriptor.containers import main_of
 from mlserve.descriptor.image import ROOT_USER
 from mlserve.descriptor.image import Container as Wished
+from mlserve.descriptor.pointers import detail
 from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.errors import Detail
 from mlserve.workload import Container, Mount, MountKind, Workload
@@ -36,7 +37,12 @@ class ImageEngine:
         return bool(descriptor.containers)
 
     def check(self, descriptor: Descriptor, *, contained: bool = False) -> Sequence[Detail]:
-        return ()
+        mounted = {entry.mount_path: f"storage.{index}" for index, entry in enumerate(descriptor.storage)}
+        return [
+            detail(f"/{name}", "covered", f"{name} is not seen: {mounted[folder]} is mounted over it at {folder}")
+            for name, folder in (("model_path", MODEL_FOLDER), ("processor_path", CODE_FOLDER))
+            if getattr(descriptor, name) and folder in mounted
+        ]
 
     def requirements(self, descriptor: Descriptor, artifacts: Artifacts) -> tuple[str, ...]:
         return ()
