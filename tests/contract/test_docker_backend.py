@@ -74,6 +74,15 @@ async def ask(address: str) -> bytes:
     return answer.rpartition(b"\r\n")[2]
 
 
+async def answer(address: str) -> bytes:
+    """What comes from a program that nobody waited for, once it is there."""
+    deadline = time.monotonic() + 20
+    while not (found := await ask(address)):
+        assert time.monotonic() < deadline, f"nobody answers at {address}"
+        await asyncio.sleep(0.05)
+    return found
+
+
 Scenario = Callable[[DockerBackend], Awaitable[None]]
 
 
@@ -474,7 +483,7 @@ def test_further_ports_are_told_by_name_and_health_may_have_its_own(
         (found,) = await until(backend, ready(1))
         assert set(found.ports) == {"grpc"}
         assert found.ports["grpc"] != found.address
-        assert await ask(found.ports["grpc"]) == found.id.encode()
+        assert await answer(found.ports["grpc"]) == found.id.encode()
         await backend.remove("iris")
         await until(backend, lambda found: not found)
         shell = replace(wish(), command=("sh", "-c", both, "9100"), health_port=9100)
