@@ -62,7 +62,7 @@ def place(s3_endpoint: str, tmp_path: Path) -> str:
 
 def options(proxy: S3Proxy, cache: Cache | None = None) -> FetchOptions:
     return FetchOptions(
-        endpoint=proxy.url, credentials=KEYS, connect_seconds=2, stall_seconds=2, cache=cache, linked=True
+        endpoint=proxy.url, credentials=KEYS, connect_seconds=5, stall_seconds=8, cache=cache, linked=True
     )
 
 

@@ -231,7 +231,9 @@ def test_a_folder_that_is_not_empty_is_left_alone(origin: Origin, tmp_path: Path
 
 
 def test_an_unknown_scheme_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r'no storage scheme "ftp".*schemes: content, file, git, hf, http, https, oss, s3'):
+    with pytest.raises(
+        InvalidInput, match=r'no storage scheme "ftp".*schemes: content, file, git, hf, http, https, oss, s3'
+    ):
         fetch("ftp://user:secret@host/x", tmp_path / "dest")
 
 

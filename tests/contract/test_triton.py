@@ -260,6 +260,24 @@ def test_models_are_loaded_and_unloaded_by_hand(service: Service, row: Any) -> N
         service.load_model("nobody")
 
 
+def test_the_command_line_lists_changes_and_asks_models(service: Service) -> None:
+    def mlserve_(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "mlserve_cli", *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=90, check=False
+        )
+
+    assert ["adder", "1", "READY"] in [line.split() for line in mlserve_("models", "t").stdout.splitlines()]
+    loaded = json.loads(mlserve_("models", "t", "load", "later", "-o", "json").stdout)
+    assert [model["state"] for model in loaded if model["name"] == "later"] == ["READY"]
+    assert json.loads(mlserve_("predict", "t", "--model", "later", "--data", '{"a": [1, 2]}').stdout) == {
+        "y": [2.0, 3.0]
+    }
+    assert mlserve_("models", "t", "unload", "later").returncode == 0
+    assert mlserve_("models", "t", "drop", "later").returncode == 2
+    assert mlserve_("predict", "t", "--data", '{"a": [1]}').returncode == 2, "several models: one has to be named"
+
+
 def test_a_killed_server_is_started_again_and_serves(service: Service, row: Any) -> None:
     (before,) = service.reload().instances()
     os.kill(before["pid"], signal.SIGKILL)

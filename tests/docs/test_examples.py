@@ -18,6 +18,8 @@ from mlserve.descriptor import parse, read_file
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/service.json"))
 IMAGES = [path for path in EXAMPLES if "containers" in read_file(path / "service.json")]
 """These need a Docker engine: see test_image_example."""
+BUCKETS = [path for path in EXAMPLES if str(read_file(path / "service.json").get("model_path")).startswith("s3:")]
+"""These need an S3 service: see test_s3_example."""
 ANSWERS = {
     "huggingface": {"label": ["glad", "sad", "sad"]},
     "image-pipeline": {"digit": [2]},
@@ -61,7 +63,7 @@ def test_an_example_has_no_warning_and_small_files(example: Path) -> None:
     assert [path for path in example.rglob("*") if path.is_file() and path.stat().st_size > 200_000] == []
 
 
-@pytest.mark.parametrize("example", [path for path in EXAMPLES if path not in IMAGES], ids=names)
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path not in IMAGES + BUCKETS], ids=names)
 def test_an_example_answers_its_request(example: Path, client: Client) -> None:
     service = client.services.create(example / "service.json").wait(timeout=120)
     answer = service.predict(example / "request.json")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mlserve.backends.evidence import collapse, reason, retryable
+from mlserve.backends.local.shim.log import Log
 from mlserve.backends.logs import Tail, Wanted, read
 from mlserve.backends.report import Report, ReportFile, phases
-from mlserve.backends.local.shim.log import Log
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from mlserve.backends.logs import Tail, Wanted, read
 from mlserve.backends.local.shim.log import Log
+from mlserve.backends.logs import Tail, Wanted, read
 
 
 def test_a_tail_follows_through_rotations_without_losing_a_line(tmp_path: Path) -> None:

@@ -307,6 +307,22 @@ def test_prune_drops_what_nobody_keeps(store: ContentStore, folder: Path) -> Non
     assert not list((store.root / "incoming").iterdir())
 
 
+def test_what_is_taken_in_again_after_long_stays_whole(store: ContentStore, folder: Path) -> None:
+    first = store.add(folder)
+    for item in (store.root / "trees").iterdir():
+        os.utime(item, (1, 1))
+    assert store.add(folder) == first
+    store.prune([])
+    assert files(store.path(first.digest)) == ["a.bin", "run.sh", "sub/b.txt"]
+
+
+def test_a_tree_whose_list_of_files_was_lost_is_taken_in_again(store: ContentStore, folder: Path) -> None:
+    first = store.add(folder)
+    (store.root / "trees" / f"{first.digest.removeprefix('sha256:')}.json").unlink()
+    assert store.add(folder) == first
+    assert store.verify(first.digest) == []
+
+
 def test_the_digest_does_not_depend_on_the_order(folder: Path) -> None:
     assert [source.path for source in scan(folder)] == ["a.bin", "run.sh", "sub/b.txt"]
     entries = parse(

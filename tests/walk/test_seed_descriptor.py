@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,20 @@ def test_what_is_wrong_with_the_storage_is_told_in_the_same_answer(oss: Any, cli
     code, error = refusal("create", SEED, *settings(cpu=1, gpu=0, memory=900))
     assert code == 1
     assert [(detail["pointer"], detail["code"]) for detail in error["details"]] == [("/processor_params/0", "missing")]
+
+
+def test_problems_of_the_storage_are_told_apart_within_seconds(oss: Any, client: Client) -> None:
+    fill(oss)
+    less = settings(cpu=1, gpu=0, memory=900)
+    elsewhere = ["--set", 'processor_params=["--model-repository=oss://no-such-bucket/models"]']
+    away = ["--set", "oss_endpoint=http://127.0.0.1:9"]
+    for more, said in ((elsewhere, "missing-bucket"), (away, "unreachable")):
+        begun = time.monotonic()
+        code, error = refusal("create", SEED, *less, *more)
+        assert (code, error["details"][0]["code"]) == (1, said)
+        assert error["details"][0]["pointer"] == "/processor_params/0"
+        assert time.monotonic() - begun < 30
+    assert list(client.services.list()) == []
 
 
 def test_with_what_this_machine_has_it_serves(oss: Any, client: Client) -> None:

@@ -29,7 +29,7 @@ def foundation(recipe: Recipe, marks: Mapping[str, str] = NOTHING) -> str:
     """
     if recipe.onto:
         return _text(_onto(recipe, marks))
-    return _text(_packages(recipe, marks), _runtime(recipe))
+    return _text(_packages(recipe, marks), _runtime(recipe), _standing())
 
 
 def dockerfile(recipe: Recipe, standing_on: str, labels: Mapping[str, str] = NOTHING) -> str:
@@ -99,13 +99,19 @@ def _files(recipe: Recipe) -> Iterator[str]:
         yield "COPY model/ /"
 
 
-def _settings(recipe: Recipe) -> Iterator[str]:
-    environment = {"PATH": _PATH, **_ENVIRONMENT, "PORT": str(recipe.port), **recipe.environment}
-    yield "ENV " + _pairs(environment)
-    yield f"WORKDIR {_escaped(recipe.workdir)}"
-    yield f"EXPOSE {recipe.port}"
+def _standing() -> Iterator[str]:
+    """What all images on it have in common: each line here is one that a new service needn't wait for."""
+    yield "ENV " + _pairs({"PATH": _PATH, **_ENVIRONMENT})
+    yield f"WORKDIR {ROOT}"
     yield f"USER {USER}"
     yield "ENTRYPOINT []"
+
+
+def _settings(recipe: Recipe) -> Iterator[str]:
+    yield "ENV " + _pairs({"PORT": str(recipe.port), **recipe.environment})
+    if recipe.workdir != ROOT:
+        yield f"WORKDIR {_escaped(recipe.workdir)}"
+    yield f"EXPOSE {recipe.port}"
     if recipe.command:
         yield "CMD " + json.dumps([word.replace("{port}", str(recipe.port)) for word in recipe.command])
 

@@ -196,15 +196,17 @@ class ContentStore:
     def _plant(self, entries: list[Entry], name: str) -> Content:
         content = Content(digest(entries), name, sum(entry.size for entry in entries))
         tree = self._tree(content.digest)
-        if _whole(tree, entries):
-            os.utime(tree)
+        manifest = tree.with_suffix(".json")
+        if manifest.exists() and _whole(tree, entries):
+            for item in (manifest, tree):  # both count as new: neither goes without the other
+                os.utime(item)
             return content
         growing = Path(tempfile.mkdtemp(prefix="tree-", dir=self._blobs.incoming))
         try:
             for entry in entries:
                 self._link(entry, growing / "tree" / entry.path)
             write_synced(growing / "manifest", canonical(entries))
-            os.replace(growing / "manifest", tree.with_suffix(".json"))
+            os.replace(growing / "manifest", manifest)
             if not _whole(tree, entries):
                 with suppress(FileNotFoundError):  # else it is damaged, and gives way
                     os.rename(tree, growing / "damaged")

@@ -61,7 +61,7 @@ def test_every_builder_reads_it(recipe: Recipe) -> None:
 
 def test_what_runs_is_nobody_at_its_port(recipe: Recipe) -> None:
     text = dockerfile(replace(recipe, port=9000), "below")
-    assert "\nUSER 65534:65534\n" in text
+    assert "\nUSER 65534:65534\n" in foundation(recipe)
     assert "\nEXPOSE 9000\n" in text
     assert f'CMD ["{PYTHON}", "-m", "program", "9000"]' in text
     assert 'PORT="9000"' in text
