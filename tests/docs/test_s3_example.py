@@ -24,7 +24,7 @@ def test_the_s3_example_answers_its_request(home: Path) -> None:
         **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OSS_"))},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PORT": str(ports["s3.port"]),
-        "WEED_OPTIONS": f"{rest} -s3.port.iceberg=0 -s3.port.lance=0 -volume.max=20 -master.volumeSizeLimitMB=64",
+        "S3_OPTIONS": f"{rest} -s3.port.iceberg=0 -s3.port.lance=0 -volume.max=20 -master.volumeSizeLimitMB=64",
     }
     done = subprocess.run([EXAMPLE / "run.sh"], env=environment, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stderr
