@@ -101,8 +101,10 @@ def free_ports(count: int) -> list[int]:
 
 
 def _started(command: Any, log: Path) -> subprocess.Popen[bytes]:
+    # What has the home of a test in its environment is ended with that test.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLSERVE_")}
     with log.open("ab") as output:
-        return subprocess.Popen(command, stdout=output, stderr=output, cwd=log.parent)
+        return subprocess.Popen(command, stdout=output, stderr=output, cwd=log.parent, env=environment)
 
 
 def _wait_for(server: S3Server) -> None:

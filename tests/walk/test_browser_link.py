@@ -12,7 +12,7 @@ import pytest
 from mlserve.client import Client
 from mlserve_cli.show import described
 from tests.walk.browser import PROGRAM, Tab, tab
-from tests.walk.test_cli import document
+from tests.walk.test_cli import document, mlserve
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -90,7 +90,7 @@ def test_a_models_page_opens_without_typing_the_token(client: Client, iris: Path
 def test_a_link_outlives_the_hub_that_made_it(client: Client, app: Path) -> None:
     service = client.services.create(app).wait(timeout=60)
     link = service.link()
-    client.hub.stop()
+    assert mlserve("hub", "stop").returncode == 0
     assert httpx.get(link).json()["code"] == "no-hub"
     assert httpx.get(f"{service.endpoint}/x", headers={"authorization": service.token}).status_code == 200
     client.services.get("app")  # starts a hub, on another port

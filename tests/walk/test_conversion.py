@@ -45,8 +45,9 @@ def test_a_forest_is_served_as_onnx_and_describe_says_so(client: Client, tmp_pat
     assert data["conversion"]["parity"]["labels_equal"] is True
     assert "path" not in data["conversion"]
     assert not data["warnings"]
-    assert "sklearn as ONNX, by skl2onnx" in described(service)
-    assert "a pickle can run code when it is read: serve only files that you trust" in described(service)
+    shown = described(service, service.link())
+    assert "sklearn as ONNX, by skl2onnx" in shown
+    assert "a pickle can run code when it is read: serve only files that you trust" in shown
     assert [phase["phase"] for phase in data["phases"]] == ["fetch", "verify", "convert", "environment"]
     assert answers(service) == [str(one) for one in FOREST.predict(ROWS)]
     with service.predictor() as predictor:
@@ -73,7 +74,7 @@ def test_never_means_the_models_own_library_without_a_warning(client: Client, tm
     data = service.to_dict()
     assert data["conversion"]["to"] is None
     assert not data["warnings"]
-    assert 'sklearn, as it is ("convert" is "never")' in described(service)
+    assert 'sklearn, as it is ("convert" is "never")' in described(service, service.link())
     assert answers(service) == [str(one) for one in FOREST.predict(ROWS)]
 
 
@@ -86,7 +87,7 @@ def test_a_model_that_would_answer_otherwise_is_served_by_its_own_library_and_th
     assert data["conversion"]["to"] is None
     assert "does not agree" in data["conversion"]["reason"]
     assert [warning["code"] for warning in data["warnings"]] == ["not-converted"]
-    assert "served by its own library (sklearn), slower than ONNX" in described(service)
+    assert "served by its own library (sklearn), slower than ONNX" in described(service, service.link())
     came = service.predict({"input": ROWS.tolist()})["prediction"]
     assert (np.array(came) == STRANGE.predict(ROWS)).all()
 
