@@ -27,7 +27,7 @@ from mlserve.hub.plan import Decision, Seen, decide
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.progress import PreparationFailed, Progress
 from mlserve.hub.proving import Prover
-from mlserve.hub.records import Service, Version
+from mlserve.hub.records import Failure, Service, Version
 from mlserve.hub.settings import Settings
 from mlserve.hub.wishes import Wishes
 from mlserve.hub.writing_back import WriteBack
@@ -257,13 +257,13 @@ class Reconciler:
         else:
             self._change(version, prepared=prepared)
 
-    def _story(self, seen: Seen, instance: Instance) -> failures.Evidence:
+    def _story(self, seen: Seen, instance: Instance) -> Failure:
         resources = self._blueprints.bounds(seen.versions[instance.version])
         return failures.of_instance(
             instance, instance.evidence, resources=resources, at=instance.ended_at or time.time()
         )
 
-    def _keep_failure(self, seen: Seen, story: failures.Evidence) -> None:
+    def _keep_failure(self, seen: Seen, story: Failure) -> None:
         version = seen.versions[seen.service.target]
         if version.failure is None:
             log.warning("event=failed service=%s version=%s cause=%s", version.service, version.number, story["cause"])
