@@ -97,6 +97,20 @@ def decide(seen: Seen) -> Decision:
     )
 
 
+def quiet(seen: Seen, decision: Decision) -> bool:
+    """Nothing will change by itself: no step is needed until something does."""
+    calm = all(i.state is State.READY or i.final for i in seen.instances)
+    settled = decision.service.settled == decision.service.generation and decision.service == seen.service
+    return (
+        calm
+        and settled
+        and decision.prove is None
+        and decision.prepare is None
+        and decision.failed is None
+        and seen.service.trial_until is None
+    )
+
+
 def status(seen: Seen) -> Status:
     """The one word for how a service is."""
     service = seen.service

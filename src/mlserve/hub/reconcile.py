@@ -13,25 +13,26 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from mlserve.backends.base import FileBackend, Instance, State
+from mlserve.backends.base import Instance
 from mlserve.errors import MlserveError, ResourceUnavailable
 from mlserve.gateway.envoy import Gateway
-from mlserve.hub import adoption, failures, routing
-from mlserve.hub.aside import aside
+from mlserve.hub import failures, routing
+from mlserve.hub.applying import Applier
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.jobs import Jobs, Key
 from mlserve.hub.lanes import Lanes
+from mlserve.hub.listeners import Listeners
 from mlserve.hub.observing import Observer
 from mlserve.hub.places import Place, Places
-from mlserve.hub.plan import Decision, Seen, decide
+from mlserve.hub.plan import Decision, Seen, decide, quiet
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.progress import PreparationFailed, Progress
 from mlserve.hub.proving import Prover
 from mlserve.hub.records import Failure, Service, Version
 from mlserve.hub.settings import Settings
+from mlserve.hub.sweep import Sweep
 from mlserve.hub.wishes import Wishes
 from mlserve.hub.writing_back import WriteBack
-from mlserve.workload import Workload
 
 log = logging.getLogger("mlserve.hub")
 
@@ -55,10 +56,10 @@ class Reconciler:
         self._jobs = Jobs(self._finished)
         self.written = WriteBack(settings.home, wishes, places, blueprints)
         self._observer, self._lanes = Observer(wishes, places), Lanes(self.wake)
-        self._listening: dict[str, tuple[asyncio.Event, asyncio.Task[None]]] = {}
+        self._listeners, self._applier = Listeners(places, self.wake), Applier(places, blueprints, gateway)
+        self._sweep = Sweep(wishes, places, blueprints, preparer)
         self._published: frozenset[str] = frozenset()
         self._routed: dict[str, int] = {}
-        self._sweeping: asyncio.Task[None] | None = None
         self._complaint = ""
         """What was last said of a look that failed: the same is not said again and again."""
         self._settled: dict[str, tuple[Any, ...]] = {}
@@ -85,7 +86,8 @@ class Reconciler:
         finally:
             self._jobs.cancel()
             self._lanes.cancel()
-            for task in (*watchers, *(task for _, task in self._listening.values())):
+            self._listeners.cancel()
+            for task in watchers:
                 task.cancel()
 
     async def first_look(self) -> None:
@@ -102,7 +104,7 @@ class Reconciler:
     async def tick(self) -> bool:
         """One look and one step for each service; True while something is under way."""
         self._changed.clear()
-        self._listen()
+        self._listeners.follow()
         sights = await self._observer.look()
         self.seen = {seen.service.name: seen for seen in sights}
         await self._publish(sights)
@@ -165,44 +167,15 @@ class Reconciler:
         if decision.service.deleting:
             await self._delete(seen, decision)
             return
-        await self._apply(seen, decision)
+        await self._applier.apply(seen, decision, self._published)
         if decision.prepare:
             self._jobs.start("prepare", (name, decision.prepare), self._prepare(seen.versions[decision.prepare]))
         if decision.prove:
             proving = self._prover.prove(seen, decision.prove, self._published)
             self._jobs.start("prove", (name, decision.prove), proving)
         self._expire(seen.service)
-        if self._quiet(seen, decision):
+        if quiet(seen, decision):
             self._settled[name] = self._mark(seen)
-
-    async def _apply(self, seen: Seen, decision: Decision) -> None:
-        backend = self._places.get(decision.service.resource).backend
-        gone = await self._withdrawn(seen)
-        for number, count in decision.run.items():
-            version = seen.versions.get(number)
-            if version is None or version.prepared is None:
-                await backend.remove(seen.service.name, number)
-                continue
-            workload = self._blueprints.workload(version)
-            await backend.apply(
-                replace(
-                    workload,
-                    count=count,
-                    record=adoption.told(decision.service, version),
-                    revision=str(decision.service.restarts),
-                    has_served=version.served,
-                    withdrawn=gone,
-                    surge=0 if version.fixed_port else workload.surge,
-                )
-            )
-
-    async def _withdrawn(self, seen: Seen) -> frozenset[str]:
-        """Draining instances that the gateway neither sends anything to nor waits for."""
-        draining = [i for i in seen.instances if i.state is State.DRAINING and i.address not in self._published]
-        if not draining:
-            return frozenset()
-        in_flight = await self._gateway.in_flight({at for i in draining for at in (i.address, *i.ports.values())})
-        return frozenset(i.id for i in draining if not any(in_flight.get(at) for at in (i.address, *i.ports.values())))
 
     async def _delete(self, seen: Seen, decision: Decision) -> None:
         # The routes went with the last publication, since the wish to delete was in it.
@@ -222,27 +195,7 @@ class Reconciler:
         self._prover.forget(name)
         self.progress = {key: value for key, value in self.progress.items() if key[0] != name}
         log.info("event=deleted service=%s", name)
-        self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
-
-    async def _sweep(self) -> None:
-        """Free the disk of what no version needs any more; the next delete tries again where this one can't."""
-        versions = [version for service in self._wishes.services() for version in self._wishes.versions(service.name)]
-        try:
-            await aside(partial(self._preparer.sweep, versions))
-            # Of all versions, not only of those at this place: the same engine may be two groups.
-            kept = [self._blueprints.workload(version) for version in versions if version.prepared]
-        except (OSError, ValueError, MlserveError) as exc:
-            log.warning("event=sweep-failed reason=%r", str(exc))
-            return
-        for place in self._places.all():
-            if isinstance(place.backend, FileBackend):
-                await self._sweep_files(place.name, place.backend, kept)
-
-    async def _sweep_files(self, name: str, backend: FileBackend, kept: Sequence[Workload]) -> None:
-        try:
-            await backend.sweep(kept)
-        except MlserveError as exc:
-            log.warning("event=sweep-failed place=%s reason=%r", name, exc.message)
+        self._sweep.start()
 
     async def _prepare(self, version: Version) -> None:
         key = (version.service, version.number)
@@ -289,39 +242,6 @@ class Reconciler:
 
     def _mark(self, seen: Seen) -> tuple[Any, ...]:
         return (seen.service, tuple(seen.versions.values()), seen.instances)
-
-    def _quiet(self, seen: Seen, decision: Decision) -> bool:
-        """Nothing will change by itself: no step is needed until something does."""
-        calm = all(i.state is State.READY or i.final for i in seen.instances)
-        settled = decision.service.settled == decision.service.generation and decision.service == seen.service
-        return (
-            calm
-            and settled
-            and decision.prove is None
-            and decision.prepare is None
-            and decision.failed is None
-            and seen.service.trial_until is None
-        )
-
-    def _listen(self) -> None:
-        """Hear of changes at every place there is, also at those that were added meanwhile."""
-        there: dict[str, asyncio.Event | None] = {
-            place.name: getattr(place.backend, "changed", None) for place in self._places.all()
-        }
-        for name, (event, task) in list(self._listening.items()):
-            if there.get(name) is not event:
-                task.cancel()
-                del self._listening[name]
-        for name in there.keys() - self._listening.keys():
-            new = there[name]
-            if new is not None:
-                self._listening[name] = (new, asyncio.create_task(self._hear(new), name=f"hear {name}"))
-
-    async def _hear(self, event: asyncio.Event) -> None:
-        while True:
-            await event.wait()
-            event.clear()
-            self.wake()
 
 
 def _by_place(sights: Sequence[Seen]) -> Iterator[tuple[str, Iterator[Seen]]]:
