@@ -19,12 +19,13 @@ from mlserve.errors import InvalidInput, ResourceUnavailable
 from mlserve.hub.acceptance import Submission
 from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprint
-from mlserve.hub.hub import Hub, same_but_count
+from mlserve.hub.hub import Hub
 from mlserve.hub.packing import Contents, left_out
 from mlserve.hub.places import Place
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.progress import PreparationFailed, Progress
 from mlserve.hub.records import Version
+from mlserve.hub.revising import same_but_count
 
 _KIND = "docker"
 _TAG = re.compile(r"[\w.-]+(?::\d+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::(?P<tag>[\w][\w.-]{0,127}))?")

@@ -11,16 +11,16 @@ from typing import Any
 from mlserve import storage
 from mlserve.backends.base import LogLine
 from mlserve.backends.room import require_room
-from mlserve.descriptor import Descriptor, is_path, set_values
+from mlserve.descriptor import Descriptor
 from mlserve.engines.base import resources
 from mlserve.errors import Conflict, InvalidInput, NotFound
-from mlserve.hub import failures, view
-from mlserve.hub.acceptance import Accepted, Submission, accept
+from mlserve.hub import failures, revising, view
+from mlserve.hub.acceptance import Submission, accept
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.places import Place, Places
 from mlserve.hub.plan import Seen
 from mlserve.hub.reconcile import Reconciler
-from mlserve.hub.records import LastUpdate, Service, Version
+from mlserve.hub.records import LastUpdate, Service
 from mlserve.hub.wishes import Wishes, taken
 
 _TRIAL_SECONDS = 900.0
@@ -59,15 +59,15 @@ class Hub:
             serving_count=descriptor.metadata.instance,
             trial_until=now + _TRIAL_SECONDS if trial else None,
         )
-        self.wishes.create(service, _version(name, 1, submission, accepted))
+        self.wishes.create(service, revising.version(name, 1, submission, accepted))
         return self._woken(name)
 
     async def update(self, name: str, submission: Submission | None, settings: Sequence[str] = ()) -> dict[str, Any]:
         """A new version of a service; only another ``metadata.instance`` is a scale and makes none."""
         service = self._changeable(name)
         newest = self.wishes.version(name, service.target)
-        submission = _merged(newest, submission, settings)
-        beside = service.count if same_but_count(newest, submission) else 0
+        submission = revising.merged(newest, submission, settings)
+        beside = service.count if revising.same_but_count(newest, submission) else 0
         accepted = await accept(submission, self.places, self.content, beside=beside, default=service.resource)
         if accepted.descriptor.name != name:
             raise InvalidInput(
@@ -83,10 +83,10 @@ class Hub:
         count = accepted.descriptor.metadata.instance
         if count == self._descriptor(service).metadata.instance:
             count = service.count  # the descriptor asks for no other number than before: what was scaled stays
-        if same_but_count(newest, submission):
+        if revising.same_but_count(newest, submission):
             return await self.scale(name, count)
         number = service.latest + 1
-        self.wishes.put_version(_version(name, number, submission, accepted))
+        self.wishes.put_version(revising.version(name, number, submission, accepted))
         self._wish(
             name,
             latest=number,
@@ -95,7 +95,7 @@ class Hub:
             serving_count=service.count,
             last_update=LastUpdate(number, "running"),
             stopped=False,
-            **_access(service, accepted.descriptor),
+            **revising.access(service, accepted.descriptor),
         )
         return self._woken(name)
 
@@ -253,46 +253,3 @@ class Hub:
         place = self.places.find(service.resource)
         trouble = place.backend.trouble if place else f'there is no resource group "{service.resource}" any more'
         return Seen(service, versions, instances, trouble=trouble)
-
-
-def _version(name: str, number: int, submission: Submission, accepted: Accepted) -> Version:
-    return Version(
-        service=name,
-        number=number,
-        created_at=time.time(),
-        descriptor=submission.descriptor,
-        content=submission.content,
-        base=submission.base,
-        warnings=accepted.warnings,
-    )
-
-
-def _merged(newest: Version, submission: Submission | None, changes: Sequence[str]) -> Submission:
-    """The newest version's descriptor with some values set, or another descriptor altogether."""
-    if submission is None:
-        submission = Submission(newest.descriptor, newest.content, newest.base)
-    if not changes:
-        return submission
-    if (
-        any(is_path(change.partition("=")[0].strip(), change.partition("=")[2]) for change in changes)
-        and submission.descriptor is newest.descriptor
-    ):
-        raise InvalidInput(
-            "a path can't be set on the hub's copy of the descriptor",
-            hint="give the file too: mlserve update NAME FILE --set …",
-        )
-    return replace(submission, descriptor=set_values(dict(submission.descriptor), list(changes)))
-
-
-def same_but_count(version: Version, submission: Submission) -> bool:
-    """Whether a submission is this version again, with another number of instances at most."""
-
-    def rest(raw: Mapping[str, Any]) -> dict[str, Any]:
-        return {**raw, "metadata": {k: v for k, v in dict(raw.get("metadata") or {}).items() if k != "instance"}}
-
-    return rest(version.descriptor) == rest(submission.descriptor) and dict(version.content) == dict(submission.content)
-
-
-def _access(service: Service, descriptor: Descriptor) -> dict[str, Any]:
-    token = descriptor.token or service.token or secrets.token_urlsafe(24)
-    return {"public": descriptor.public, "token": "" if descriptor.public else token}
