@@ -14,10 +14,12 @@ from pathlib import Path
 
 from mlserve.errors import Detail, GatewayFailed
 from mlserve.gateway.admin import Admin, AdminSilent
+from mlserve.gateway.calls import grpc_json
 from mlserve.gateway.clusters import address_json, cluster_json
 from mlserve.gateway.listener import HTTP_STATS, ROUTES
 from mlserve.gateway.log import Log
-from mlserve.gateway.routes import LOGIN_CLUSTER, grpc_json, login_json, routes_json, service_json
+from mlserve.gateway.route_table import routes_json
+from mlserve.gateway.routes import LOGIN_CLUSTER, login_json, service_json
 from mlserve.gateway.table import Table
 
 _PREFIXES = {"cds": "cluster_manager.cds", "rds": f"http.{HTTP_STATS}.rds.{ROUTES}"}

@@ -1,0 +1,87 @@
+"""What a route does with its requests: to which cluster, under which path, tried how often, held to what. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlserve.gateway.browser import LOGIN, LOGIN_APP, script
+from mlserve.gateway.listener import body_limit
+from mlserve.gateway.matches import path
+from mlserve.gateway.replies import FAILED
+from mlserve.gateway.table import DEFAULT_MAX_BODY, Route
+
+OVERLOADED_HEADER = "x-mlserve-overloaded"
+"""Set by the runtime on a 503 of a full queue: the request has not run and may be tried elsewhere."""
+STREAM_SILENCE = "3600s"
+NO_BODY = 1
+"""Envoy has no smaller limit."""
+ANY_SIZE = 1 << 50
+
+_SAFE = "connect-failure,refused-stream,reset-before-request,retriable-headers"
+
+
+def forward(service: str, match: dict[str, Any], action: dict[str, Any], removed: list[str]) -> dict[str, Any]:
+    """A whole route that sends requests on; ``removed``: headers that the instance does not see."""
+    route: dict[str, Any] = {"name": service, "match": match, "route": action}
+    return route | ({"request_headers_to_remove": removed} if removed else {})
+
+
+def to_instances(route: Route, targets: list[tuple[int, int]], port: str = "") -> dict[str, Any]:
+    """To the instances of these versions, by weight; ``port``: at their further port of that name."""
+    names = [(_cluster(route, version, port), weight) for version, weight in targets]
+    weighted = {"clusters": [{"name": name, "weight": weight} for name, weight in names]}
+    where = {"cluster": names[0][0]} if len(names) == 1 else {"weighted_clusters": weighted}
+    # Leading slashes are one, so that no instance ever sees "//host"; what follows arrives as it was sent.
+    rewrite = {"pattern": {"regex": f"^{path(route.service)}/*"}, "substitution": "/"}
+    once = {} if route.retry else {"retry_policy": retry_policy(False)}
+    return where | {"regex_rewrite": rewrite, "timeout": "0s"} | once
+
+
+def unseen(route: Route, form: str = "") -> list[str]:
+    """Headers an instance does not see: the token is the gateway's business, unless the service is public.
+
+    Where a cookie is asked for instead, Authorization is the program's own.
+    """
+    return [] if route.token is None or form in (LOGIN, LOGIN_APP) else ["authorization"]
+
+
+def filters(max_body: int = DEFAULT_MAX_BODY, form: str = "") -> dict[str, Any]:
+    """Where a route differs from what the listener does with every request."""
+    found = script(form) if form else {}
+    if max_body != DEFAULT_MAX_BODY:
+        kind = "type.googleapis.com/envoy.extensions.filters.http.filter_chain.v3.FilterChainConfigPerRoute"
+        found |= {"envoy.filters.http.filter_chain": {"@type": kind, "filter_chain": body_limit(max_body)}}
+    return {"typed_per_filter_config": found} if found else {}
+
+
+def retry_policy(twice: bool) -> dict[str, Any]:
+    """Elsewhere, where an instance has not taken a request; ``twice``: also where it may have run already."""
+    previous = {
+        "name": "envoy.retry_host_predicates.previous_hosts",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+        },
+    }
+    return {
+        "retry_on": f"{_SAFE},reset" if twice else _SAFE,
+        "retriable_headers": [{"name": OVERLOADED_HEADER, "present_match": True}],
+        "num_retries": 2,
+        "retry_back_off": {"base_interval": "0.01s", "max_interval": "0.1s"},
+        "retry_host_predicate": [previous],
+        # A dead instance has the fewest requests and is picked first, again and again: until chance finds another.
+        "host_selection_retry_max_attempts": 32,
+    }
+
+
+def nothing(route: Route) -> int:
+    """The status for a service of which nothing runs."""
+    return FAILED if route.failed else 503
+
+
+def seconds(duration: float) -> str:
+    """A duration as Envoy reads it, which takes 0 for forever."""
+    return f"{max(duration, 0.001):.3f}s"
+
+
+def _cluster(route: Route, version: int, port: str) -> str:
+    return f"{route.service}/{version}" + (f"/{port}" if (version, port) in route.apart else "")

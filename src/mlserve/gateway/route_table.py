@@ -1,0 +1,71 @@
+"""The whole route table as Envoy reads it: a map of services, and one of gRPC's. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mlserve.gateway.actions import retry_policy
+from mlserve.gateway.browser import PREFIX
+
+PROBE_HEADER = "x-mlserve-probe"
+SERVICE_HEADER = "x-mlserve-service"
+"""The metadata of a gRPC call that names its service."""
+SERVED_BY_HEADER = "x-mlserve-served-by"
+
+_BUFFER_LIMIT = 32 * 1024 * 1024
+"""A retry needs the whole body kept: this bounds what one request in flight may cost. Larger ones pass, but once."""
+
+
+def routes_json(services: list[str], calls: list[str]) -> str:
+    """The whole route table, from the texts of its entries (`routes`, `calls`).
+
+    A map of prefixes instead of a list of routes: looking a service up costs the same among ten and among a thousand.
+    """
+    host: dict[str, Any] = {"name": "services", "domains": ["*"], **_common()}
+    if services:
+        host["matcher"] = {"matcher_tree": _tree()}
+    if calls:
+        host["matcher"]["on_no_match"] = {"matcher": {"matcher_tree": _calls_tree()}}
+    config = {
+        "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+        "name": "services",
+        "request_headers_to_remove": [PROBE_HEADER, SERVICE_HEADER],
+        "virtual_hosts": [host],
+    }
+    text = json.dumps(config, separators=(",", ":"))
+    return text.replace('"@services@":{}', ",".join(services)).replace('"@calls@":{}', ",".join(calls))
+
+
+def entry(key: str, service: str, routes: list[dict[str, Any]]) -> str:
+    """One entry of either map: all routes of a service, as JSON text."""
+    kind = "type.googleapis.com/envoy.config.route.v3.RouteList"
+    action = {"name": service, "typed_config": {"@type": kind, "routes": routes}}
+    return f"{json.dumps(key)}:{json.dumps({'action': action}, separators=(',', ':'))}"
+
+
+def _common() -> dict[str, Any]:
+    """What all services share, said once: Envoy's time to take a change grows with the text."""
+    served_by = {"key": SERVED_BY_HEADER, "value": "%UPSTREAM_CLUSTER%"}
+    prefix = {"key": "x-forwarded-prefix", "value": f"{PREFIX}/%ROUTE_NAME%"}
+    host = {"key": "x-forwarded-host", "value": "%REQ(:AUTHORITY)%"}
+    overwrite = {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {
+        "request_headers_to_add": [{"header": prefix, **overwrite}, {"header": host, **overwrite}],
+        "response_headers_to_add": [{"header": served_by, **overwrite}],
+        "retry_policy": retry_policy(True),
+        "request_body_buffer_limit": _BUFFER_LIMIT,
+    }
+
+
+def _tree() -> dict[str, Any]:
+    return {"input": _header(":path"), "prefix_match_map": {"map": {"@services@": {}}}}
+
+
+def _calls_tree() -> dict[str, Any]:
+    return {"input": _header(SERVICE_HEADER), "exact_match_map": {"map": {"@calls@": {}}}}
+
+
+def _header(name: str) -> dict[str, Any]:
+    kind = "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput"
+    return {"name": "header", "typed_config": {"@type": kind, "header_name": name}}
