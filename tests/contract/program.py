@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -62,6 +63,20 @@ def refuse() -> None:
     report(phase="load", state="running")
     report(failure=failure)
     sys.exit(70)
+
+
+def early() -> None:
+    """Answers before it has said that it is ready; JUDGED says what it says then."""
+    report(phase="load", state="running")
+    threading.Thread(target=listen, args=(int(os.environ["PORT"]),), daemon=True).start()
+    time.sleep(1.5)
+    if os.environ["JUDGED"] == "bad":
+        report(failure={"cause": "load-exception", "reason": "no model", "hint": "look again", "retryable": False})
+        time.sleep(1.5)  # a server that ends slowly, and answers meanwhile
+        sys.exit(0)
+    report(facts={"warnings": ["one is bad"]})
+    report(phase="ready")
+    time.sleep(600)
 
 
 def silent() -> None:

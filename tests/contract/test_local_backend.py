@@ -227,6 +227,26 @@ def test_a_declared_port_that_somebody_has_is_named_with_its_owner(tmp_path: Pat
     run(scenario())
 
 
+def test_a_program_that_answers_before_it_has_said_how_it_went_is_not_ready_yet(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path) as backend:
+            await backend.apply(workload("early", environment={"JUDGED": "good"}))
+            (found,) = await until(backend, ready(1))
+            assert found.facts == {"warnings": ["one is bad"]}
+
+    run(scenario())
+
+
+def test_a_program_that_answers_and_then_says_that_it_failed_was_never_ready(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path) as backend:
+            await backend.apply(workload("early", environment={"JUDGED": "bad"}))
+            (found,) = await until(backend, lambda found: found[0].state is not State.STARTING)
+            assert (found.state, found.ready_at) == (State.FAILED, None)
+
+    run(scenario())
+
+
 def test_an_instance_that_no_longer_answers_is_replaced(tmp_path: Path) -> None:
     async def scenario() -> None:
         patience = Patience(interval=0.1, timeout=0.2, misses=3)

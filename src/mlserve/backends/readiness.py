@@ -12,12 +12,15 @@ from mlserve.backends import evidence
 from mlserve.backends.base import State
 from mlserve.backends.probes import Answer, probe
 from mlserve.backends.records import Record
+from mlserve.backends.report import Report
 from mlserve.backends.run import Door, Run
 from mlserve.backends.supervisor import Supervisor
 
 LOOK_SECONDS = 0.05
 """Between two looks at a starting instance, when it is the only one."""
 PROBE_SECONDS = 1.0
+WORD_SECONDS = 10.0
+"""A program that reports, and answers, has so long to say what became of its start: its answer alone says less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Readiness:
         self._starting.pop(start, None)
 
     async def _until_ready(self, instance: str, started_at: float) -> None:
-        look_at = 0.0
+        look_at, answers_since = 0.0, float("inf")
         while (record := self._supervisor.get(instance)) and self._same_start(record, started_at):
             run = self._supervisor.runs[instance]
             if run.refresh():
@@ -68,7 +71,7 @@ class Readiness:
             report = run.report
             if report.ready_at or not report.phases or time.time() >= look_at:
                 look_at = time.time() + PROBE_SECONDS
-                await self._try(record, run)
+                answers_since = await self._try(record, run, answers_since)
             late = time.time() - record.started_at > record.startup_seconds
             if late and self._supervisor.runner.reachable:
                 await self._give_up(record, run)
@@ -78,7 +81,8 @@ class Readiness:
     def _same_start(self, record: Record, started_at: float) -> bool:
         return record.state is State.STARTING and record.started_at == started_at
 
-    async def _try(self, record: Record, run: Run) -> None:
+    async def _try(self, record: Record, run: Run, answers_since: float) -> float:
+        """Since when it answers (infinity: not yet); if it has said what there is to say, it is ready."""
         for door in run.doors(record):
             answer = await probe(door.ask, record.health_path, PROBE_SECONDS, behind_proxy=door.behind_proxy)
             other = run.impostor(door) if answer.ok else ""
@@ -86,10 +90,13 @@ class Readiness:
                 answer = Answer(False, f"{door.ask} is taken by {other}", alive=False)
             self._note(run, answer)
             now = self._supervisor.get(record.id)
-            if answer.ok and now and self._same_start(now, record.started_at):
+            if not answer.ok:
+                continue
+            since = min(answers_since, time.time())
+            if now and self._same_start(now, record.started_at) and _has_spoken(run.report, since):
                 self._supervisor.ready(now, door)
-            if answer.ok:
-                return
+            return since
+        return answers_since
 
     async def _give_up(self, record: Record, run: Run) -> None:
         why: dict[str, Any] = {"startup_timeout": True, "startup_seconds": record.startup_seconds}
@@ -130,6 +137,12 @@ class Readiness:
         now = self._supervisor.get(record.id)
         if hung and now and now.state is State.READY and now.started_at == record.started_at:
             self._supervisor.kill(now, {"hung": True})
+
+
+def _has_spoken(report: Report, answers_since: float) -> bool:
+    if report.failure:
+        return False  # it is about to end
+    return bool(report.ready_at) or not report.phases or time.time() - answers_since > WORD_SECONDS
 
 
 def _itself(record: Record) -> Door:
