@@ -384,8 +384,8 @@ def test_an_address_that_the_engines_machine_does_not_have_is_named(
 
 def test_a_gpu_that_the_engine_has_no_driver_for_is_refused_with_what_to_do() -> None:
     from mlserve.backends.docker.making import refusal
+    from mlserve.backends.docker.refusals import refused
     from mlserve.backends.docker.target import target
-    from mlserve.backends.docker.troubles import refused
 
     text = 'could not select device driver "" with capabilities: [[gpu]]'
     problem = refusal(refused(500, text, target("unix:///x", None, "")), "iris:1")["not_started"]

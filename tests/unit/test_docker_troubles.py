@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlserve.backends.docker import troubles
+from mlserve.backends.docker import refusals, troubles
 from mlserve.backends.docker.target import target
 from mlserve.errors import Conflict, FetchFailed, InvalidInput, MlserveError, NoCapacity, NotFound, ResourceUnavailable
 
@@ -89,7 +89,7 @@ def test_a_login_that_works_tells_whether_docker_is_there() -> None:
     ],
 )  # fmt: skip
 def test_what_an_engine_refuses_has_a_code_of_ours(status: int, text: str, kind: type[MlserveError], code: str) -> None:
-    error = troubles.refused(status, text, UNIX)
+    error = refusals.refused(status, text, UNIX)
     assert type(error) is kind
     assert error.details[0]["code"] == code
     assert text in error.message

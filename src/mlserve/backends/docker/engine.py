@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlserve.backends.aside import aside
-from mlserve.backends.docker import troubles
+from mlserve.backends.docker import refusals, troubles
 from mlserve.backends.docker.connect import connect, failures, refusal
 from mlserve.backends.docker.contexts import find
 from mlserve.backends.docker.following import close_soon, follow
@@ -86,7 +86,7 @@ class Engine:
         """What a function of the SDK's client returns; it runs in a thread of its own.
 
         Raises ResourceUnavailable where the engine is away or slower than ``seconds`` (None: no limit, for pulls and
-        builds); other answers that are errors as `troubles.refused` translates them, the SDK's own as ``__cause__``.
+        builds); other answers that are errors as `refusals.refused` translates them, the SDK's own as ``__cause__``.
         """
         client = await self._connected()
         try:
@@ -224,7 +224,7 @@ class Engine:
             return error
         answer = refusal(error)
         if answer:
-            return troubles.refused(*answer, self.target)
+            return refusals.refused(*answer, self.target)
         if isinstance(error, failures()):
             self.suspect()
             return troubles.unreachable(error, self.target)

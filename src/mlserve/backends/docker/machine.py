@@ -14,7 +14,7 @@ from mlserve.backends.capacity import Machine
 from mlserve.backends.docker import handling, labels
 from mlserve.backends.docker.devices import device_requests
 from mlserve.backends.docker.engine import Engine
-from mlserve.backends.docker.troubles import GPU_MISSING
+from mlserve.backends.docker.refusals import GPU_MISSING
 from mlserve.backends.gpus import QUERY, parsed
 from mlserve.errors import MlserveError, ResourceUnavailable
 from mlserve.workload import Resources

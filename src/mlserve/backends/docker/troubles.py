@@ -1,4 +1,4 @@
-"""What goes wrong between a hub and a Docker engine, as errors that say what to do next. A table; pure."""
+"""Why a Docker engine can't be reached, as errors that say what to do next. A table; pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mlserve.backends.docker.target import Target
-from mlserve.errors import Conflict, FetchFailed, InvalidInput, MlserveError, NoCapacity, NotFound, ResourceUnavailable
-
-GPU_MISSING = "gpu-missing"
-PORT_TAKEN = "port-taken"
-IMAGE_MISSING = "image-missing"
-CREDENTIALS = "credentials"
-MOUNT_FAILED = "mount-failed"
+from mlserve.errors import ResourceUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +16,6 @@ class Trouble:
 
     pattern: str
     what: str
-    next: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An answer of the engine that is an error: its ``code`` in our details, its class, and what is to be done."""
-
-    pattern: str
-    code: str
-    error: type[MlserveError]
     next: str
 
 
@@ -144,61 +128,6 @@ SSH: Sequence[Trouble] = (
     Trouble(r"(?i)Bad configuration option|bad owner or permissions", "ssh can't use its config", "ssh {destination}"),
 )
 
-REFUSALS: Sequence[Refusal] = (
-    Refusal(
-        r"could not select device driver|unknown runtime specified nvidia|nvidia-container-cli|no devices? found",
-        GPU_MISSING,
-        NoCapacity,
-        "the engine has no NVIDIA support: install nvidia-container-toolkit there, or run it without: "
-        "--set metadata.gpu=0",
-    ),
-    Refusal(
-        r"cannot assign requested address",
-        "address-missing",
-        InvalidInput,
-        "ports are published on the address of this resource group, and its machine has none such: add the group "
-        "again with another --address",
-    ),
-    Refusal(
-        r"port is already allocated|address already in use|failed to bind",
-        PORT_TAKEN,
-        Conflict,
-        "another program of that machine has the port: end it, or leave the port to mlserve",
-    ),
-    Refusal(
-        r"no such image|manifest .*unknown|repository .*not found|pull access denied|image .*not found",
-        IMAGE_MISSING,
-        NotFound,
-        "is the name right, and does its registry want dockerAuth?",
-    ),
-    Refusal(
-        r"no basic auth credentials|unauthorized|authentication required|denied: requested access",
-        CREDENTIALS,
-        FetchFailed,
-        'the registry wants credentials: "dockerAuth" in the descriptor, base64 of user:password',
-    ),
-    Refusal(
-        r"invalid mount config|bind source path does not exist|invalid volume specification|invalid bind",
-        "bind-refused",
-        InvalidInput,
-        "the path has to be there on the engine's machine",
-    ),
-    Refusal(
-        r"error while mounting volume|failed to mount local volume",
-        MOUNT_FAILED,
-        FetchFailed,
-        "does the server of storage[].nfs export that path to the engine's machine, and does that machine have the NFS "
-        "client (nfs-common)?",
-    ),
-    Refusal(r"no space left on device", "disk-full", NoCapacity, "free some disk there: docker system df tells"),
-    Refusal(
-        r"range of cpus|minimum memory limit|insufficient|no enough",
-        "too-much",
-        NoCapacity,
-        "ask for what the machine has: mlserve resource describe NAME",
-    ),
-)
-
 
 def unreachable(error: BaseException | str, target: Target, group: str = "docker") -> ResourceUnavailable:
     """The error for an engine that could not be asked. ``group``: who owns its socket."""
@@ -222,20 +151,6 @@ def no_engine_behind(target: Target, seen: str) -> ResourceUnavailable:
     return ResourceUnavailable(f"ssh to {target.destination} works, but {what}", hint=hint)
 
 
-def refused(status: int, text: str, target: Target) -> MlserveError:
-    """The error for an answer of the engine that is one; ``details[0]["code"]`` says which."""
-    for rule in REFUSALS:
-        if re.search(rule.pattern, text, re.IGNORECASE):
-            return _refusal(rule.error, rule.code, text, target, rule.next)
-    if status == 404:
-        return _refusal(NotFound, "not-found", text, target, "")
-    if status == 409:
-        return _refusal(Conflict, "conflict", text, target, "")
-    if 400 <= status < 500:
-        return _refusal(InvalidInput, "bad-request", text, target, "")
-    return _refusal(MlserveError, "engine-failed", text, target, "journalctl -u docker on its machine tells more")
-
-
 def too_slow(seconds: float, target: Target) -> ResourceUnavailable:
     """The error for a call that had no answer in its time."""
     return ResourceUnavailable(
@@ -256,11 +171,6 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         yield one
         waiting += [one.__cause__, one.__context__]
         waiting += [inner for inner in (*one.args, getattr(one, "reason", None)) if isinstance(inner, BaseException)]
-
-
-def _refusal(error: type[MlserveError], code: str, text: str, target: Target, hint: str) -> MlserveError:
-    message = f"the Docker engine at {target} refused: {text}"
-    return error(message, hint=hint, details=[{"code": code, "message": text}])
 
 
 def _explained(text: str, rules: Sequence[Trouble], target: Target, group: str) -> ResourceUnavailable:
