@@ -20,7 +20,7 @@ from mlserve import client_lib
 from mlserve.client import Client, Service
 from mlserve.errors import BuildFailed
 from mlserve.images.recipe import HUB, SERVICE
-from tests.docker_engine import Engine, registry
+from tests.docker_engine import BASE, Engine, registry
 from tests.docker_engine.parts import free_port, until
 from tests.iris_wheels import iris_wheels
 
@@ -107,6 +107,18 @@ def test_a_service_of_a_docker_group_is_packed_once_for_each_version(
 
     service.delete()
     until(lambda: not built(docker_client), "the end of the images of a service that is gone", 60)
+
+
+def test_instances_run_the_image_of_their_version_whatever_its_name_means_meanwhile(
+    hub: Client, example: Path, docker_client: docker.DockerClient
+) -> None:
+    service = hub.services.create(example).wait(200)
+    made = built(docker_client)["mlserve/iris:1"]
+    docker_client.images.get(BASE).tag("mlserve/iris", "1")
+    service.scale(2).wait(60)
+    containers = docker_client.containers.list(filters={"label": "mlserve.service=iris"})
+    assert [container.attrs["Image"] for container in containers] == [made, made]
+    assert service.predict(FLOWER)["species"] == "setosa"
 
 
 def changed(model: bytes) -> bytes:

@@ -41,7 +41,7 @@ async def derived(backend: ImageBackend, contents: Contents, *, offline: bool, s
     The containers' own images are there already.
     """
     wanted = await aside(partial(recipes, contents, offline=offline))
-    return {pointer: (await backend.build(recipe, say)).reference for pointer, recipe in wanted.items()}
+    return {pointer: (await backend.build(recipe, say)).id for pointer, recipe in wanted.items()}
 
 
 async def with_models_packages(
@@ -54,7 +54,7 @@ async def with_models_packages(
     if not lines:
         return image
     recipe = await aside(partial(_over, contents, _Wish(0, image, lines), "", offline=offline))
-    return (await backend.build(recipe, say)).reference
+    return (await backend.build(recipe, say)).id
 
 
 def recipes(contents: Contents, *, offline: bool) -> Mapping[str, Recipe]:

@@ -131,7 +131,8 @@ class Preparer:
         wanted = await aside(partial(self.recipe, contents, place))
         packed = await backend.build(wanted, say)
         entry["detail"] = "reused" if packed.reused else "built"
-        return replace(prepared, image=packed.reference, inside=places_inside(contents.artifacts.paths))
+        # By its id: anybody may give its name to another image.
+        return replace(prepared, image=packed.id, inside=places_inside(contents.artifacts.paths))
 
     @property
     def _fetcher(self) -> Fetcher:

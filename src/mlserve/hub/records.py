@@ -65,7 +65,7 @@ class Prepared:
     runs_code: str = ""
     """Why reading the model's file can run code that it brings; empty: it can't, or that is not known."""
     image: str = ""
-    """The image to run it in, by the reference its place knows it under; empty: an environment of this machine."""
+    """The image to run it in, as its place knows it: one of ours by its id; empty: an environment of this machine."""
     inside: Mapping[str, str] = field(default_factory=dict)
     """Descriptor pointer → where that file or folder is in an image of ours."""
     images: Mapping[str, str] = field(default_factory=dict)

@@ -69,8 +69,9 @@ class Image:
     """An image that a place has."""
 
     reference: str
-    """The name to start it by."""
+    """Its name, for people and registries."""
     id: str
+    """What to start it by: its name may mean another image tomorrow."""
     size: int = 0
     """Bytes."""
     layers: int = 0

@@ -54,5 +54,6 @@ def _at(state: Mapping[str, Any]) -> dict[str, float]:
 def _which(part: int, container: Inspected | None) -> dict[str, Any]:
     if part == 0:
         return {}
-    image = (container or {}).get("Config", {}).get("Image", "")
+    image = str((container or {}).get("Config", {}).get("Image", ""))
+    image = image[:19] if image.startswith("sha256:") else image  # as long as docker itself shows of an id
     return {"container": f"container {part + 1}" + (f" ({image})" if image else "")}
