@@ -137,7 +137,9 @@ def test_labels_say_what_a_container_is_and_carry_no_secret(
     docker_engine: Engine, client: docker.DockerClient, tmp_path: Path, wish: Wish
 ) -> None:
     async def play(backend: DockerBackend) -> None:
-        await backend.apply(wish(count=2, revision="7", record='{"a": 1}', secrets={"key": "very secret"}))
+        environment = {"PASSWORD": "for the program alone"}
+        told_apart = {"secrets": {"key": "very secret"}, "environment": environment}
+        await backend.apply(wish(count=2, revision="7", record='{"a": 1}', **told_apart))
         found = await until(backend, ready(2))
         told = client.api.inspect_container(found[0].container)
         marks = told["Config"]["Labels"]
@@ -145,6 +147,7 @@ def test_labels_say_what_a_container_is_and_carry_no_secret(
         assert (marks[labels.SERVICE], marks[labels.VERSION], marks[labels.REVISION]) == ("iris", "1", "7")
         assert marks[labels.INSTANCE] == found[0].id
         assert "very secret" not in json.dumps(told)
+        assert "for the program alone" not in json.dumps(marks)
         (remembered,) = await backend.remembered()
         assert (remembered.service, remembered.count, remembered.record) == ("iris", 2, '{"a": 1}')
         assert remembered.secrets == {}

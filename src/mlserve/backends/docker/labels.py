@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from mlserve.workload import Container, Mount, MountKind, Resources, Workload
@@ -19,8 +19,9 @@ PORTS = "mlserve.ports"
 PART = "mlserve.part"
 """Which container of its instance it is; the first, ``0``, has the network address of all."""
 
-_FLEETING = ("count", "secrets", "has_served", "withdrawn")
-"""What of a workload is another one tomorrow, or nobody's business."""
+_FLEETING = ("count", "secrets", "environment", "has_served", "withdrawn")
+"""What of a workload is another one tomorrow, or nobody's business: labels are shown by far more programs than look
+into a container."""
 
 
 def of_hub(hub: str) -> dict[str, str]:
@@ -41,7 +42,8 @@ def of_container(hub: str, workload: Workload, instance: str, part: int) -> dict
 
 def as_text(workload: Workload) -> str:
     """A workload as JSON, without what is not for a label."""
-    kept = {name: value for name, value in asdict(workload).items() if name not in _FLEETING}
+    bare = replace(workload, containers=tuple(replace(one, environment={}) for one in workload.containers))
+    kept = {name: value for name, value in asdict(bare).items() if name not in _FLEETING}
     return json.dumps(kept, separators=(",", ":"), sort_keys=True)
 
 
