@@ -120,6 +120,30 @@ def test_a_hub_starts_while_an_engine_is_away(client: Client, fresh_engine: Engi
     assert service.name == "shaky"
 
 
+def test_a_group_that_never_comes_back_can_be_forgotten_with_what_was_there(
+    client: Client, fresh_engine: Engine
+) -> None:
+    client.resources.add("lost", "docker", {"host": fresh_engine.host})
+    service, kept = created(client, "gone", "lost"), created(client, "kept", "lost")
+    fresh_engine.kill()
+    until(lambda: service.reload().status == "Degraded", "its engine is away")
+    service.delete(wait=False)
+    refused = mlserve("resource", "remove", "lost", "-y")
+    assert refused.returncode == 4
+    assert "is used by kept" in refused.stderr
+    assert "--no-wait" in refused.stderr
+    kept.delete(wait=False)
+    assert mlserve("resource", "remove", "lost", "-y").returncode == 0
+    until(lambda: not client.services.list(), "their names are free")
+    assert [one["name"] for one in client.resources.list()] == ["local"]
+
+    fresh_engine.start()
+    client.resources.add("lost", "docker", {"host": fresh_engine.host})
+    with closing(fresh_engine.client()) as engine_client:
+        until(lambda: not engine_client.containers.list(all=True), "what was deleted is not taken up again")
+    assert not client.services.list()
+
+
 def test_a_lost_store_is_rebuilt_from_what_runs(client: Client, docker_engine: Engine, home: Path) -> None:
     client.resources.add("box", "docker", {"host": docker_engine.host})
     service = created(client, "kept", "box", instance=2)

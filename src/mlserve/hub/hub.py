@@ -158,6 +158,22 @@ class Hub:
         self._loop.wake()
         return place, adopted
 
+    async def remove_resource(self, name: str) -> None:
+        """Forget a group that no service uses; raises Conflict.
+
+        One that is away may never come back: it takes along the services that are to be deleted there.
+        """
+        away = self.places.get(name).backend.trouble
+        here = [service for service in self.wishes.services() if service.resource == name]
+        users = [service.name for service in here if not (service.deleting and away)]
+        if users:
+            hint = "mlserve delete them with --no-wait first: what is away goes with its group" if away else ""
+            raise Conflict(
+                f'the resource group "{name}" is used by {", ".join(users)}', hint=hint or "delete these services first"
+            )
+        await self.places.remove(name)
+        self._loop.wake()
+
     def describe(self, name: str) -> dict[str, Any]:
         """A service as its user sees it; raises NotFound."""
         seen = self._seen(self.wishes.service(name))

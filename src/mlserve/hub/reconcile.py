@@ -111,10 +111,15 @@ class Reconciler:
         sights = [replace(seen, routed=self._routed.get(seen.service.name)) for seen in sights]
         moving = [seen for seen in sights if self._settled.get(seen.service.name) != self._mark(seen)]
         # At a place that is away nothing is planned: what is wished there waits.
-        moving = [seen for seen in moving if not (seen.trouble or self._lanes.busy(seen.service.resource))]
+        moving = [seen for seen in moving if self._may_move(seen)]
         work = {name: partial(self._steps, list(group)) for name, group in _by_place(moving)}
         await self._lanes.run(work)
         return bool(moving)
+
+    def _may_move(self, seen: Seen) -> bool:
+        """Whether its place can be asked. One that is gone for good keeps nobody from being deleted."""
+        orphaned = seen.service.deleting and self._places.find(seen.service.resource) is None
+        return orphaned or not (seen.trouble or self._lanes.busy(seen.service.resource))
 
     async def _steps(self, sights: Sequence[Seen]) -> None:
         for seen in sights:
@@ -182,10 +187,12 @@ class Reconciler:
         name = seen.service.name
         self._jobs.drop(name)
         self._observer.deleted(name)
-        await self._places.get(seen.service.resource).backend.remove(name)
+        place = self._places.find(seen.service.resource)
+        if place:
+            await place.backend.remove(name)
         if not decision.forget:
             return  # the name is free once nothing of the old service runs
-        if not self.written.done(name):
+        if place and not self.written.done(name):
             return  # nor is anything of it still to be copied to its buckets
         self.written.forget(name)
         self._wishes.delete(name)

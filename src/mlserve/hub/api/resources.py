@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from mlserve.backends.base import Capacity
-from mlserve.errors import Conflict, ResourceUnavailable
+from mlserve.errors import ResourceUnavailable
 from mlserve.hub import view
 from mlserve.hub.api.bodies import ResourceBody
 from mlserve.hub.api.services import hub_of
@@ -55,11 +55,7 @@ async def use_resource(request: Request, name: str) -> dict[str, Any]:
 @router.delete("/{name}", status_code=200)
 async def remove_resource(request: Request, name: str) -> dict[str, Any]:
     """Forget a resource group that no service uses."""
-    hub = hub_of(request)
-    users = [service.name for service in hub.wishes.services() if service.resource == name]
-    if users:
-        raise Conflict(f'the resource group "{name}" is used by {", ".join(users)}', hint="delete these services first")
-    await hub.places.remove(name)
+    await hub_of(request).remove_resource(name)
     return {"name": name, "removed": True}
 
 
