@@ -66,6 +66,16 @@ def uploading() -> Iterator[Any]:
 
 
 @contextmanager
+def building() -> Iterator[Any]:
+    """A callback for upload progress, while an image is built of a descriptor."""
+    try:
+        yield Upload().update
+    except KeyboardInterrupt:
+        message = "interrupted: the build is given up, and what it had begun is removed"
+        raise Interrupted(message, hint="the same command again builds it") from None
+
+
+@contextmanager
 def transferring() -> Iterator[Any]:
     """A callback for a transfer of the hub's own: in place on a terminal, else a line every few seconds."""
     shown = Transfer(live=sys.stderr.isatty())

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import pytest
+from tests.contract.image_kit import HUB, OTHER_HUB, build, clear, layers, on, output, tags, words
 from tests.docker_engine import BASE, Registry, registry
 from tests.docker_engine import Engine as Daemon
 from tests.docker_engine.parts import free_port, until
 from tests.iris_wheels import IRIS, iris_wheels
 
 from mlserve.backends.docker.building import Builder
-from mlserve.backends.docker.contexts import find
-from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.image_store import ImageStore
 from mlserve.descriptor import parse, read_file
 from mlserve.engines.base import Artifacts
@@ -29,77 +27,22 @@ from mlserve.errors import BuildFailed, FetchFailed
 from mlserve.hub.packing import Contents
 from mlserve.hub.packing import recipe as recipe_of
 from mlserve.images.recipe import HUB as HUB_LABEL
-from mlserve.images.recipe import PYTHON, Image, Layer, Recipe
+from mlserve.images.recipe import PYTHON, Recipe
 
-HUB, OTHER_HUB = "0123456789abcdef", "fedcba9876543210"
 FLOWER = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
 SECRET = "quiet-harbour-4711"
-Result = TypeVar("Result")
-
-
-def on(daemon: Daemon, work: Callable[[Engine], Awaitable[Result]], home: Path) -> Result:
-    """What a piece of work does with the engine."""
-
-    async def run() -> Result:
-        engine = Engine(find({"host": daemon.host}, {}), home)
-        try:
-            return await work(engine)
-        finally:
-            await engine.close()
-
-    return asyncio.run(run())
-
-
-def build(daemon: Daemon, home: Path, recipe: Recipe, hub: str = HUB, **options: Any) -> tuple[Image, list[str]]:
-    lines: list[str] = []
-    image = on(daemon, lambda engine: Builder(engine, hub).build(recipe, lines.append, **options), home)
-    return image, lines
-
-
-def output(daemon: Daemon, image: str, *command: str) -> str:
-    with closing(daemon.client()) as client:
-        told = client.containers.run(image, list(command) or None, remove=True, network_mode="none", read_only=True)
-        return bytes(told).decode().strip()
-
-
-def layers(daemon: Daemon, image: str) -> list[str]:
-    with closing(daemon.client()) as client:
-        return list(client.api.inspect_image(image)["RootFS"]["Layers"])
-
-
-def tags(daemon: Daemon) -> set[str]:
-    with closing(daemon.client()) as client:
-        return {tag for image in client.api.images() for tag in image["RepoTags"] or ()}
 
 
 @pytest.fixture(scope="module")
 def daemon(docker_engine: Daemon) -> Iterator[Daemon]:
     """The shared engine, which is left as it was found."""
     yield docker_engine
-    with closing(docker_engine.client()) as client:
-        for hub in (HUB, OTHER_HUB):
-            ours = client.api.images(filters={"label": f"{HUB_LABEL}={hub}"})
-            names = [name for image in ours for name in (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ()))]
-            for name in names:
-                if "<none>" not in name and client.images.list(filters={"reference": name}):
-                    client.api.remove_image(name, force=True)
+    clear(docker_engine)
 
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "main.py").write_text("print(open('/mlserve/model/words').read())\n")
-    (tmp_path / "words").write_text("first")
-    return Recipe(
-        "mlserve/words:1",
-        BASE,
-        code=Layer({"/mlserve/code": str(tmp_path / "code")}),
-        model=Layer({"/mlserve/model/words": str(tmp_path / "words")}),
-        command=(PYTHON, "/mlserve/code/main.py"),
-        environment={"SAID": 'a "word" for $HOME, \\n as it is'},
-        workdir="/mlserve/code",
-        labels={"mlserve.image.service": "words"},
-    )
+    return words(tmp_path)
 
 
 def test_an_image_holds_all_that_it_needs(daemon: Daemon, tmp_path: Path, recipe: Recipe) -> None:

@@ -6,7 +6,7 @@ from typer import Option
 
 from mlserve import connect
 from mlserve_cli import report
-from mlserve_cli.follow import uploading
+from mlserve_cli.follow import building
 from mlserve_cli.options import Changes, File, Output, changes
 from mlserve_cli.render import Format, properties, show
 
@@ -25,7 +25,7 @@ def command(
     output: Output = Format.table,
 ) -> None:
     """Build an image of a descriptor."""
-    with uploading() as on_upload:
+    with building() as on_upload:
         image = connect().images.build(
             file, set=changes(set, require_safe=False), tag=tag, resource=resource, push=push, no_cache=no_cache,
             on_line=report.note, on_upload=on_upload,

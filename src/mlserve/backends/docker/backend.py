@@ -145,13 +145,14 @@ class DockerBackend(KeepingBackend):
         return {record.id for record in self._supervisor.all() if record.state is not State.STOPPED}
 
     async def _tidy(self) -> None:
-        """Once the engine answers: remove what was left of instances when an earlier hub died."""
+        """Once the engine answers: remove what was left of instances and builds when an earlier hub died."""
         while True:
             try:
                 await self._reach()
                 await self._volumes.sweep(None, self._expected)
+                await self._images.clear()
             except (MlserveError, TimeoutError) as exc:
-                log.info("volumes can't be looked at: %s", exc)
+                log.info("volumes and images can't be looked at: %s", exc)
                 await asyncio.sleep(TIDY_SECONDS)
             else:
                 return

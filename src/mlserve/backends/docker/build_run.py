@@ -6,10 +6,13 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlserve.backends.docker import build_failures
+from mlserve.backends.docker.following import close_soon
+from mlserve.errors import BuildFailed
 from mlserve.images.context import Entry, archive
 from mlserve.images.recipe import Recipe
 
@@ -25,21 +28,15 @@ class Run:
     recipe: Recipe
     context: Iterator[Entry]
     fresh: bool = False
-    unwanted: threading.Event = field(default_factory=threading.Event)
-    """Nobody waits for it any more."""
     step: str = ""
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT_LINES))
+    _unwanted: threading.Event = field(default_factory=threading.Event)
+    _answer: Any = None
 
     def build(self, client: Any, say: Callable[[str], object]) -> str:
         """The id of the image; raises BuildFailed."""
-        stream = client.api.build(
-            fileobj=archive(self.context), custom_context=True, decode=True, rm=True, forcerm=True, timeout=None,
-            nocache=self.fresh, network_mode="none" if self.recipe.offline else None,
-        )  # fmt: skip
         made, error = "", "the engine ended the build"
-        for event in stream:
-            if self.unwanted.is_set():
-                break  # letting go of the connection ends the build
+        for event in self._begun(client):
             error = _error(event) or error  # the stream ends with it
             made = str((event.get("aux") or {}).get("ID") or made)
             for line in _text(event):
@@ -49,12 +46,54 @@ class Run:
             raise build_failures.failed(self.recipe, self.step, list(self.lines), error)
         return made
 
+    def give_up(self) -> None:
+        """Nobody waits for it any more: letting go of the connection is what makes the engine end it."""
+        self._unwanted.set()
+        if self._answer is not None:
+            close_soon(self._answer)
+
+    def _begun(self, client: Any) -> Any:
+        from docker.types import CancellableStream
+
+        with _answers(client.api) as found:
+            events = client.api.build(
+                fileobj=self._sent(), custom_context=True, decode=True, rm=True, forcerm=True, timeout=None,
+                nocache=self.fresh, network_mode="none" if self.recipe.offline else None,
+            )  # fmt: skip
+        self._answer = CancellableStream(events, found[-1])
+        if self._unwanted.is_set():
+            self.give_up()
+        return events
+
+    def _sent(self) -> Iterator[bytes]:
+        for piece in archive(self.context):
+            if self._unwanted.is_set():
+                raise BuildFailed(f"the image {self.recipe.tag} is not wanted any more")
+            yield piece
+
     def _note(self, line: str) -> None:
         if _STEP.match(line):
             self.step = _STEP.sub("", line)
             self.lines.clear()
         else:
             self.lines.append(line)
+
+
+@contextmanager
+def _answers(api: Any) -> Iterator[list[Any]]:
+    """The engine's answers to this thread: of a build the SDK returns its lines alone, which can't be let go of."""
+    found: list[Any] = []
+    thread = threading.get_ident()
+
+    def keep(answer: Any, **_: Any) -> None:
+        if threading.get_ident() == thread:
+            found.append(answer)
+
+    api.hooks["response"].append(keep)
+    try:
+        yield found
+    finally:
+        api.hooks["response"].remove(keep)
 
 
 def _error(event: Mapping[str, Any]) -> str:

@@ -19,6 +19,9 @@ from mlserve.images.recipe import DIGEST, FOUNDATION, HUB, Image, Recipe
 
 log = logging.getLogger(__name__)
 
+_TRIES, _PAUSE = 20, 0.5
+"""How often, and how far apart in seconds, leftovers are looked for while the engine ends a build that was given up."""
+
 
 class Builder:
     """Builds on one engine, one image at a time: the next one then finds the layers of the one before."""
@@ -42,8 +45,16 @@ class Builder:
                 labels = {**recipe.labels, HUB: self._hub, DIGEST: content, FOUNDATION: key}
                 context = of_image(recipe, dockerfile(recipe, below, labels))
                 return await self._named(await self._made(recipe, context, say, fresh=fresh), recipe.tag, reused=False)
+            except asyncio.CancelledError:
+                await self._clear(_TRIES)
+                raise
             finally:
                 await self._clear()
+
+    async def clear(self) -> None:
+        """Free the disk of what builds left when an earlier hub died; raises ResourceUnavailable."""
+        async with self._turn:
+            await self._engine.call(lambda client: images.clear_leftovers(client, self._hub))
 
     async def remove_of(self, service: str) -> bool:
         """Remove what was built for a service; whether nothing of it is left."""
@@ -81,15 +92,18 @@ class Builder:
 
         try:
             return await self._engine.call(lambda client: run.build(client, tell), seconds=None)
-        finally:
-            run.unwanted.set()
+        except asyncio.CancelledError:
+            run.give_up()
+            raise
 
     async def _named(self, image: str, tag: str, *, reused: bool) -> Image:
         return await self._engine.call(lambda client: images.named(client, self._hub, image, tag, reused=reused))
 
-    async def _clear(self) -> None:
+    async def _clear(self, tries: int = 1) -> None:
         """Free the disk of what no image stands on; the next build tries again where this one can't."""
         try:
-            await self._engine.call(lambda client: images.clear_leftovers(client, self._hub))
+            while not await self._engine.call(lambda client: images.clear_leftovers(client, self._hub)) and tries > 1:
+                tries -= 1
+                await asyncio.sleep(_PAUSE)
         except MlserveError as exc:
             log.warning("event=leftovers-stay engine=%s reason=%r", self._engine.target, exc.message)

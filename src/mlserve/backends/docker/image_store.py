@@ -40,6 +40,10 @@ class ImageStore:
         """Send an image to its registry, and return ``name@sha256:…``; raises FetchFailed, ResourceUnavailable."""
         return await registry.push(self._engine, image, auth, say)
 
+    async def clear(self) -> None:
+        """Remove what builds left when an earlier hub died; raises ResourceUnavailable."""
+        await self._builder.clear()
+
     def forget(self, service: str) -> None:
         """A service is gone: so are the images that were built for it, once no container stands on them."""
         if service not in self._forgetting:

@@ -28,8 +28,9 @@ def with_label(client: Any, hub: str, label: str, value: str) -> str | None:
 
 def foundation(client: Any, hub: str, key: str) -> str | None:
     """The name of a foundation."""
-    found = [tag for image in _listed(client, f"{HUB}={hub}", f"{FOUNDATION}={key}") for tag in _tags(image)]
-    return next((tag for tag in found if tag.startswith(f"{FOUNDATIONS}:")), None)
+    listed = _listed(client, f"{HUB}={hub}", f"{FOUNDATION}={key}")
+    bare = [image for image in listed if not _label(image, DIGEST)]  # what stands on it has its labels, too
+    return next((tag for image in bare for tag in _tags(image) if tag.startswith(f"{FOUNDATIONS}:")), None)
 
 
 def named(client: Any, hub: str, image: str, tag: str, *, reused: bool) -> Image:
@@ -55,16 +56,19 @@ def remove_of(client: Any, hub: str, service: str) -> bool:
     return all(gone)
 
 
-def clear_leftovers(client: Any, hub: str) -> None:
-    """Remove what failed builds left, and foundations on which no image has stood for long."""
-    for image in _listed(client, f"{HUB}={hub}", dangling=True):
-        _remove(client, str(image["Id"]))
+def clear_leftovers(client: Any, hub: str) -> bool:
+    """Remove what failed builds left, and foundations on which no image has stood for long.
+
+    Whether all of it went: what a step of a build still runs on stays.
+    """
+    left = [_remove(client, str(image["Id"])) for image in _listed(client, f"{HUB}={hub}", dangling=True)]
     named = [image for image in _listed(client, f"{HUB}={hub}") if _tags(image)]
     in_use = {_label(image, FOUNDATION) for image in named if _label(image, DIGEST)}
     for image in named:
         old = time.time() - float(image.get("Created") or 0) > FOUNDATIONS_KEPT
         if old and not _label(image, DIGEST) and _label(image, FOUNDATION) not in in_use:
             _remove(client, str(image["Id"]))
+    return all(left)
 
 
 def _owner(client: Any, tag: str) -> str | None:
