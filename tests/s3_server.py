@@ -66,9 +66,10 @@ def s3_server() -> Iterator[S3Server]:
         folder = Path(name)
         (folder / "s3.json").write_text(json.dumps({"identities": IDENTITIES}))
         ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        # One that was killed waits, when it is started again, for the election timeout (10 s) until it trusts itself.
         settings = {"ip": "127.0.0.1", "ip.bind": "127.0.0.1", "dir": folder, "s3.config": folder / "s3.json", **ports,
                     "s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false", "volume.max": 100,
-                    "master.volumeSizeLimitMB": 64}  # fmt: skip
+                    "master.volumeSizeLimitMB": 64, "master.electionTimeout": "1s"}  # fmt: skip
         command = [weed, "-logdir", folder, "server", "-filer", "-s3", *(f"-{k}={v}" for k, v in settings.items())]
         server = S3Server(f"http://127.0.0.1:{ports['s3.port']}", _started(command, folder / "log"), folder / "log")
         try:

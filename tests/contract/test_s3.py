@@ -167,8 +167,8 @@ def test_a_server_that_is_killed_midway_and_stays_away_ends_a_fetch_within_secon
         proxy.before = kill
         began = time.monotonic()
         with pytest.raises(FetchFailed) as caught:
-            fetch("s3://models/large", tmp_path / "d", options=options(proxy))
-        assert time.monotonic() - began < OUTAGE_SECONDS + 5
+            fetch("s3://models/large", tmp_path / "d", options=replace(options(proxy), stall_seconds=3))
+        assert time.monotonic() - began < OUTAGE_SECONDS
         assert code_of(caught) in ("unreachable", "broken-off")
         assert not (tmp_path / "d").exists()
         server.start_again()
@@ -376,7 +376,9 @@ def silent_endpoint() -> Iterator[str]:
         yield f"http://127.0.0.1:{silent.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("ask", [check, lambda uri, options: fetch(uri, Path("never"), options=options)])
+@pytest.mark.parametrize(
+    "ask", [check, lambda uri, options: fetch(uri, Path("never"), options=replace(options, stall_seconds=4))]
+)
 def test_reasons_are_told_apart_within_seconds(
     place: str, proxy: S3Proxy, s3_endpoint: str, ask: Callable[..., object]
 ) -> None:
@@ -439,9 +441,9 @@ def test_no_secret_comes_into_a_log_or_an_error(
 
 
 @pytest.mark.slow
-def test_five_thousand_small_objects_come_whole(proxy: S3Proxy, s3_endpoint: str, tmp_path: Path) -> None:
+def test_more_objects_than_a_service_lists_at_once_come_whole(s3_endpoint: str, tmp_path: Path) -> None:
     source = tmp_path / "source"
-    for number in range(5000):
+    for number in range(1050):  # it lists a thousand
         file = source / f"{number % 50:02}" / f"{number}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(str(number))
@@ -566,7 +568,7 @@ def test_an_upload_that_broke_off_is_gone_on_with(proxy: S3Proxy, tmp_path: Path
 
     proxy.before = refuse
     with pytest.raises(FetchFailed, match="could not be written"):
-        put(file, f"s3://models/{tmp_path.name}/large", options=options(proxy))
+        put(file, f"s3://models/{tmp_path.name}/large", options=replace(options(proxy), stall_seconds=3))
     proxy.before = lambda _: None
     proxy.requests.clear()
     put(file, f"s3://models/{tmp_path.name}/large", options=options(proxy))
