@@ -15,7 +15,7 @@ from mlserve.engines.catalogue import find
 from mlserve.engines.choice import engine_of
 from mlserve.engines.eas import mapped
 from mlserve.errors import FetchFailed, InvalidDescriptor, InvalidInput, MlserveError, NoCapacity
-from mlserve.hub.places import LOCAL, Place, Places
+from mlserve.hub.places import Place, Places
 from mlserve.hub.reachable import require_reachable
 from mlserve.workload import Resources
 
@@ -52,7 +52,7 @@ async def accept(
     engine = engine_of(descriptor)
     warnings = [
         *parsed.warnings,
-        *engine.check(descriptor, contained=place.kind != LOCAL),
+        *engine.check(descriptor, contained=place.contained),
         *_processor_warning(descriptor),
     ]
     _check_content(submission, content)

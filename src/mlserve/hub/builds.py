@@ -70,7 +70,7 @@ class Builds:
             )
         if wish.push and not wish.tag:
             raise InvalidInput("where is it to be pushed?", hint="name it: --tag REGISTRY/NAME:TAG --push")
-        if wish.resource and not _runs_images(self._hub.places.get(wish.resource)):
+        if wish.resource and not self._hub.places.get(wish.resource).contained:
             raise InvalidInput(f'the resource group "{wish.resource}" has no images', hint=self._choices())
         number = self._number(descriptor.name, wish.submission)
         submission = wish.submission
@@ -123,7 +123,7 @@ class Builds:
         """The group that was named, else the descriptor's, else one of this hub's, else docker's own default."""
         places, wanted = self._hub.places, build.blueprint.descriptor.metadata.resource
         named = [places.find(word) for word in (build.wish.resource, wanted, places.default) if word]
-        found = next((place for place in [*named, *places.all()] if place and _runs_images(place)), None)
+        found = next((place for place in [*named, *places.all()] if place and place.contained), None)
         if found:
             found.require_there()
             yield found
@@ -142,12 +142,8 @@ class Builds:
             await backend.close()
 
     def _choices(self) -> str:
-        able = [place.name for place in self._hub.places.all() if _runs_images(place)]
+        able = [place.name for place in self._hub.places.all() if place.contained]
         return f"choose one that has: {', '.join(able)}" if able else "mlserve resource add NAME --backend docker"
-
-
-def _runs_images(place: Place) -> bool:
-    return "images" in BACKENDS.get(place.kind, ()) or isinstance(place.backend, ImageBackend)
 
 
 def _named(tag: str, name: str, number: int) -> str:

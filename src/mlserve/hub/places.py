@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.backends.absent import AbsentBackend
-from mlserve.backends.base import Backend
+from mlserve.backends.base import Backend, ImageBackend
 from mlserve.backends.choice import open_backend
+from mlserve.descriptor import BACKENDS
 from mlserve.errors import Conflict, InvalidDescriptor, InvalidInput, MlserveError, NotFound, ResourceUnavailable
 from mlserve.hub.store.base import Record, Store
 from mlserve.hub.vault import Vault
@@ -27,6 +28,11 @@ class Place:
     options: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     """AWS_… and OSS_… variables for the storage that its services name; over the hub's own."""
+
+    @property
+    def contained(self) -> bool:
+        """Its instances are containers; known of its kind while the group is away."""
+        return "images" in BACKENDS.get(self.kind, ()) or isinstance(self.backend, ImageBackend)
 
     def require_there(self) -> None:
         """Raise ResourceUnavailable where it can't be asked just now."""

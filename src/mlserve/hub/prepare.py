@@ -60,7 +60,7 @@ class Preparer:
 
     async def prepare(self, version: Version, blueprint: Blueprint, place: Place, progress: Progress) -> Prepared:
         """All phases in their order; raises PreparationFailed."""
-        read = await self.read(version, blueprint, progress, contained=isinstance(place.backend, ImageBackend))
+        read = await self.read(version, blueprint, progress, contained=place.contained)
         requirements = tuple(blueprint.engine.requirements(blueprint.descriptor, read.artifacts))
         prepared = Prepared(
             "",

@@ -16,7 +16,7 @@ from mlserve.errors import InvalidDescriptor, MlserveError
 from mlserve.hub.acceptance import Submission, read
 from mlserve.hub.aside import aside
 from mlserve.hub.examining import examined
-from mlserve.hub.places import LOCAL, Places
+from mlserve.hub.places import Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.records import Version
 
@@ -33,13 +33,13 @@ async def validate(submission: Submission, places: Places, preparer: Preparer, *
     report.passed("descriptor", f"{len(parsed.warnings)} warnings" if parsed.warnings else "")
     warnings = list(parsed.warnings)
     try:
-        warnings += engine_of(descriptor).check(descriptor, contained=place.kind != LOCAL)
+        warnings += engine_of(descriptor).check(descriptor, contained=place.contained)
         if descriptor.processor or descriptor.pipeline:
             report.passed("processor", processor_name(descriptor))
     except InvalidDescriptor as exc:
         report.failed("processor", exc)
     if fetch:
-        await _check_files(report, submission, descriptor, preparer, contained=place.kind != LOCAL)
+        await _check_files(report, submission, descriptor, preparer, contained=place.contained)
         await _check_place(report, descriptor, places)
     return report.made(descriptor.name, warnings)
 
