@@ -81,7 +81,7 @@ def test_an_instance_type_is_accepted_without_cpu_or_memory() -> None:
 def test_what_this_backend_lacks_is_refused_with_the_backends_that_have_it() -> None:
     found = mistakes(read_file(EAS / "kitchen_sink.json"))
     assert found["/containers"]["code"] == "unsupported"
-    assert found["/containers"]["backends"] == ["docker", "kubernetes"]
+    assert found["/containers"]["backends"] == ["docker"]
     assert "docker" in found["/containers"]["message"]
     assert "hidden" not in str(found)
     assert set(found) == {

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 BACKENDS: Mapping[str, frozenset[str]] = {
     "local": frozenset({"processors", "programs"}),
     "docker": frozenset({"processors", "programs", "images", "mounts"}),
-    "kubernetes": frozenset({"processors", "images"}),
 }
 """Backend kind → what it can do. What is in none of them is refused everywhere."""
 
