@@ -104,7 +104,7 @@ def test_gpus_that_tell_of_themselves_are_given_one_by_one(gpu_engine: Engine, t
             assert [gpu.name for gpu in room.devices] == ["NVIDIA H100"] * 2
             with pytest.raises(NoCapacity, match="NVIDIA H100"):
                 pick(Resources(gpu=3), room.devices, {})
-            with pytest.raises(NoCapacity, match="2 GPUs are needed, 1 are free of NVIDIA H100"):
+            with pytest.raises(NoCapacity, match="2 GPUs are needed, 1 is free of NVIDIA H100"):
                 await opened.apply(Workload(**{**vars_of(wish(Resources(gpu=2), image)), "version": 2}))
 
     asyncio.run(scenario())

@@ -20,7 +20,7 @@ def test_what_fits_passes_and_the_cpu_of_all_together_may_exceed_the_cores() -> 
     [
         (Resources(cpu=3), 1, "/metadata/cpu", "3 cores, this place has 2"),
         (Resources(memory_mb=600), 2, "/metadata/memory", "1200 MB of memory are needed, 1000 MB are free"),
-        (Resources(gpu=1), 2, "/metadata/gpu", "2 GPUs are needed, 1 are free"),
+        (Resources(gpu=1), 2, "/metadata/gpu", "2 GPUs are needed, 1 is free"),
         (Resources(gpu_memory_gb=5), 2, "/metadata/gpu_memory", "10 GB of GPU memory are needed, 8 GB are free"),
     ],
 )
@@ -31,6 +31,13 @@ def test_each_shortfall_says_what_is_needed_and_what_is_free(
         require_room(wanted, count, PLACE)
     assert caught.value.details[0]["pointer"] == pointer
     assert pointer[1:].replace("/", ".") in caught.value.hint
+
+
+def test_one_gpu_is_told_as_one() -> None:
+    with pytest.raises(NoCapacity, match="1 GPU is needed, this place has none that nvidia-smi shows"):
+        require_room(Resources(gpu=1), 1, Capacity(gpus=0, gpus_free=0))
+    with pytest.raises(NoCapacity, match="1 GPU is needed, 0 are free"):
+        require_room(Resources(gpu=1), 1, Capacity(gpus=1, gpus_free=0))
 
 
 def test_all_shortfalls_are_told_at_once() -> None:

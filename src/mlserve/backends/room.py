@@ -37,12 +37,20 @@ def _shortfalls(wanted: Resources, count: int, place: Capacity) -> Iterator[Deta
     if place.gpus_free is not None and needed > place.gpus_free:
         none = "this place has none that nvidia-smi shows"
         names = f" of {', '.join(gpu.name or 'GPU' for gpu in place.devices)}" if place.devices else ""
-        text = f"{needed} GPUs are needed, " + (f"{place.gpus_free} are free{names}" if place.gpus else none)
+        text = f"{_gpus(needed)} needed, " + (f"{_are(place.gpus_free)} free{names}" if place.gpus else none)
         yield _shortfall("/metadata/gpu", text, needed, place.gpus_free)
     share = wanted.gpu_memory_gb * count
     if place.gpu_memory_free_gb is not None and share > place.gpu_memory_free_gb:
         text = f"{share:g} GB of GPU memory are needed, {place.gpu_memory_free_gb:g} GB are free"
         yield _shortfall("/metadata/gpu_memory", text, share, place.gpu_memory_free_gb)
+
+
+def _gpus(count: int) -> str:
+    return "1 GPU is" if count == 1 else f"{count} GPUs are"
+
+
+def _are(count: int) -> str:
+    return "1 is" if count == 1 else f"{count} are"
 
 
 def _shortfall(pointer: str, message: str, needed: float, free: float) -> Detail:
