@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,6 +22,7 @@ __all__ = [
     "ImageBackend",
     "Instance",
     "LogLine",
+    "NoticingBackend",
     "RememberingBackend",
     "Resources",
     "Say",
@@ -161,6 +163,14 @@ class Backend(Protocol):
 
     async def close(self, *, for_good: bool = False) -> None:
         """Let go of it; what runs there goes on. ``for_good``: nobody will come back, so leave no way to it open."""
+
+
+@runtime_checkable
+class NoticingBackend(Backend, Protocol):
+    """A place that notices by itself when something changes there."""
+
+    changed: asyncio.Event
+    """Set when an instance has changed, or the place is back; whoever looks then clears it."""
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ from mlserve.hub.applying import Applier
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.jobs import Jobs, Key
 from mlserve.hub.lanes import Lanes
-from mlserve.hub.listeners import Listeners
+from mlserve.hub.noticing import Noticing
 from mlserve.hub.observing import Observer
 from mlserve.hub.places import Place, Places
 from mlserve.hub.plan import Decision, Seen, decide, quiet
@@ -56,7 +56,7 @@ class Reconciler:
         self._jobs = Jobs(self._finished)
         self.written = WriteBack(settings.home, wishes, places, blueprints)
         self._observer, self._lanes = Observer(wishes, places), Lanes(self.wake)
-        self._listeners, self._applier = Listeners(places, self.wake), Applier(places, blueprints, gateway)
+        self._noticing, self._applier = Noticing(places, self.wake), Applier(places, blueprints, gateway)
         self._sweep = Sweep(wishes, places, blueprints, preparer)
         self._published: frozenset[str] = frozenset()
         self._routed: dict[str, int] = {}
@@ -86,7 +86,7 @@ class Reconciler:
         finally:
             self._jobs.cancel()
             self._lanes.cancel()
-            self._listeners.cancel()
+            self._noticing.cancel()
             for task in watchers:
                 task.cancel()
 
@@ -104,7 +104,7 @@ class Reconciler:
     async def tick(self) -> bool:
         """One look and one step for each service; True while something is under way."""
         self._changed.clear()
-        self._listeners.follow()
+        self._noticing.follow()
         sights = await self._observer.look()
         self.seen = {seen.service.name: seen for seen in sights}
         await self._publish(sights)

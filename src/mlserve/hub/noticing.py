@@ -1,15 +1,16 @@
-"""Hear of changes at places: a backend that knows of one by itself sets its event, and the loop looks at once."""
+"""Hear of changes at places as they happen, so that the loop looks at once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
+from mlserve.backends.base import NoticingBackend
 from mlserve.hub.places import Places
 
 
-class Listeners:
-    """A task for each place whose backend has such an event; ``heard`` is called at each change."""
+class Noticing:
+    """A task for each place whose backend notices changes; ``heard`` is called at each of them."""
 
     def __init__(self, places: Places, heard: Callable[[], None]) -> None:
         self._places, self._heard = places, heard
@@ -17,17 +18,14 @@ class Listeners:
 
     def follow(self) -> None:
         """Listen at every place there is now, those that were added meanwhile included, and at no other."""
-        there: dict[str, asyncio.Event | None] = {
-            place.name: getattr(place.backend, "changed", None) for place in self._places.all()
-        }
+        backends = {place.name: place.backend for place in self._places.all()}
+        there = {name: one.changed for name, one in backends.items() if isinstance(one, NoticingBackend)}
         for name, (event, task) in list(self._tasks.items()):
             if there.get(name) is not event:
                 task.cancel()
                 del self._tasks[name]
         for name in there.keys() - self._tasks.keys():
-            new = there[name]
-            if new is not None:
-                self._tasks[name] = (new, asyncio.create_task(self._hear(new), name=f"hear {name}"))
+            self._tasks[name] = (there[name], asyncio.create_task(self._hear(there[name]), name=f"hear {name}"))
 
     def cancel(self) -> None:
         """Listen no more."""
