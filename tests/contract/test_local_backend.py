@@ -464,15 +464,25 @@ def test_what_runs_behind_a_damaged_note_is_ended_and_replaced(tmp_path: Path, d
     run(scenario())
 
 
-def kill_as_it_forks() -> None:
-    """Kill the shim that was started last, in the very moment it has a child."""
+def kill_as_it_forks(home: Path) -> None:
+    """Kill the shim below a home in the very moment it has a child; other children of the tests are left alone."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         for shim in psutil.Process().children():
-            if Path(f"/proc/{shim.pid}/task/{shim.pid}/children").read_text():
+            if (
+                str(home).encode() in _arguments(shim.pid)
+                and Path(f"/proc/{shim.pid}/task/{shim.pid}/children").read_text()
+            ):
                 shim.kill()
                 return
     raise AssertionError("no shim has forked")
+
+
+def _arguments(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_a_shim_that_is_killed_while_it_starts_leaves_no_program_alone(tmp_path: Path) -> None:
@@ -482,7 +492,7 @@ def test_a_shim_that_is_killed_while_it_starts_leaves_no_program_alone(tmp_path:
         async with opened(tmp_path) as backend:
             for _ in range(8):
                 await backend.apply(workload(count=1, has_served=True))
-                kill_as_it_forks()
+                kill_as_it_forks(tmp_path)
                 await backend.remove("iris")
                 await until(backend, lambda found: not found)
                 assert running(tmp_path) == []
