@@ -32,6 +32,7 @@ class FakeBackend:
         self._clock = clock
         self._ports = itertools.count(20000)
         self._records: dict[str, Record] = {}
+        self._gone: list[Record] = []
         self._wishes: dict[tuple[str, int], Workload] = {}
         self._logs: dict[str, list[list[LogLine]]] = {}
 
@@ -51,15 +52,19 @@ class FakeBackend:
         for record in list(self._records.values()):
             if record.service == service and version in (None, record.version):
                 self._wishes.pop((service, record.version), None)
-                self._records.pop(record.id)
+                self._end(record.id)
                 if version is None:
                     self._logs.pop(record.id)
         if version is None:
+            self._gone = [record for record in self._gone if record.service != service]
             self._logs = {name: runs for name, runs in self._logs.items() if not name.startswith(f"{service}-")}
 
     async def instances(self, service: str | None = None) -> Sequence[Instance]:
         self._advance()
         return [_instance(record) for record in self._records.values() if service in (None, record.service)]
+
+    async def ended(self, service: str | None = None) -> Sequence[Instance]:
+        return [_instance(record) for record in self._gone if service in (None, record.service)]
 
     async def logs(
         self, service: str, *, instance: str | None = None, follow: bool = False, tail: int | None = None,
@@ -112,8 +117,7 @@ class FakeBackend:
         now = self._clock()
         actions = converge(self._of(workload), workload, now)
         for instance in (*actions.forget, *actions.stop):
-            self._records.pop(instance)
-            self.changed.set()
+            self._end(instance)
         for instance in actions.drain:
             self._put(replace(self._records[instance], state=State.DRAINING, draining_since=now))
         for instance in actions.restart:
@@ -149,6 +153,10 @@ class FakeBackend:
                 final=verdict.retry_at is None, evidence=told, reason=evidence.reason(told),
             )
         )  # fmt: skip
+
+    def _end(self, instance: str) -> None:
+        self._gone.append(replace(self._records.pop(instance), state=State.STOPPED, ended_at=self._clock()))
+        self.changed.set()
 
     def _of(self, workload: Workload) -> list[Record]:
         key = (workload.service, workload.version)

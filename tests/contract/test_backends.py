@@ -278,6 +278,34 @@ def test_removing_one_version_keeps_its_log_and_the_other_version(kind: Kind, tm
     run(scenario())
 
 
+def test_what_is_gone_is_told_until_its_service_is_removed(kind: Kind, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(kind, tmp_path) as backend:
+            await backend.apply(workload())
+            (one,) = await until(backend, ready(1))
+            assert await backend.ended("iris") == []
+            await backend.apply(replace(workload(count=0), withdrawn=frozenset({one.id})))
+            await until(backend, lambda found: not found)
+            (gone,) = await backend.ended("iris")
+            assert (gone.id, gone.version, gone.state) == (one.id, one.version, State.STOPPED)
+            assert await backend.ended("titanic") == []
+            await backend.remove("iris")
+            await until(backend, lambda found: not found)
+            assert await backend.ended() == []
+
+    run(scenario())
+
+
+def test_a_change_is_noticed_without_being_asked_for(kind: Kind, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(kind, tmp_path) as backend:
+            await backend.apply(workload())
+            await until(backend, ready(1))
+            assert backend.changed.is_set()
+
+    run(scenario())
+
+
 def test_logs_are_told_from_instance_to_instance_cut_and_followed(kind: Kind, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with opened(kind, tmp_path) as backend:
