@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -26,9 +25,9 @@ from mlserve.hub.prepare import Preparer
 from mlserve.hub.progress import PreparationFailed, Progress
 from mlserve.hub.records import Version
 from mlserve.hub.revising import same_but_count
+from mlserve.images.naming import named
 
 _KIND = "docker"
-_TAG = re.compile(r"[\w.-]+(?::\d+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::(?P<tag>[\w][\w.-]{0,127}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Builds:
         version = Version(
             descriptor.name, number, time.time(), submission.descriptor, submission.content, submission.base
         )
-        return Build(wish, version, Blueprint(descriptor, engine), _named(wish.tag, descriptor.name, number))
+        return Build(wish, version, Blueprint(descriptor, engine), named(wish.tag, descriptor.name, number))
 
     async def run(self, build: Build, say: Say) -> dict[str, Any]:
         """What was made; raises BuildFailed, FetchFailed, ResourceUnavailable and what a preparation raises."""
@@ -144,15 +143,6 @@ class Builds:
     def _choices(self) -> str:
         able = [place.name for place in self._hub.places.all() if place.contained]
         return f"choose one that has: {', '.join(able)}" if able else "mlserve resource add NAME --backend docker"
-
-
-def _named(tag: str, name: str, number: int) -> str:
-    if not tag:
-        return f"mlserve/{name}:{number}"
-    found = _TAG.fullmatch(tag)
-    if not found:
-        raise InvalidInput(f'"{tag}" is no name for an image', hint="write it as REGISTRY/NAME:TAG, in small letters")
-    return tag if found["tag"] else f"{tag}:{number}"
 
 
 def _warnings(names: list[str]) -> list[Mapping[str, Any]]:
