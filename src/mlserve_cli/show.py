@@ -56,7 +56,7 @@ def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
         "endpoint": data.get("endpoint"),
         "token": data.get("token") or "none (public)",
         "link": link if data.get("public") else f"{link} (opens it in a browser, once, within ten minutes)",
-        "backend": data.get("backend"),
+        "resource": _resource(data),
         "model": _conversion(data.get("conversion")),
         "code": _code(data.get("runs_code")),
         **in_force(data.get("instances") or []),
@@ -64,6 +64,12 @@ def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
         "created": data.get("created_at"),
         "updated": data.get("updated_at"),
     }
+
+
+def _resource(data: dict[str, Any]) -> str | None:
+    """The group that it runs on, and of what kind that is."""
+    group, kind = data.get("resource"), data.get("backend")
+    return f"{group} ({kind})" if group and kind != group else group
 
 
 def _code(reason: str | None) -> str | None:
@@ -102,6 +108,7 @@ def _curl(service: Service) -> str:
     if question is None:
         # Our runtime describes itself whatever the model; a program of the user's own knows its own paths.
         descriptor = service.to_dict().get("descriptor") or {}
-        path = "/" if "command" in descriptor else "/v2" if descriptor.get("processor") == "triton" else "/describe"
+        own = "command" in descriptor or descriptor.get("containers")
+        path = "/" if own else "/v2" if descriptor.get("processor") == "triton" else "/describe"
         return f"curl {header}{service.endpoint}{path}"
     return f"curl {header}-d {shlex.quote(json.dumps(question))} {service.endpoint}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,46 @@ def test_a_group_that_goes_away_degrades_its_own_services_and_is_taken_up_again(
     assert shaky.to_dict()["reason"] is None
     until(lambda: answers(shaky), "it answers")
     until(lambda: "doomed" not in [one.name for one in client.services.list()], "what was to be deleted is")
+
+
+def test_an_engine_that_hangs_holds_up_nobody_else(client: Client, docker_engine: Engine, fresh_engine: Engine) -> None:
+    client.resources.add("steady", "docker", {"host": docker_engine.host})
+    client.resources.add("hung", "docker", {"host": fresh_engine.host})
+    steady, hung = created(client, "steady", "steady"), created(client, "hung", "hung")
+    assert {row.split()[0]: row.split()[-1] for row in mlserve("list").stdout.splitlines()[1:]} == {
+        "steady": "steady",
+        "hung": "hung",
+    }
+    assert "hung (docker)" in mlserve("describe", "hung").stdout
+    with stopped(fresh_engine):
+        begin = time.monotonic()
+        with pytest.raises(ResourceUnavailable, match="no answer"):
+            hung.scale(2)
+        assert time.monotonic() - begin < 20
+        begin = time.monotonic()
+        steady.scale(2).wait(timeout=60)
+        assert time.monotonic() - begin < 20
+        assert answers(steady)
+        assert answers(hung), "what runs there does not need its engine"
+        until(lambda: hung.reload().status == "Degraded", "it is noticed")
+        assert "no answer" in str(hung.to_dict()["reason"])
+        begin = time.monotonic()
+        assert {one["status"] for one in client.resources.list()} == {"ready", "unavailable"}
+        assert time.monotonic() - begin < 5
+    until(lambda: hung.reload().status == "Running", "the engine goes on")
+    hung.scale(2).wait(timeout=60)
+    assert answers(hung)
+
+
+@contextmanager
+def stopped(engine: Engine) -> Iterator[None]:
+    """An engine that accepts connections, and does nothing."""
+    assert engine.process
+    engine.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        engine.process.send_signal(signal.SIGCONT)
 
 
 def test_a_hub_starts_while_an_engine_is_away(client: Client, fresh_engine: Engine) -> None:

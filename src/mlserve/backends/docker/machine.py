@@ -26,6 +26,8 @@ FRESH_SECONDS = 10.0
 TRIED_SECONDS = 60.0
 """How long an engine that had no NVIDIA support is not tried again."""
 LOOK_SECONDS = 30.0
+ANSWER_SECONDS = 10.0
+"""How long an engine may take to say what it has: people wait for it."""
 LOOK = {"mlserve.look": "gpus"}
 
 
@@ -55,7 +57,8 @@ class EngineMachine:
 
     async def look(self) -> Machine:
         """Cores, memory and GPUs, now; raises ResourceUnavailable."""
-        told, version = await self._engine.call(lambda client: (client.info(), client.version()))
+        asking = self._engine.call(lambda client: (client.info(), client.version()), seconds=ANSWER_SECONDS)
+        told, version = await asking
         self.about = {
             "version": version.get("Version"), "api": version.get("ApiVersion"), "os": told.get("OperatingSystem"),
             "arch": told.get("Architecture"), "warning": self._engine.warning,
