@@ -108,6 +108,7 @@ def _goes_on(name: str, status: str, undo: str) -> Interrupted:
 
 
 _LONGEST_DETAIL = 40
+_LONGEST_STEP = 120
 _SAY_SECONDS = 3.0
 
 
@@ -148,11 +149,12 @@ class Transfer:
 
 
 class Lines:
-    """Plain lines: each phase once."""
+    """Plain lines: each phase once, and every few seconds what one that takes long is at."""
 
-    def __init__(self, known: State) -> None:
+    def __init__(self, known: State, clock: Callable[[], float] = time.monotonic) -> None:
         self.status = str(known.get("status", ""))
         self._seen: set[Line] = {line[:3] for line in _lines(known)}
+        self._clock, self._at, self._told = clock, clock(), ""
 
     def __enter__(self) -> Lines:
         return self
@@ -166,7 +168,14 @@ class Lines:
         for who, what, how, detail in _lines(state):
             if (who, what, how) not in self._seen:
                 self._seen.add((who, what, how))
-                report.note(" ".join(filter(None, [str(state.get("name", "")), who, what, how, detail])))
+                self._note(state, who, what, how, detail)
+            elif how == "running" and detail not in ("", self._told) and self._clock() - self._at >= _SAY_SECONDS:
+                self._note(state, who, what, how, detail)
+
+    def _note(self, state: State, *words: str) -> None:
+        self._at, self._told = self._clock(), words[-1]
+        text = " ".join(filter(None, [str(state.get("name", "")), *words]))
+        report.note(text if len(text) <= _LONGEST_STEP or words[-2] != "running" else f"{text[:_LONGEST_STEP]}…")
 
 
 class Live:

@@ -43,6 +43,31 @@ def test_a_verdict_counts_several_mistakes_and_leaves_their_words_to_the_error()
     assert "FAILED  descriptor: 2 mistakes" in verdict_text(judged(refuse))
 
 
+def test_a_phase_that_takes_long_says_every_few_seconds_what_it_is_at(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 0.0
+
+    def at(seconds: float, detail: str, state: str = "running") -> None:
+        nonlocal now
+        now = seconds
+        shown.update({"name": "iris", "version": 1, "phases": [{"phase": "image", "state": state, "detail": detail}]})
+
+    with Lines({}, lambda: now) as shown:
+        at(0, "")
+        at(1, "Step 1/9 : FROM python")
+        at(3, "Step 5/9 : RUN pip")
+        at(4, "Collecting onnxruntime")
+        at(7, "Step 5/9 : RUN pip")
+        at(12, "ENV " + 200 * "x")
+        at(13, "built", "done")
+    long = "iris version 1 image running ENV "
+    assert capsys.readouterr().err.splitlines() == [
+        "iris version 1 image running",
+        "iris version 1 image running Step 5/9 : RUN pip",
+        long + (120 - len(long)) * "x" + "…",
+        "iris version 1 image done built",
+    ]
+
+
 def test_phases_are_shown_under_the_version_that_is_prepared(capsys: pytest.CaptureFixture[str]) -> None:
     serving = {"name": "iris", "version": 2, "last_update": {"version": 3, "state": "running"}}
     with Lines({}) as shown:
