@@ -115,19 +115,34 @@ def test_a_context_of_docker_is_a_host(remote: Dockerd, tmp_path: Path, monkeypa
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("hostile", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"])
+HOSTILE = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+ELSEWHERE = ("SSL_CERT_DIR", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "DOCKER_API_VERSION")
+
+
+@pytest.mark.parametrize("hostile", [*HOSTILE, *ELSEWHERE])
 def test_tls_is_not_broken_by_the_environment(
     remote: Dockerd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hostile: str
 ) -> None:
     bundle = tmp_path / "other.pem"
     bundle.write_bytes(b"")
-    monkeypatch.setenv(hostile, str(bundle) if hostile.endswith("BUNDLE") else "http://127.0.0.1:9")
+    values = {"BUNDLE": str(bundle), "FILE": str(bundle), "PROXY": "http://127.0.0.1:9"}
+    monkeypatch.setenv(hostile, values.get(hostile.rpartition("_")[2], "/nowhere"))
 
     async def scenario() -> None:
         async with connected(tmp_path / "home", tls(remote)) as opened:
             assert await version(opened)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("trusted", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_who_the_environment_trusts_does_not_stand_in_for_the_given_authority(
+    remote: Dockerd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: str
+) -> None:
+    assert remote.tls
+    monkeypatch.setenv(trusted, str(remote.tls.ca))
+    error = refused(tmp_path / "home", tls(remote, tls_ca=authority(tmp_path)))
+    assert "signed by another authority" in error.message
 
 
 def test_ports_of_an_engine_by_tcp_are_open_to_whoever_reaches_it(remote: Dockerd, tmp_path: Path) -> None:

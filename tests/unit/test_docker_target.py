@@ -56,8 +56,12 @@ def test_what_is_no_address_is_refused(host: str) -> None:
 
 def test_ports_are_published_on_an_ip_only() -> None:
     assert target("ssh://box", address="10.0.0.7").address == "10.0.0.7"
-    with pytest.raises(InvalidInput, match="no IP"):
-        target("ssh://box", address="box")
+    for other in ("box", "::1", "10.0.0.0/8"):
+        with pytest.raises(InvalidInput, match="no IPv4 address"):
+            target("ssh://box", address=other)
+    with pytest.raises(InvalidInput, match="is an IPv6 address"):
+        target("tcp://[::1]:2376")
+    assert target("ssh://me@[::1]").destination == "me@::1"
 
 
 def test_tls_needs_key_and_certificate_together(tmp_path: Path) -> None:

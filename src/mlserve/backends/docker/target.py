@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -94,14 +94,19 @@ def _away(host: str, scheme: str, tls: Tls | None, address: str) -> Target:
     if scheme == "ssh":
         socket = parts.path if parts.path not in ("", "/") else SOCKET
         return Target("ssh", name, port, user, socket, None, address)
+    if ":" in name:
+        raise InvalidInput(
+            f'"{host}" is an IPv6 address, and instances publish their ports on IPv4 alone',
+            hint="give the engine's name or its IPv4 address, or use ssh://USER@HOST",
+        )
     return Target("tcp", name, port or PORTS["tls" if tls else "tcp"], "", "", tls, address)
 
 
 def _check_address(address: str) -> None:
     try:
-        ip_address(address or LOOPBACK)
+        IPv4Address(address or LOOPBACK)
     except ValueError as exc:
         raise InvalidInput(
-            f'"{address}" is no IP address that ports could be published on',
-            hint="--address takes an IP of the engine's machine that this hub reaches, 10.0.0.7 for example",
+            f'"{address}" is no IPv4 address that ports could be published on',
+            hint="--address takes an IPv4 address of the engine's machine that this hub reaches, 10.0.0.7 for example",
         ) from exc
