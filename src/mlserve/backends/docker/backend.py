@@ -20,7 +20,7 @@ from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.image_store import ImageStore
 from mlserve.backends.docker.journal import Journal
 from mlserve.backends.docker.machine import EngineMachine
-from mlserve.backends.docker.making import Place
+from mlserve.backends.docker.making import Site
 from mlserve.backends.docker.runner import Containers
 from mlserve.backends.docker.volumes import Volumes
 from mlserve.backends.gpus import taken
@@ -46,7 +46,7 @@ class DockerBackend(KeepingBackend):
     ) -> None:
         self.engine, self.hub, self.options = engine, hub, options
         self._volumes = Volumes(engine, hub)
-        self._containers = Containers(Place(engine, hub, self._volumes))
+        self._containers = Containers(Site(engine, hub, self._volumes))
         supervisor = Supervisor(home, self._containers)
         self._machine = EngineMachine(engine, hub, options)
         super().__init__(supervisor, patience or Patience())

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from mlserve.backends.docker import labels
-from mlserve.backends.docker.packing import ROOT
+from mlserve.backends.docker.tar_stream import ROOT
 from mlserve.backends.docker.volume_plan import CARRIER, READER, Volume, carrier
 from mlserve.errors import Conflict, InvalidInput
 
@@ -37,7 +37,7 @@ def is_full(client: DockerClient, volume: Volume) -> bool:
 
 
 def fill(client: DockerClient, volume: Volume, image: str, content: Iterable[bytes]) -> None:
-    """Make the volume and put a stream of `packing` into it; nothing of it stays when that fails."""
+    """Make the volume and put a stream of `tar_stream` into it; nothing of it stays when that fails."""
     with _carried(client, volume, carrier(volume, image, _PLACE)) as container:
         client.api.put_archive(container, _FOLDER, content)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from mlserve.backends.base import Changes, FileState
-from mlserve.backends.docker import carrying, packing
-from mlserve.backends.docker.packing import ROOT
+from mlserve.backends.docker import carrying, tar_stream
+from mlserve.backends.docker.tar_stream import ROOT
 from mlserve.backends.docker.volume_plan import Volume
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Look:
 
 def first_seen(source: Path) -> dict[str, FileState]:
     """The files as they were brought to the instances."""
-    return {one.name: FileState(one.size, one.mtime) for one in packing.look(source)}
+    return {one.name: FileState(one.size, one.mtime) for one in tar_stream.look(source)}
 
 
 def collect(client: DockerClient, volume: Volume, image: str, look: Look) -> Changes:

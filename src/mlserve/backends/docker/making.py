@@ -22,7 +22,7 @@ LASTING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Site:
     """Where the instances of one hub run."""
 
     engine: Engine
@@ -30,26 +30,26 @@ class Place:
     volumes: Volumes
 
 
-async def make(place: Place, record: Record, workload: Workload, made: list[str]) -> None:
+async def make(site: Site, record: Record, workload: Workload, made: list[str]) -> None:
     """Create and start all containers of an instance; what is there is in ``made``, also when it raises."""
     for image in dict.fromkeys([workload.image or "", *(one.image for one in workload.containers)]):
-        await handling.require_image(place.engine, image)
-    for left in await handling.find(place.engine, {**labels.of_hub(place.hub), labels.INSTANCE: record.id}):
-        await handling.remove(place.engine, left["Id"])
-    brought = await place.volumes.bring(workload, record.id)
+        await handling.require_image(site.engine, image)
+    for left in await handling.find(site.engine, {**labels.of_hub(site.hub), labels.INSTANCE: record.id}):
+        await handling.remove(site.engine, left["Id"])
+    brought = await site.volumes.bring(workload, record.id)
     placing = Placing(
-        place.hub, record.id, place.engine.address, ports.plan(workload), brought.mounts, brought.environment,
+        site.hub, record.id, site.engine.address, ports.plan(workload), brought.mounts, brought.environment,
         record.gpus,
     )  # fmt: skip
-    main = await _started(place, placing, 0, main_container(workload, placing), made)
+    main = await _started(site, placing, 0, main_container(workload, placing), made)
     for part, container in enumerate(workload.containers, 1):
-        await _started(place, placing, part, further_container(workload, placing, part, container, main), made)
+        await _started(site, placing, part, further_container(workload, placing, part, container, main), made)
 
 
-async def _started(place: Place, placing: Placing, part: int, body: Mapping[str, Any], made: list[str]) -> str:
-    container = await handling.create(place.engine, name_of(place.hub, placing.instance, part), body)
+async def _started(site: Site, placing: Placing, part: int, body: Mapping[str, Any], made: list[str]) -> str:
+    container = await handling.create(site.engine, name_of(site.hub, placing.instance, part), body)
     made.append(container)
-    await handling.start(place.engine, container)
+    await handling.start(site.engine, container)
     return container
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from mlserve.backends.base import State
 from mlserve.backends.docker import deaths, handling, labels
 from mlserve.backends.docker.doorway import Doorway
-from mlserve.backends.docker.making import Place, make, refusal
+from mlserve.backends.docker.making import Site, make, refusal
 from mlserve.backends.docker.remains import Remains
 from mlserve.backends.docker.telling import Telling
 from mlserve.backends.records import Record
@@ -33,17 +33,17 @@ LAST_WORDS_SECONDS = 2.0
 class Run:
     """The containers behind one instance. Made by `begin` or, for what an earlier hub started, by `adopt`."""
 
-    def __init__(self, place: Place, record: Record, directory: Path, listener: Listener) -> None:
+    def __init__(self, site: Site, record: Record, directory: Path, listener: Listener) -> None:
         self.instance = record.id
         self.probes: tuple[Mapping[str, Any], ...] = ()
         self.unanswered = 0
         self.terminated = False
-        self._engine, self._place, self._listener = place.engine, place, listener
+        self._engine, self._site, self._listener = site.engine, site, listener
         self._record = record
-        self._remains = Remains(place.engine, directory)
-        self._telling = Telling(place.engine, directory, listener)
+        self._remains = Remains(site.engine, directory)
+        self._telling = Telling(site.engine, directory, listener)
         self._ids: list[str] = []
-        self._doorway = Doorway(place.engine)
+        self._doorway = Doorway(site.engine)
         self._started = ""
         self._stop_signal = "SIGTERM"
         self._warned = False
@@ -171,7 +171,7 @@ class Run:
 
     async def _begin(self, workload: Workload) -> None:
         try:
-            await make(self._place, self._record, workload, self._ids)
+            await make(self._site, self._record, workload, self._ids)
             await self._look()
         except MlserveError as exc:
             log.warning("instance=%s can't be started: %s", self.instance, exc)

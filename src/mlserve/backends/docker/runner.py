@@ -15,7 +15,7 @@ from typing import Any
 from mlserve.backends import gpus
 from mlserve.backends.base import Gpu
 from mlserve.backends.docker import handling, labels
-from mlserve.backends.docker.making import Place
+from mlserve.backends.docker.making import Site
 from mlserve.backends.docker.run import Run
 from mlserve.backends.records import Record
 from mlserve.backends.run import Listener
@@ -36,8 +36,8 @@ Strays = Callable[[str, Sequence[Listed]], None]
 class Containers:
     """All runs of one hub on one engine."""
 
-    def __init__(self, place: Place) -> None:
-        self._place, self._engine, self._hub = place, place.engine, place.hub
+    def __init__(self, site: Site) -> None:
+        self._site, self._engine, self._hub = site, site.engine, site.hub
         self._runs: dict[str, Run] = {}
         self.gpus: tuple[Gpu, ...] = ()
         """Those of the engine's machine, as last seen."""
@@ -63,13 +63,13 @@ class Containers:
 
     def begin(self, record: Record, workload: Workload, directory: Path, listener: Listener) -> Run:
         """Have its containers made and started."""
-        run = self._runs[record.id] = Run(self._place, record, directory, listener)
+        run = self._runs[record.id] = Run(self._site, record, directory, listener)
         run.begin(workload)
         return run
 
     def adopt(self, record: Record, directory: Path, listener: Listener) -> Run:
         """Find its containers with the next look at everything."""
-        run = self._runs[record.id] = Run(self._place, record, directory, listener)
+        run = self._runs[record.id] = Run(self._site, record, directory, listener)
         return run
 
     def give_back(self, record: Record) -> None:
@@ -91,7 +91,7 @@ class Containers:
 
     async def _drop(self, instance: str) -> None:
         try:
-            await self._place.volumes.drop(instance)
+            await self._site.volumes.drop(instance)
         except MlserveError as exc:  # the next sweep finds that no container has them
             log.info("instance=%s leaves volumes: %s", instance, exc)
 

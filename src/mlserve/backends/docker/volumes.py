@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlserve.backends.aside import aside
 from mlserve.backends.base import Changes, FileState
-from mlserve.backends.docker import carrying, changes, labels, packing, volume_plan
+from mlserve.backends.docker import carrying, changes, labels, tar_stream, volume_plan
 from mlserve.backends.docker.containers import NOBODY
 from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.volume_plan import Volume
@@ -48,8 +48,8 @@ class Volumes:
         if not workload.secrets:
             return Brought(tuple(mounts))
         volume = volume_plan.own(self._hub, workload, instance, volume_plan.SECRETS)
-        owner = packing.owner_of(workload.user or NOBODY, alone=True)
-        await self._fill(volume, workload, lambda: packing.of_texts(workload.secrets, owner))
+        owner = tar_stream.owner_of(workload.user or NOBODY, alone=True)
+        await self._fill(volume, workload, lambda: tar_stream.of_texts(workload.secrets, owner))
         secrets = volume_plan.mounted(volume, volume_plan.SECRETS, read_only=True)
         return Brought((*mounts, secrets), {"MLSERVE_SECRETS": volume_plan.SECRETS})
 
@@ -104,8 +104,8 @@ class Volumes:
                 await self._made(volume)
             case MountKind.SCRATCH:
                 volume = volume_plan.own(self._hub, workload, instance, mount.path)
-                owner = packing.owner_of(workload.user or NOBODY, may_write=True)
-                await self._fill(volume, workload, lambda: packing.of_texts({}, owner))
+                owner = tar_stream.owner_of(workload.user or NOBODY, may_write=True)
+                await self._fill(volume, workload, lambda: tar_stream.of_texts({}, owner))
             case MountKind.MEMORY if not workload.containers:
                 return volume_plan.in_memory(mount)
             case MountKind.MEMORY:
@@ -118,14 +118,14 @@ class Volumes:
 
     async def _files(self, workload: Workload, mount: Mount) -> Volume:
         source = Path(mount.source)
-        found = await aside(lambda: packing.look(source))
+        found = await aside(lambda: tar_stream.look(source))
         if volume_plan.is_written(mount):
             volume = volume_plan.written(self._hub, workload, mount)
-            owner = packing.owner_of(workload.user or NOBODY, may_write=True)
+            owner = tar_stream.owner_of(workload.user or NOBODY, may_write=True)
         else:
-            volume = volume_plan.shared(self._hub, mount.source, packing.fingerprint(source, found))
-            owner = packing.Owner()
-        await self._fill(volume, workload, lambda: packing.of_files(found, owner))
+            volume = volume_plan.shared(self._hub, mount.source, tar_stream.fingerprint(source, found))
+            owner = tar_stream.Owner()
+        await self._fill(volume, workload, lambda: tar_stream.of_files(found, owner))
         return volume
 
     async def _image(self, mount: Mount) -> Volume:
