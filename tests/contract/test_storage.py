@@ -466,6 +466,26 @@ def test_git_names_what_is_wrong(repository: Callable[..., str], tmp_path: Path)
     assert codes == wrong
 
 
+def test_git_takes_nothing_from_behind_a_link_that_leads_out_of_the_repository(
+    repository: Callable[..., str], tmp_path: Path
+) -> None:
+    ours, place = tmp_path / "ours", tmp_path / "repository"
+    (ours / "deep").mkdir(parents=True)
+    (ours / "deep" / "key").write_text("hush")
+    for name, target in {"folder": ours, "file": ours / "deep" / "key", "circle": "circle", "inside": "f"}.items():
+        (place / name).symlink_to(target)
+    (place / "f").write_text("x")
+    repository("add", "-A")
+    repository("commit", "--quiet", "-m", "links")
+    for folder in ("folder", "folder/deep", "file", "circle", ".git"):
+        with pytest.raises(FetchFailed) as caught:
+            fetch(f"git+file://{place}#{folder}", tmp_path / "d", options=QUICK)
+        assert caught.value.details[0]["code"] in ("unsafe", "missing")
+        assert (ours / "deep" / "key").read_text() == "hush"
+    found = fetch(f"git+file://{place}#inside", tmp_path / "d", options=QUICK)
+    assert (found.name, found.read_text()) == ("inside", "x")
+
+
 def test_git_keeps_the_password_to_itself(web: Web, tmp_path: Path) -> None:
     web.statuses = [401] * 9
     with pytest.raises(FetchFailed) as caught:

@@ -117,6 +117,8 @@ def test_links_through_links_are_refused(tmp_path: Path) -> None:
         member("out", tarfile.SYMTYPE, "d/up/../.."),
     ]
     refused(tar_of(tmp_path / "a.tar.gz", chain), tmp_path / "out", "unsafe-archive")
+    circle = [member("f"), member("a", tarfile.SYMTYPE, "b"), member("b", tarfile.SYMTYPE, "a")]
+    assert "in a circle" in refused(tar_of(tmp_path / "c.tar.gz", circle), tmp_path / "out", "unsafe-archive")
     through = [member("l", tarfile.SYMTYPE, "d"), member("l/file")]
     refused(tar_of(tmp_path / "b.tar.gz", through), tmp_path / "out", "bad-archive")
 

@@ -21,6 +21,7 @@ from mlserve.errors import FetchFailed
 from mlserve.storage.base import Limits
 from mlserve.storage.disk import names_full_disk, size_text
 from mlserve.storage.names import unsafe
+from mlserve.storage.placing import leads_inside
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip")
 
@@ -144,15 +145,14 @@ class _Unpacking:
         if target.startswith("/") or "\0" in target or inside.startswith(".."):
             raise _unsafe(self.name, member, f"a link that leads outside: {target!r}")
         place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.parent.resolve().is_relative_to(self.dest.resolve()):
+        if not leads_inside(place.parent, self.dest):
             raise _unsafe(self.name, member, "a link below a link that leads outside")
         os.symlink(target, place)
 
     def _check_links(self) -> None:
-        root = self.dest.resolve()
         for member, target in self.links:
-            if not (self.dest / member).resolve().is_relative_to(root):
-                raise _unsafe(self.name, member, f"a link that leads outside: {target!r}")
+            if not leads_inside(self.dest / member, self.dest):
+                raise _unsafe(self.name, member, f"a link that leads outside, or in a circle: {target!r}")
 
     def _counted(self, member: str) -> Path:
         self.files += 1

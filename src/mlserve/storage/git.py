@@ -16,6 +16,7 @@ from mlserve.errors import FetchFailed
 from mlserve.storage.base import FetchOptions, Progress
 from mlserve.storage.failure import failed
 from mlserve.storage.names import redacted, unsafe
+from mlserve.storage.placing import leads_inside
 
 SCHEMES = ("git",)
 
@@ -45,13 +46,13 @@ def fetch(uri: str, dest: Path, options: FetchOptions, progress: Progress) -> Pa
     git = _Git(uri, address, clone, options)
     git.run("init", "--quiet", str(clone), inside=False)
     git.checkout()
+    shutil.rmtree(clone / ".git")
     wanted = clone / address.folder
     if not wanted.exists():
         raise failed(uri, "missing", f"there is no {address.folder!r} in it", "after # comes a path in the repository")
-    _refuse_surprises(uri, wanted)
-    shutil.rmtree(clone / ".git")
+    _refuse_surprises(uri, clone, wanted)
     if wanted.is_file():
-        os.rename(wanted, dest / wanted.name)
+        os.rename(wanted.resolve(), dest / wanted.name)
         shutil.rmtree(clone)
         return dest / wanted.name
     for item in list(wanted.iterdir()):
@@ -173,11 +174,13 @@ def _parse(uri: str) -> _Address:
     return _Address(urlunsplit((transport, host, path, parts.query, "")), revision, folder, unquote(login))
 
 
-def _refuse_surprises(uri: str, wanted: Path) -> None:
-    root = wanted.resolve()
+def _refuse_surprises(uri: str, clone: Path, wanted: Path) -> None:
+    if not leads_inside(wanted, clone):  # what lies there is the machine's own, and would be taken away
+        name = wanted.relative_to(clone)
+        raise failed(uri, "unsafe", f"{name} is behind a link that leads outside", "put the files themselves there")
     for item in wanted.rglob("*"):
         name = item.relative_to(wanted)
-        if item.is_symlink() and not item.resolve().is_relative_to(root):
+        if item.is_symlink() and not leads_inside(item, wanted):
             raise failed(uri, "unsafe", f"{name} is a link that leads outside", "put the file itself there")
         if item.is_file() and item.stat().st_size < 1000 and item.read_bytes().startswith(b"version https://git-lfs"):
             raise failed(uri, "not-a-file", f"{name} is in Git LFS", "install git-lfs on the hub's machine")

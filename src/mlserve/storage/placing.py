@@ -17,6 +17,14 @@ def file_size(path: Path) -> int | None:
         return None
 
 
+def leads_inside(item: Path, root: Path) -> bool:
+    """Whether a path stays below ``root``, all links followed; one that leads in a circle does not."""
+    try:
+        return item.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # up to Python 3.12 a circle is a RuntimeError
+        return False
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut."""
     fd = os.open(folder, os.O_RDONLY)
