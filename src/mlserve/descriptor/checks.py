@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from mlserve.descriptor import containers as images
@@ -79,17 +78,10 @@ def _what_serves(descriptor: Descriptor, shaped: Shape, refused: bool) -> Iterat
     ):
         message = "command needs port, where the program listens (or $PORT in the command: one is chosen for it)"
         yield detail("/port", "missing", message)
-    if descriptor.command and not _words(descriptor.command):
+    if descriptor.command and not images.words(descriptor.command):
         yield told(shaped, "command", "invalid", "command is empty, or a quote in it is not closed")
     if descriptor.port and not (descriptor.command or descriptor.containers or refused):
         yield told(shaped, "port", "invalid", "port is the one that command listens on, and there is no command")
-
-
-def _words(command: str) -> list[str]:
-    try:
-        return shlex.split(command)
-    except ValueError:
-        return []
 
 
 def _model(descriptor: Descriptor, shaped: Shape, refused: bool) -> Iterator[Detail]:

@@ -77,7 +77,7 @@ def _container(container: Container, index: int, shaped: Shape) -> Iterator[Deta
     if container.command and container.script:
         message = f"containers.{index} has command and script: keep one of them"
         yield detail(_pointer((*place, "script"), shaped), "conflict", message)
-    if container.command and not _words(container.command):
+    if container.command and not words(container.command):
         message = f"containers.{index}.command is empty, or a quote in it is not closed"
         yield detail(_pointer((*place, "command"), shaped), "invalid", message)
     seen: set[str] = set()
@@ -112,7 +112,8 @@ def _is_login(text: str) -> bool:
     return bool(user and colon and password)
 
 
-def _words(command: str) -> list[str]:
+def words(command: str) -> list[str]:
+    """The words of a command; none where a quote is not closed."""
     try:
         return shlex.split(command)
     except ValueError:

@@ -57,11 +57,6 @@ def parts_etag(file: Path, part_size: int, count: int) -> str:
     return f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{count}"
 
 
-def plain_etag(file: Path) -> str:
-    """The ETag of a file that was uploaded in one go."""
-    return _md5(file).hex()
-
-
 def _bare(etag: str) -> str:
     return etag.strip('"').lower()
 
