@@ -52,8 +52,8 @@ class FetchOptions:
 class Scheme(Protocol):
     """One kind of address. A scheme is a module with ``SCHEMES`` (the words it answers to) and these functions.
 
-    Where it can, it also has ``check(uri, options)``, which raises FetchFailed within seconds for what can't be fetched,
-    and ``put(path, uri, options, progress)``, which returns the address by which the files are fetched again.
+    Where it can, it also has ``check(uri, options)``, which raises FetchFailed within seconds for what can't be
+    fetched, and ``put(path, uri, options, progress)``, which returns the address that fetches the files again.
     """
 
     SCHEMES: tuple[str, ...]
