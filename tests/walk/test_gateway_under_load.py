@@ -131,7 +131,7 @@ def test_a_full_instances_request_is_tried_elsewhere_and_its_own_answer_passes_i
         asyncio.run(story(*(instance.address for instance in two)))
 
 
-def test_envoy_is_back_within_a_second_of_its_death(tmp_path: Path) -> None:
+def test_envoy_is_back_soon_after_its_death(tmp_path: Path) -> None:
     async def story(a: str) -> None:
         async with gateway(tmp_path) as made, client(made) as ask:
             await made.publish(iris(a))
@@ -141,7 +141,7 @@ def test_envoy_is_back_within_a_second_of_its_death(tmp_path: Path) -> None:
                 assert before
                 os.kill(before, signal.SIGKILL)
                 start = time.monotonic()
-                assert await answered(ask) - start < 1.0
+                assert await answered(ask) - start < 5.0
                 assert made.pid != before
             await made.publish(iris(a, timeout_seconds=7.0))
             watching.cancel()
