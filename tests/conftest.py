@@ -15,7 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from mlserve.client import Client
-    from tests.docker_engine import Engine
+    from tests.docker_engine import Engine, Sshd
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src"
@@ -86,6 +86,23 @@ def fresh_engine() -> Iterator[Engine]:
     with engine() as own:
         base_image(own)
         yield own
+
+
+@pytest.fixture
+def box(client: Client, docker_engine: Engine) -> Client:
+    """A client whose hub has a resource group ``box``: the engine."""
+    client.resources.add("box", "docker", {"host": docker_engine.host})
+    return client
+
+
+@pytest.fixture
+def ssh_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
+    """An ssh server that ssh, started here, finds as gpu-box; ask for it before ``client``, whose hub then knows it."""
+    from tests.docker_engine import sshd
+
+    with sshd() as server:
+        monkeypatch.setenv("PATH", server.env["PATH"])
+        yield server
 
 
 @pytest.fixture(scope="session")

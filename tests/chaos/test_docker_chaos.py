@@ -22,7 +22,7 @@ from tests.chaos.box import (
     with_wines,
 )
 from tests.chaos.test_chaos import until
-from tests.docker_engine import Engine, Sshd, engine, sshd
+from tests.docker_engine import Engine, Sshd, engine
 
 from mlserve.client import Client, Service
 
@@ -42,14 +42,6 @@ def whales(ocean: Engine) -> Engine:
     if not ocean.answers():
         ocean.start()
     return ocean
-
-
-@pytest.fixture
-def remote(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
-    """A machine to be reached by ssh; to be asked for before ``client``, whose hub then knows it."""
-    with sshd() as server:
-        monkeypatch.setenv("PATH", server.env["PATH"])
-        yield server
 
 
 @pytest.fixture
@@ -124,24 +116,24 @@ def test_containers_that_outlive_their_engine_are_adopted_as_they_run(client: Cl
         assert [one["restarts"] for one in pair.instances()] == [0, 0]
 
 
-def test_a_cut_tunnel_is_dug_again_and_none_is_left_behind(remote: Sshd, client: Client, whales: Engine) -> None:
+def test_a_cut_tunnel_is_dug_again_and_none_is_left_behind(ssh_server: Sshd, client: Client, whales: Engine) -> None:
     with box(client, whales, host=f"ssh://gpu-box{whales.socket}"):
         pair = wines(client)
         before = processes_of(whales, pair)
         with under_load(pair) as load:
-            remote.cut()
+            ssh_server.cut()
             load.wait_for(100)
             until(lambda: settled(pair, 2))
         assert load.longest_gap() < 5.0
         assert processes_of(whales, pair) == before, "what runs beyond a cut tunnel is left alone"
-        remote.stop()
+        ssh_server.stop()
         until(lambda: pair.reload().status == "Degraded")
         assert "ssh" in pair.reason.lower()
         assert named_by_why(pair, "ssh")
-        remote.start()
+        ssh_server.start()
         until(lambda: settled(pair, 2), seconds=60)
         assert processes_of(whales, pair) == before
-    until(lambda: programs_with(str(remote.config)) == [])
+    until(lambda: programs_with(str(ssh_server.config)) == [])
 
 
 def containers(service: Service) -> set[str | None]:

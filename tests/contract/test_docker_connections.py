@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.docker_engine import Engine as Dockerd
-from tests.docker_engine import Sshd, engine, sshd
+from tests.docker_engine import Sshd, engine
 from tests.unit.test_docker_target import context
 
 from mlserve.backends.docker.engine import Engine, Pace, open_engine
@@ -38,14 +38,6 @@ def remote() -> Iterator[Dockerd]:
     """An engine that listens for TLS, too."""
     with engine(tls=True) as made:
         yield made
-
-
-@pytest.fixture
-def ssh_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
-    """An ssh server that the ssh program finds as gpu-box."""
-    with sshd() as server:
-        monkeypatch.setenv("PATH", server.env["PATH"])
-        yield server
 
 
 @asynccontextmanager

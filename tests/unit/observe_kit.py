@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,12 @@ def eventually(check: Callable[[], Any], what: str, seconds: float = 15.0) -> An
 def metrics_of(instance: Running) -> dict[str, float]:
     lines = instance.get("/metrics").body.decode().splitlines()
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+def captured(folder: Path) -> list[dict[str, Any]]:
+    """The records below ``captures``, in order."""
+    files = sorted((folder / "captures").glob("*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 def python(folder: Path, text: str) -> dict[str, Any]:

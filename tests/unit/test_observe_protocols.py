@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
+from observe_kit import captured
 from runtime_kit import IRIS, ROW, serving, until
 from tritonclient.utils import InferenceServerException
 from websockets.sync.client import connect
@@ -40,8 +40,3 @@ def test_calls_of_grpc_and_messages_of_websockets_are_captured(tmp_path: Path) -
     for record in (unary, streamed, message):
         answered = {tensor["name"]: tensor["data"] for tensor in record["response"]["outputs"]}
         assert answered["species"] == ["setosa"]
-
-
-def captured(folder: Path) -> list[dict[str, Any]]:
-    files = sorted((folder / "captures").glob("*.jsonl")) if (folder / "captures").exists() else []
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from observe_kit import PARENT, PROCESSOR, eventually, metrics_of, python
+from observe_kit import PARENT, PROCESSOR, captured, eventually, metrics_of, python
 from runtime_kit import IRIS, ROW, Running, failed, serving
 
 PLAIN = """
@@ -107,11 +107,6 @@ def test_captured_requests_hide_every_field_that_is_not_named(tmp_path: Path) ->
     assert {value for name, value in answered.items() if name != "species"} <= {"***"}
     assert (second["status"], second["request"], second["response"]) == (400, None, None)
     assert (tmp_path / "captures").stat().st_mode & 0o777 == 0o700
-
-
-def captured(folder: Path) -> list[dict[str, Any]]:
-    files = sorted((folder / "captures").glob("*.jsonl")) if (folder / "captures").exists() else []
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 def test_a_capture_is_warm_up_data(tmp_path: Path) -> None:

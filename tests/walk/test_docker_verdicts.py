@@ -19,13 +19,6 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 
 @pytest.fixture
-def box(client: Client, docker_engine: Engine) -> Client:
-    """A hub with a resource group ``box``: the engine."""
-    client.resources.add("box", "docker", {"host": docker_engine.host})
-    return client
-
-
-@pytest.fixture
 def engine(docker_engine: Engine) -> Iterator[docker.DockerClient]:
     with closing(docker_engine.client()) as engine:
         yield engine
