@@ -308,7 +308,7 @@ def test_http_takes_a_broken_transfer_up_where_it_ended(web: Web, tmp_path: Path
     found = fetch(f"{web.url}/m.bin", tmp_path / "d", options=QUICK, progress=lambda *now: seen.append(now))
     assert found.read_bytes() == BIG
     assert [headers.get("Range") for _, headers in web.requests] == [None, "bytes=500000-", "bytes=900000-"]
-    assert seen[-1] == (len(BIG), len(BIG))
+    assert (seen[0], seen[-1]) == ((0, len(BIG)), (len(BIG), len(BIG)))
 
 
 def test_http_goes_on_at_the_next_call(web: Web, tmp_path: Path) -> None:

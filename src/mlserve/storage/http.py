@@ -122,6 +122,7 @@ def _write(response: httpx.Response, part: Path, answer: _Answer, start: int, wa
     import httpx
 
     done = start
+    watch(done, answer.size)
     with part.open("r+b" if start else "wb") as file:
         file.seek(start)
         for chunk in response.iter_raw():  # no chunk size: what came must not wait in a buffer when it breaks off
