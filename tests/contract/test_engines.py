@@ -46,7 +46,7 @@ def test_a_workload_says_how_to_start_what_the_descriptor_asks_for(descriptor: D
         assert "requests>=2" in workload.requirements
 
 
-def test_paths_are_absolute(descriptor: Descriptor) -> None:
+def test_paths_an_engine_names_are_absolute(descriptor: Descriptor) -> None:
     engine: Engine = engine_of(descriptor)
     assert all(path.startswith("/") for path in (*engine.proof_paths, engine.live_path or "/"))
 

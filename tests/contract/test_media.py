@@ -443,7 +443,7 @@ def answered(accept: bytes, outputs: dict[str, Any] = OUTPUTS) -> tuple[bytes, b
         (b"multipart/form-data", b"multipart/form-data"),
     ],
 )
-def test_the_accept_header_chooses(accept: bytes, kind: bytes) -> None:
+def test_the_accept_header_chooses_the_form_of_the_answer(accept: bytes, kind: bytes) -> None:
     assert answered(accept)[1].startswith(kind)
 
 
@@ -470,13 +470,13 @@ def test_outputs_as_csv_name_their_columns_by_label_where_there_is_one_for_each(
     assert call.encode(outputs)[0] == b"p_no,p_yes,q_0,q_1\r\n0.25,0.75,1.0,2.0\r\n"
 
 
-def test_outputs_as_csv() -> None:
+def test_outputs_are_answered_as_csv_of_equally_many_rows() -> None:
     assert answered(b"text/csv")[0].decode().splitlines() == ["label,scores_0,scores_1,n", "a,0.1,0.9,1", "b,,0.25,2"]
     with pytest.raises(InvalidInput, match="as many rows"):
         answered(b"text/csv", {"a": np.zeros(2), "b": np.zeros(3)})
 
 
-def test_outputs_as_arrow() -> None:
+def test_outputs_are_answered_as_an_arrow_table() -> None:
     table = pa.ipc.open_stream(answered(ARROW)[0]).read_all()
     assert table.column("label").to_pylist() == ["a", "b"]
     assert table.column("scores").to_pylist()[0] == pytest.approx([0.1, 0.9])
@@ -485,7 +485,7 @@ def test_outputs_as_arrow() -> None:
     assert empty.num_rows == 0
 
 
-def test_outputs_as_a_form() -> None:
+def test_outputs_are_answered_as_the_parts_of_a_form() -> None:
     body, kind = answered(b"multipart/form-data")
     boundary = kind.partition(b"boundary=")[2]
     parts = [part.partition(b"\r\n\r\n") for part in body.split(b"--" + boundary)[1:-1]]

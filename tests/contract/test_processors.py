@@ -140,7 +140,7 @@ def test_rows_that_may_share_a_call_get_the_same_answers_alone(loaded: Loaded) -
             assert (array == beside).all() if array.dtype.kind in "OU" else np.allclose(array, beside, atol=1e-6)
 
 
-def test_threads_may_share_it(loaded: Loaded) -> None:
+def test_threads_may_share_a_loaded_processor(loaded: Loaded) -> None:
     given = inputs(loaded, 2)
     first = {name: array.tolist() for name, array in loaded.predict(given).items()}
     with ThreadPoolExecutor(4) as pool:

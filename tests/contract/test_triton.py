@@ -171,7 +171,7 @@ def test_the_known_options_are_those_of_the_server_that_runs() -> None:
     assert known.read_text() == document(shown.stdout or shown.stderr, options().version, options().wheel)
 
 
-def test_http(service: Service, row: Any) -> None:
+def test_http_is_answered_to_those_with_the_token_only(service: Service, row: Any) -> None:
     with triton_http.InferenceServerClient(address(service)) as client:
         assert client.is_server_ready(headers=token(service))
         assert client.get_server_metadata(headers=token(service))["version"] == options().version
@@ -187,7 +187,7 @@ def test_an_ensemble_is_served_though_its_empty_folder_got_lost(service: Service
     assert found.as_numpy("y").tolist() == [3, 4, 5]
 
 
-def test_asynchronous_http(service: Service, row: Any) -> None:
+def test_an_asynchronous_client_is_answered_as_well(service: Service, row: Any) -> None:
     async def ask() -> Any:
         async with triton_aio.InferenceServerClient(address(service)) as client:
             one = client.infer("adder", asked(triton_aio, row), headers=token(service))
@@ -198,7 +198,7 @@ def test_asynchronous_http(service: Service, row: Any) -> None:
     assert answer.as_numpy("y").tolist() == [2, 3, 4]
 
 
-def test_grpc_and_its_stream(service: Service, row: Any) -> None:
+def test_calls_and_streams_of_grpc_are_answered(service: Service, row: Any) -> None:
     answers: queue.Queue[Any] = queue.Queue()
     with triton_grpc.InferenceServerClient(address(service).partition("/")[0]) as client:
         found = client.infer("adder", asked(triton_grpc, row), headers=call(service))

@@ -79,7 +79,7 @@ def test_options_may_stand_between_arguments(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("text", "expected"), [("90", 90), ("5m", 300), ("1h30m", 5400), ("0.5s", 0.5), ("50ms", 0.05)]
 )
-def test_lengths_of_time(text: str, expected: float) -> None:
+def test_lengths_of_time_are_read_as_people_write_them(text: str, expected: float) -> None:
     assert seconds(text) == pytest.approx(expected)
 
 

@@ -26,7 +26,7 @@ from mlserve.backends.report import Report, ReportFile, phases
         ({}, "ended while nobody was there to see how"),
     ],
 )  # fmt: skip
-def test_a_death_in_words(evidence: dict[str, Any], words: str) -> None:
+def test_a_death_is_told_in_words(evidence: dict[str, Any], words: str) -> None:
     assert reason(evidence) == words
 
 

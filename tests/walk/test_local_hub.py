@@ -67,7 +67,7 @@ def test_looking_and_checking_start_no_hub(home: Path) -> None:
     assert not home.exists()
 
 
-def test_start_status_logs_stop(home: Path) -> None:
+def test_a_hub_is_started_once_asked_read_and_stopped(home: Path) -> None:
     started = json.loads(run("hub", "start", "-o", "json").stdout)
     assert json.loads(run("hub", "start", "-o", "json").stdout)["pid"] == started["pid"]
     assert run("hub", "status").returncode == 0
