@@ -78,7 +78,10 @@ def test_a_group_that_goes_away_degrades_its_own_services_and_is_taken_up_again(
     assert group["status"] == "unavailable"
     assert "nothing listens at" in group["reason"]
     assert "unavailable" in mlserve("resource", "list").stdout
-    assert "nothing listens at" in mlserve("list").stdout
+    assert mlserve("list").stdout.count("nothing listens at") == 1, "a reason that two services share is said once"
+    unread = mlserve("logs", "shaky")
+    assert unread.returncode != 0
+    assert '"shaky" is away' in unread.stderr, "not an empty log"
     assert "nothing listens at" in mlserve("describe", "shaky").stdout
 
     begin = time.monotonic()

@@ -209,17 +209,20 @@ class Hub:
         return sorted(told, key=lambda story: -float(story["at"]))
 
     async def logs(self, name: str, **wanted: Any) -> AsyncIterator[LogLine]:
-        """The lines that a service's instances wrote."""
+        """The lines that a service's instances wrote; those of what runs are where it runs, the others are kept."""
         service = self.wishes.service(name)
         instance = wanted.get("instance")
-        backend = self.places.get(service.resource).backend
-        known = [one.id for one in (*await backend.instances(name), *await backend.ended(name))]
+        place = self.places.get(service.resource)
+        running = [one.id for one in await place.backend.instances(name)]
+        known = [*running, *(one.id for one in await place.backend.ended(name))]
         if instance and instance not in known:
             raise NotFound(
                 f'"{name}" has no instance "{instance}" (instances: {", ".join(known) or "none"})',
                 hint=f"mlserve instances {name}",
             )
-        return backend.logs(name, **wanted)
+        if not wanted.get("previous") and (instance in running if instance else running):
+            place.require_there()  # before the first byte: a stream that breaks off tells no reason
+        return place.backend.logs(name, **wanted)
 
     def _changeable(self, name: str) -> Service:
         service = self.wishes.service(name)

@@ -1,5 +1,8 @@
 """List the services."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from mlserve import connect
 from mlserve_cli import report
 from mlserve_cli.options import Output
@@ -12,5 +15,13 @@ def command(output: Output = Format.table) -> None:
     if not services and output is Format.table:
         report.note("no services yet: mlserve create FILE makes one")
     found = [service.to_dict() for service in services]
-    away = [f"{one['name']}: {one['reason']}" for one in found if one.get("reason")]
-    show(output, found, lambda: "\n".join([repr(services), *away]))
+    show(output, found, lambda: "\n".join([repr(services), *_reasons(found)]))
+
+
+def _reasons(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why some are Degraded, a line each reason: a group that goes away takes all its services along."""
+    names: dict[str, list[str]] = {}
+    for one in services:
+        if reason := one.get("reason"):
+            names.setdefault(reason, []).append(one["name"])
+    return [f"{', '.join(those)}: {reason}" for reason, those in names.items()]
