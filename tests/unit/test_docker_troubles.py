@@ -16,9 +16,13 @@ SSH = target("ssh://ml@box:2222")
 @pytest.mark.parametrize(
     ("text", "says", "hint"),
     [
-        ("FileNotFoundError: [Errno 2] No such file", "no socket /var/run/docker.sock", "installed"),
+        (
+            "FileNotFoundError: [Errno 2] No such file",
+            "unix:///var/run/docker.sock can't be reached: there is no socket at",
+            "install",
+        ),
         ("PermissionError: [Errno 13] Permission denied", "may not use the socket", "usermod -aG wheel"),
-        ("ConnectionRefusedError: [Errno 111] Connection refused", "nothing listens at unix://", "systemctl"),
+        ("ConnectionRefusedError: [Errno 111] Connection refused", "nothing listens at this address", "systemctl"),
         ("ReadTimeout: read timed out", "no answer in time", "hangs"),
         ("ConnectionError: Connection aborted. RemoteDisconnected", "ended the connection", "journalctl"),
     ],

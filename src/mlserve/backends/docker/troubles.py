@@ -20,7 +20,11 @@ class Trouble:
 
 
 CONNECTING: Sequence[Trouble] = (
-    Trouble(r"FileNotFoundError", "there is no socket {path}", "is Docker installed and started there?"),
+    Trouble(
+        r"FileNotFoundError",
+        "there is no socket at this address",
+        "install and start Docker there, or name its socket with --host",
+    ),
     Trouble(
         r"PermissionError",
         "this user may not use the socket {path}",
@@ -64,13 +68,17 @@ CONNECTING: Sequence[Trouble] = (
     Trouble(
         r"(?i)NameResolutionError|Name or service not known|Temporary failure in name resolution|nodename nor",
         'the name "{name}" is not known',
-        "is it written right, and does this machine's DNS have it?",
+        "check how it is written, and this machine's DNS",
     ),
-    Trouble(r"(?i)No route to host|Network is unreachable", "no way leads to {name}", "is it on, and in this network?"),
+    Trouble(
+        r"(?i)No route to host|Network is unreachable",
+        "no way leads to {name}",
+        "check that it is on, and in this network",
+    ),
     Trouble(
         r"ConnectionRefusedError|Connection refused",
-        "nothing listens at {target}",
-        "is Docker running there? systemctl status docker tells",
+        "nothing listens at this address",
+        "start Docker there; systemctl status docker tells why it ended",
     ),
     Trouble(
         r"(?i)ReadTimeout|ConnectTimeout|TimeoutError|timed out",
