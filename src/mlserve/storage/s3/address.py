@@ -9,6 +9,11 @@ from urllib.parse import quote, unquote
 from mlserve.storage.failure import failed
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+KEYS = (
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE) where the hub runs, then mlserve hub stop: "
+    "the next command starts it with them, and what it serves goes on"
+)
+"""A hub has the environment of the command that started it; what is set later it never sees."""
 _HINT = "write {scheme}://bucket/path; %-codes stand for what an address can't hold"
 
 
@@ -51,8 +56,7 @@ def parse(uri: str) -> Address:
     endpoint, bucket, key = _parts(scheme, rest)
     hint = _HINT.format(scheme=scheme)
     if "@" in bucket or "@" in endpoint:
-        hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY where the hub runs"
-        raise failed(uri, "invalid", "credentials don't belong into an address", hint)
+        raise failed(uri, "invalid", "credentials don't belong into an address", KEYS)
     if not bucket:
         raise failed(uri, "invalid", "it names no bucket", hint)
     if not _BUCKET.fullmatch(bucket):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from mlserve.errors import FetchFailed
 from mlserve.storage.failure import failed
 from mlserve.storage.names import scrubbed
+from mlserve.storage.s3.address import KEYS
 
 BUSY = {429, 500, 502, 503, 504}
 _LOGIN = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthorizationHeaderMalformed")
@@ -111,8 +112,7 @@ def _refused(scene: Scene, response: Mapping[str, Any]) -> FetchFailed:
 def _unsent(scene: Scene, exc: Exception) -> FetchFailed:
     kind, where = type(exc).__name__, scene.endpoint or "the endpoint"
     if kind in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"):
-        hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE) where the hub runs"
-        return scene.failed("no-credentials", "no credentials were found", hint)
+        return scene.failed("no-credentials", "no credentials were found", KEYS)
     if kind == "ProfileNotFound":
         return scene.failed("no-credentials", str(exc), "check AWS_PROFILE where the hub runs")
     if kind == "SSLError":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mlserve.storage.base import FetchOptions
 from mlserve.storage.failure import failed
-from mlserve.storage.s3.address import parse
+from mlserve.storage.s3.address import KEYS, parse
 from mlserve.storage.s3.client import endpoint_of, session_of
 
 
@@ -31,8 +31,7 @@ def handed(uri: str, options: FetchOptions) -> Handed:
     session, region = session_of(address, options, given, endpoint)
     found = session.get_credentials()
     if found is None:
-        hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE) where the hub runs"
-        raise failed(uri, "no-credentials", "no credentials were found", hint)
+        raise failed(uri, "no-credentials", "no credentials were found", KEYS)
     keys = found.get_frozen_credentials()
     where = str(replace(address, endpoint=endpoint, scheme="s3"))
     return Handed(where, keys.access_key, keys.secret_key, keys.token or "", region)
