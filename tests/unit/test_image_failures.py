@@ -13,6 +13,7 @@ from mlserve.images.recipe import Recipe
 
 RECIPE = Recipe("mlserve/iris:1", "python:3.11-slim")
 OFFLINE = Recipe("mlserve/iris:1", "python:3.11-slim", offline=True)
+ONTO = Recipe("mlserve/iris:1", "team/app:1", onto=True)
 MISSING = "ERROR: No matching distribution found for sklern==1.0"
 
 
@@ -26,6 +27,8 @@ MISSING = "ERROR: No matching distribution found for sklern==1.0"
         (RECIPE, "write /x: no space left on device", "disk-full", "the disk of the engine is full"),
         (RECIPE, "/bin/sh: python3: not found", "base-image", "has no Python"),
         (RECIPE, "/usr/bin/python3: No module named pip", "base-image", "without pip"),
+        (ONTO, "python3: not found", "image", "which put prepare.pythonRequirements into it"),
+        (ONTO, "/usr/bin/python3: No module named pip", "image", "team/app:1 has no shell with a Python and its pip"),
         (RECIPE, "ERROR: Failed building wheel for hiredis", "no-wheel", "hiredis has to be compiled"),
         (RECIPE, "ERROR: ResolutionImpossible: for help visit", "conflict", "can't be met together"),
         (RECIPE, "something new", "build-failed", "something new"),

@@ -175,10 +175,21 @@ def test_a_private_image_wants_its_login_which_is_never_shown(box: Client, docke
             assert login not in json.dumps(container.attrs)
 
 
-def test_packages_are_put_over_an_image_once(box: Client, docker_engine: Engine, image: str, tmp_path: Path) -> None:
+@pytest.fixture
+def guarded(docker_engine: Engine, image: str) -> Iterator[str]:
+    """The image with a Python that refuses packages beside its own, as those of distributions do."""
+    mark = "pathlib.Path(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED').touch()"
+    file = f'FROM {image}\nUSER 0\nRUN python3 -c "import pathlib, sysconfig; {mark}"\nUSER 1000\n'
+    with closing(docker_engine.client()) as client:
+        client.images.build(fileobj=io.BytesIO(file.encode()), tag="mlserve-test-guarded", rm=True)
+        yield "mlserve-test-guarded"
+        client.images.remove("mlserve-test-guarded", force=True)
+
+
+def test_packages_are_put_over_an_image_once(box: Client, docker_engine: Engine, guarded: str, tmp_path: Path) -> None:
     script = "python3 -c 'import tinyhtml5' && exec python3 /app/webapp.py 8000"
     prepare = {"pythonRequirements": ["tinyhtml5==2.0.0"]}
-    service = created(box, wish({"image": image, "port": 8000, "script": script, "prepare": prepare}))
+    service = created(box, wish({"image": guarded, "port": 8000, "script": script, "prepare": prepare}))
     assert told(service)["uid"] == 65534
 
     def images() -> set[str]:
@@ -194,7 +205,7 @@ def test_packages_are_put_over_an_image_once(box: Client, docker_engine: Engine,
     code.mkdir()
     (code / "requirements.txt").write_text("# what it needs\ntinyhtml5==2.0.0 # a parser\n")
     prepare = {"pythonRequirementsPath": "/ml/usercode/requirements.txt"}
-    wished = wish({"image": image, "port": 8000, "script": script, "prepare": prepare}, processor_path=str(code))
+    wished = wish({"image": guarded, "port": 8000, "script": script, "prepare": prepare}, processor_path=str(code))
     service.update(wished).wait(timeout=120)
     assert images() == built, "the same packages from a file"
 

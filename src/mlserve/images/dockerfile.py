@@ -64,8 +64,9 @@ def _onto(recipe: Recipe, marks: Mapping[str, str]) -> Iterator[str]:
     yield "COPY requirements/ /"
     if recipe.wheels:
         yield "COPY wheels/ /"
-    python = 'python="$(command -v python3 || command -v python)"'
-    yield f'RUN {python} && "$python" -m pip install {_pip_options(recipe)}'
+    python = 'python="$(command -v python3 || command -v python || { echo python3: not found >&2; exit 127; })"'
+    # A distribution's own Python refuses packages beside its own, unless told that nobody else depends on them.
+    yield f'RUN {python} && PIP_BREAK_SYSTEM_PACKAGES=1 "$python" -m pip install {_pip_options(recipe)}'
 
 
 def _install(recipe: Recipe) -> str:

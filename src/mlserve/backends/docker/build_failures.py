@@ -28,12 +28,23 @@ def _offline(recipe: Recipe) -> bool:
     return recipe.offline
 
 
+def _of_their_own(recipe: Recipe) -> bool:
+    return recipe.onto
+
+
 RULES: Sequence[Rule] = (
     Rule(
         r"no space left on device|disk quota exceeded()",
         "disk-full",
         "the disk of the engine is full",
         "free some there: docker system df tells what takes it",
+    ),
+    Rule(
+        r"python3: (?:command )?not found()|No module named '?(pip)\b|exec: \"/bin/sh\".*no such file()",
+        "image",
+        "the image {base} has no shell with a Python and its pip, which put prepare.pythonRequirements into it",
+        "choose an image that has them, or one that has the packages already, without prepare",
+        _of_their_own,
     ),
     Rule(
         r"python3: (?:command )?not found()|exec: \"/bin/sh\".*no such file()",
