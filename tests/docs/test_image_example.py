@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,8 +36,11 @@ def test_the_readme_says_how_the_image_is_run() -> None:
 
 @pytest.mark.slow
 def test_the_image_is_served_as_typed_and_its_page_works_in_a_browser(built: None, client: Client) -> None:
-    for line in LINES[1:]:
-        typed(line)
+    typed(LINES[1])
+    said = typed(LINES[2])
+    line = next(line for line in said.splitlines() if line.startswith("try "))
+    answer = subprocess.run(shlex.split(line)[1:], capture_output=True, text=True, timeout=20, check=True).stdout
+    assert "Which wine?" in answer, "the line to paste asks for something that this image has"
     service = client.services.get("wines")
     assert service.predict(ROOT / "examples" / "image" / "request.json") == {"wine": "class_0"}
     with httpx.Client(follow_redirects=True) as browser:
@@ -48,7 +52,8 @@ def test_the_image_is_served_as_typed_and_its_page_works_in_a_browser(built: Non
     client.resources.remove("box")
 
 
-def typed(line: str) -> None:
+def typed(line: str) -> str:
     command = [sys.executable, "-m", "mlserve_cli", *line.split()[1:]]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
