@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlserve.backends.docker import build_failures
-from mlserve.backends.docker.following import close_soon
+from mlserve.backends.docker.streams import close_soon
 from mlserve.errors import BuildFailed
 from mlserve.images.context import Entry, archive
 from mlserve.images.recipe import Recipe

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from mlserve.backends.base import Changes, FileState
-from mlserve.backends.docker import carrying, tar_stream
+from mlserve.backends.docker import tar_stream, volume_files
 from mlserve.backends.docker.tar_stream import ROOT
 from mlserve.backends.docker.volume_plan import Volume
 
@@ -43,7 +43,7 @@ def collect(client: DockerClient, volume: Volume, image: str, look: Look) -> Cha
     seen: dict[str, FileState] = {}
     changed: list[str] = []
     now = time.time()
-    with carrying.opened(client, volume, image) as archive:
+    with volume_files.opened(client, volume, image) as archive:
         for member in archive:
             name = member.name.removeprefix(f"{ROOT}/")
             if not member.isfile():

@@ -17,8 +17,8 @@ from mlserve.backends.aside import aside
 from mlserve.backends.docker import refusals, troubles
 from mlserve.backends.docker.connect import connect, failures, refusal
 from mlserve.backends.docker.contexts import find
-from mlserve.backends.docker.following import close_soon, follow
 from mlserve.backends.docker.ssh import START_SECONDS
+from mlserve.backends.docker.streams import close_soon, follow
 from mlserve.backends.docker.target import LOOPBACK, Target
 from mlserve.backends.docker.tunnel import Tunnel
 from mlserve.errors import MlserveError, ResourceUnavailable

@@ -14,7 +14,7 @@ from mlserve.backends.docker import deaths, handling, labels
 from mlserve.backends.docker.doorway import Doorway
 from mlserve.backends.docker.making import Site, make, refusal
 from mlserve.backends.docker.remains import Remains
-from mlserve.backends.docker.telling import Telling
+from mlserve.backends.docker.start_report import StartReport
 from mlserve.backends.records import Record
 from mlserve.backends.report import Report
 from mlserve.backends.run import Door, Listener
@@ -41,7 +41,7 @@ class Run:
         self._engine, self._site, self._listener = site.engine, site, listener
         self._record = record
         self._remains = Remains(site.engine, directory)
-        self._telling = Telling(site.engine, directory, listener)
+        self._start_report = StartReport(site.engine, directory, listener)
         self._ids: list[str] = []
         self._doorway = Doorway(site.engine)
         self._started = ""
@@ -58,7 +58,7 @@ class Run:
     @property
     def report(self) -> Report:
         """What it said of itself so far."""
-        return self._telling.report
+        return self._start_report.report
 
     @property
     def pid(self) -> int | None:
@@ -72,11 +72,11 @@ class Run:
 
     def refresh(self) -> bool:
         """Take in what it reported since the last call."""
-        return self._telling.refresh()
+        return self._start_report.refresh()
 
     def answered(self) -> None:
         """It is ready: what it tells from here on is for its log."""
-        asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._telling.close)
+        asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._start_report.close)
 
     def doors(self, record: Record) -> Sequence[Door]:
         """Where the engine has published its port, once it runs."""
@@ -89,7 +89,7 @@ class Run:
     def begin(self, workload: Workload) -> None:
         """Make and start its containers; a failure is told to the listener."""
         self._adopted = True
-        self._telling.begin()
+        self._start_report.begin()
         self._do(self._begin(workload))
 
     def see(self, listed: Sequence[Mapping[str, Any]], away_since: float) -> None:
@@ -135,7 +135,7 @@ class Run:
 
     def let_go(self) -> None:
         """Stop watching; it runs on."""
-        self._telling.close()
+        self._start_report.close()
         if self._settling:
             self._settling.cancel()
         for task in self._work:
@@ -219,8 +219,8 @@ class Run:
             self._warned = False
             self._listener.begun_again(self)
         if before or moved or self._record.state is State.STARTING:
-            self._telling.begin()
-            self._telling.follow(str(main["Id"]), since=deaths.moment(started))
+            self._start_report.begin()
+            self._start_report.follow(str(main["Id"]), since=deaths.moment(started))
 
     async def _terminate(self) -> None:
         try:
@@ -245,7 +245,7 @@ class Run:
             found["engine_gone"] = True
         there = [container for container, one in zip(self._ids, seen, strict=False) if one]
         told = await self._remains.keep(there)
-        self._telling.take(told.report)
+        self._start_report.take(told.report)
         if self.report.failure:
             found["report_failure"] = dict(self.report.failure)
         await self._clear()
@@ -253,6 +253,6 @@ class Run:
 
     def _end(self, found: dict[str, Any]) -> None:
         self._over = True
-        self._telling.close()
+        self._start_report.close()
         self._listener.ended(self, found)
         self._doorway.forget()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlserve.backends.aside import aside
 from mlserve.backends.base import Changes, FileState
-from mlserve.backends.docker import carrying, changes, labels, tar_stream, volume_plan
+from mlserve.backends.docker import changes, labels, tar_stream, volume_files, volume_plan
 from mlserve.backends.docker.containers import NOBODY
 from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.volume_plan import Volume
@@ -57,7 +57,7 @@ class Volumes:
         """An instance is gone, its containers too: what was its own goes."""
         self._coming.discard(instance)
         marks = {labels.HUB: self._hub, labels.INSTANCE: instance}
-        await self._engine.call(lambda client: carrying.remove(client, carrying.labelled(client, marks)))
+        await self._engine.call(lambda client: volume_files.remove(client, volume_files.labelled(client, marks)))
 
     async def changes(
         self, workload: Workload, mount: Mount, known: Mapping[str, FileState] | None, into: Path, *, final: bool
@@ -68,7 +68,7 @@ class Volumes:
             known = await aside(lambda: changes.first_seen(Path(mount.source)))
         look, image = changes.Look(known, into, final), workload.image or ""
         async with self._filling[volume.name]:
-            if not await self._engine.call(lambda client: carrying.is_full(client, volume)):
+            if not await self._engine.call(lambda client: volume_files.is_full(client, volume)):
                 return Changes(known, ())  # it never started
             return await self._engine.call(lambda client: changes.collect(client, volume, image, look), seconds=None)
 
@@ -80,12 +80,12 @@ class Volumes:
 
         def sweep(client: DockerClient) -> None:
             marks = labels.of_hub(self._hub)
-            carrying.clear(client, marks, self._at_work)
+            volume_files.clear(client, marks, self._at_work)
             filters = {"label": [f"{key}={value}" for key, value in marks.items()]}
             containers = client.api.containers(all=True, filters=filters)
             there = {one["Labels"][labels.INSTANCE] for one in containers if labels.INSTANCE in one["Labels"]}
-            found = carrying.labelled(client, marks)
-            carrying.remove(client, volume_plan.unused(found, kept, {*there, *instances, *self._coming}))
+            found = volume_files.labelled(client, marks)
+            volume_files.remove(client, volume_plan.unused(found, kept, {*there, *instances, *self._coming}))
 
         await self._engine.call(sweep, seconds=120)
 
@@ -132,18 +132,18 @@ class Volumes:
         image, _, path = mount.source.partition("!")
         image_id = await self._engine.call(lambda client: str(client.images.get(image).id))
         volume = volume_plan.image(self._hub, mount, image_id)
-        await self._once(volume, lambda client: carrying.copy(client, volume, image, path))
+        await self._once(volume, lambda client: volume_files.copy(client, volume, image, path))
         return volume
 
     async def _fill(self, volume: Volume, workload: Workload, content: Callable[[], Iterable[bytes]]) -> None:
         image = workload.image or ""
-        await self._once(volume, lambda client: carrying.fill(client, volume, image, content()))
+        await self._once(volume, lambda client: volume_files.fill(client, volume, image, content()))
 
     async def _once(self, volume: Volume, work: Callable[[DockerClient], None]) -> None:
         """Fill a volume unless it is full; those who want the same one meanwhile wait for it."""
         async with self._filling[volume.name]:
-            if not await self._engine.call(lambda client: carrying.is_full(client, volume)):
+            if not await self._engine.call(lambda client: volume_files.is_full(client, volume)):
                 await self._engine.call(work, seconds=None)
 
     async def _made(self, volume: Volume) -> None:
-        await self._engine.call(lambda client: carrying.make(client, volume))
+        await self._engine.call(lambda client: volume_files.make(client, volume))

@@ -17,7 +17,7 @@ from mlserve.errors import MlserveError
 log = logging.getLogger(__name__)
 
 
-class Telling:
+class StartReport:
     """The report of one run. Those that an earlier hub has read are in its file."""
 
     def __init__(self, engine: Engine, directory: Path, listener: Listener) -> None:
