@@ -18,7 +18,7 @@ import pytest
 import mlserve
 from mlserve import client_lib
 from mlserve.client import Client, Service
-from mlserve.errors import BuildFailed
+from mlserve.errors import BuildFailed, UpdateFailed
 from mlserve.images.recipe import HUB, SERVICE
 from tests.docker_engine import BASE, Engine, registry
 from tests.docker_engine.parts import free_port, until
@@ -96,13 +96,25 @@ def test_a_service_of_a_docker_group_is_packed_once_for_each_version(
     assert built(docker_client) == first, "neither scale, restart nor a new hub builds anything"
 
     model = example.with_name("iris.onnx")
-    model.write_bytes(changed(model.read_bytes()))
+    before = model.read_bytes()
+    model.write_bytes(changed(before))
     service.update(example).wait(200)
     assert image_phase(service) == "built"
     second = built(docker_client)
     assert set(second) == {"mlserve/iris:1", "mlserve/iris:2"}
-    layers = [docker_client.api.inspect_image(tag)["RootFS"]["Layers"] for tag in sorted(second)]
+    layers = [layers_of(docker_client, tag) for tag in sorted(second)]
     assert layers[0][:-1] == layers[1][:-1], "the packages are those of version 1"
+    assert service.predict(FLOWER)["species"] == "setosa"
+
+    with pytest.raises(UpdateFailed):
+        service.update(set=["metadata.memory=24"]).wait(100)
+    service.restart().wait(60)
+    assert service.predict(FLOWER)["species"] == "setosa"
+    assert runs(docker_client) == {second["mlserve/iris:2"]}, "back at version 2, as it was built"
+    assert {**built(docker_client), **second} == built(docker_client)
+    model.write_bytes(before)
+    service.update(example).wait(100)
+    assert layers_of(docker_client, "mlserve/iris:4") == layers[0], "the layers of version 1 under another name"
     assert service.predict(FLOWER)["species"] == "setosa"
 
     service.delete()
@@ -119,6 +131,15 @@ def test_instances_run_the_image_of_their_version_whatever_its_name_means_meanwh
     containers = docker_client.containers.list(filters={"label": "mlserve.service=iris"})
     assert [container.attrs["Image"] for container in containers] == [made, made]
     assert service.predict(FLOWER)["species"] == "setosa"
+
+
+def layers_of(client: docker.DockerClient, tag: str) -> list[str]:
+    return list(client.api.inspect_image(tag)["RootFS"]["Layers"])
+
+
+def runs(client: docker.DockerClient) -> set[str]:
+    """The ids of the images that run."""
+    return {str(one["ImageID"]) for one in client.api.containers(filters={"label": f"mlserve.hub={HUB_ID}"})}
 
 
 def changed(model: bytes) -> bytes:
