@@ -18,7 +18,7 @@ from fastapi import FastAPI
 import mlserve
 from mlserve import storage
 from mlserve.descriptor import resource_of
-from mlserve.errors import HubStartFailed, InvalidInput
+from mlserve.errors import HubStartFailed, InvalidInput, MlserveError
 from mlserve.gateway.envoy import Gateway
 from mlserve.hub import tokens
 from mlserve.hub.app import application
@@ -27,7 +27,7 @@ from mlserve.hub.fetching import Credentials
 from mlserve.hub.home import Home
 from mlserve.hub.hub import Hub
 from mlserve.hub.links import Links
-from mlserve.hub.places import Places
+from mlserve.hub.places import Place, Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import Version
@@ -161,23 +161,27 @@ async def _stop_everything(app: FastAPI, gateway: Gateway) -> None:
     await gateway.stop()
     hub: Hub = app.state.hub
     for service in hub.wishes.services():
-        generation = service.generation + 1
-        place = hub.places.find(service.resource)
-        if place is None or place.backend.trouble:  # the next hub stops it, once it can
-            hub.wishes.put(replace(service, stopped=True, generation=generation))
-            continue
-        hub.wishes.put(replace(service, stopped=True, generation=generation, settled=generation))
-        for version in hub.wishes.versions(service.name):
-            await place.backend.remove(service.name, version.number)
-    for place in hub.places.all():
-        # Each has its own time to drain and is killed after it, so this ends.
-        backend = place.backend
-        mine = {service.name for service in hub.wishes.services() if service.resource == place.name}
-        # No event says "all gone".
-        while not backend.trouble and mine & {one.service for one in await backend.instances()}:  # noqa: ASYNC110
-            await asyncio.sleep(_POLL_SECONDS)
+        hub.wishes.put(replace(service, stopped=True, generation=service.generation + 1))
+    await asyncio.gather(*(_empty(hub, place) for place in hub.places.all()))
     await app.state.reconciler.written.flush(_FLUSH_SECONDS)
     await hub.places.close(for_good=True)
+
+
+async def _empty(hub: Hub, place: Place) -> None:
+    """End what runs at one place; where that can't be reached, the next hub stops it, once it can."""
+    backend = place.backend
+    mine = [service for service in hub.wishes.services() if service.resource == place.name]
+    try:
+        for service in mine if not backend.trouble else ():
+            for version in hub.wishes.versions(service.name):
+                await backend.remove(service.name, version.number)
+            hub.wishes.put(replace(service, settled=service.generation))
+        # Each has its own time to drain and is killed after it, so this ends. No event says "all gone".
+        names = {service.name for service in mine}
+        while not backend.trouble and names & {one.service for one in await backend.instances()}:  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_SECONDS)
+    except MlserveError as exc:
+        log.warning("event=not-stopped place=%s reason=%r", place.name, exc.message)
 
 
 def _gateway_address(settings: Settings) -> str | None:

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 """Between two looks at everything: an event that was lost costs no more."""
 AWAY_SECONDS = 0.2
+ANSWER_SECONDS = 10.0
+"""How long an engine may take to say that it is there, before whoever wants something of it is told that it hangs."""
 
 Listed = Mapping[str, Any]
 Strays = Callable[[str, Sequence[Listed]], None]
@@ -53,7 +55,7 @@ class Containers:
 
     async def reach(self) -> None:
         """Wait until it is known what runs there; raises ResourceUnavailable while the engine is away."""
-        await self._engine.call(lambda client: client.ping())
+        await self._engine.call(lambda client: client.ping(), seconds=ANSWER_SECONDS)
         async with asyncio.timeout(LOOK_SECONDS * 4):
             await self._there.wait()
 
@@ -103,7 +105,8 @@ class Containers:
                 async for event in self._engine.events(self._filters):
                     self._happened(event)
             except MlserveError as exc:
-                log.info("no events of the engine: %s", exc)
+                if not self._away_since:  # said once, not with each try
+                    log.info("no events of the engine: %s", exc)
             finally:
                 self._away_since = self._away_since or time.time()
                 self._there.clear()
@@ -122,7 +125,8 @@ class Containers:
                 self._seen(await handling.find(self._engine, labels.of_hub(self._hub)), strays)
                 self._there.set()
             except MlserveError as exc:
-                log.info("containers can't be listed: %s", exc)
+                if self._there.is_set():
+                    log.info("containers can't be listed: %s", exc)
                 self._there.clear()
             await asyncio.sleep(LOOK_SECONDS if self._there.is_set() else AWAY_SECONDS)
 
