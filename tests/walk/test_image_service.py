@@ -37,13 +37,6 @@ def image(docker_engine: Engine) -> Iterator[str]:
         client.images.remove(IMAGE, force=True)
 
 
-@pytest.fixture
-def box(client: Client, docker_engine: Engine) -> Client:
-    """A hub with a resource group ``box``: the engine."""
-    client.resources.add("box", "docker", {"host": docker_engine.host})
-    return client
-
-
 def baked(engine: Engine, name: str, entrypoint: list[str] | None = None) -> str:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:

@@ -14,21 +14,13 @@ import pytest
 
 from mlserve.client import Client, Service
 from mlserve.errors import Conflict, ResourceUnavailable
-from tests.docker_engine import BASE, Engine, Sshd, sshd
+from tests.docker_engine import BASE, Engine, Sshd
 from tests.walk.test_cli import document, error, mlserve
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 QUICK = {"eas.termination_grace_period": 1}
 SERVE = "python3 -m http.server 8000 --directory /tmp"
-
-
-@pytest.fixture
-def remote_shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
-    """An ssh server of this machine, which the ssh program of hubs started here finds as gpu-box."""
-    with sshd() as server:
-        monkeypatch.setenv("PATH", server.env["PATH"])
-        yield server
 
 
 def wish(name: str, resource: str, **metadata: Any) -> dict[str, Any]:
@@ -288,12 +280,12 @@ def test_a_service_without_a_resource_runs_on_the_group_that_is_used(client: Cli
 
 
 def test_a_service_behind_ssh_answers_and_a_cut_tunnel_is_made_again(
-    remote_shell: Sshd, client: Client, docker_engine: Engine
+    ssh_server: Sshd, client: Client, docker_engine: Engine
 ) -> None:
     client.resources.add("gpu-box", "docker", {"host": f"ssh://gpu-box{docker_engine.socket}"})
     service = created(client, "far", "gpu-box")
     assert answers(service)
-    remote_shell.cut()
+    ssh_server.cut()
     until(lambda: answers(service), "it answers through a new tunnel", seconds=20)
     assert mlserve("hub", "stop").returncode == 0
     assert answers(service)  # the tunnel outlives the hub
