@@ -201,6 +201,17 @@ def test_a_program_that_opens_no_port_is_told_so(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_a_program_that_is_still_waited_for_shows_what_its_last_probe_found(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path) as backend:
+            await backend.apply(workload("silent", startup_seconds=60.0))
+            (found,) = await until(backend, lambda found: bool(found[0].reason))
+            assert found.state is State.STARTING
+            assert found.reason.startswith("no answer yet: 127.0.0.1:")
+
+    run(scenario())
+
+
 def test_a_program_may_insist_on_its_declared_port(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with opened(tmp_path) as backend:

@@ -17,10 +17,14 @@ from mlserve.backends.readiness import Patience, Readiness
 from mlserve.backends.records import Record
 from mlserve.backends.report import Report
 from mlserve.backends.room import require_room
+from mlserve.backends.run import Run
 from mlserve.backends.supervisor import Supervisor
 from mlserve.errors import MlserveError
 
 log = logging.getLogger(__name__)
+
+QUIET_SECONDS = 3.0
+"""A start may take so long before what its last probe found is worth a word."""
 
 
 class KeepingBackend(ABC):
@@ -157,7 +161,7 @@ class KeepingBackend(ABC):
         told = run.report if run else Report()
         return Instance(
             id=record.id, service=record.service, version=record.version, state=record.state, address=record.address,
-            ports=record.ports, restarts=record.restarts, reason=record.reason, revision=record.revision,
+            ports=record.ports, restarts=record.restarts, reason=record.reason or _awaited(record, there), revision=record.revision,
             pid=there.pid if there else None, container=there.container if there else None,
             started_at=record.started_at, ready_at=record.ready_at, ended_at=record.ended_at, final=record.final,
             facts=told.facts, evidence=record.evidence,
@@ -165,3 +169,11 @@ class KeepingBackend(ABC):
                 told, record.started_at, record.ready_at, record.ended_at, tells=record.health_path is not None
             ),
         )  # fmt: skip
+
+
+def _awaited(record: Record, run: Run | None) -> str:
+    """What an instance that says nothing of itself is waited for, once that is long enough to be worth a word."""
+    if record.state is not State.STARTING or not run or not run.probes or run.report.phases:
+        return ""
+    quiet = time.time() - record.started_at > QUIET_SECONDS
+    return f"no answer yet: {run.probes[-1]['detail']}" if quiet else ""
