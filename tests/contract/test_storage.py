@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -23,7 +23,7 @@ import pytest
 from tests.s3_server import free_ports, s3_client
 
 from mlserve.errors import FetchFailed, InvalidInput, NoCapacity
-from mlserve.storage import FetchOptions, Limits, fetch
+from mlserve.storage import Cache, FetchOptions, Limits, fetch
 
 BIG = bytes(range(256)) * 8192  # 2 MB
 QUICK = FetchOptions(connect_seconds=2, stall_seconds=2, tries=3)
@@ -319,6 +319,35 @@ def test_http_goes_on_at_the_next_call(web: Web, tmp_path: Path) -> None:
     assert fetch(f"{web.url}/m.bin", tmp_path / "d", options=QUICK).read_bytes() == BIG
     assert web.requests[-1][1]["Range"] == "bytes=100000-"
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_http_takes_what_came_before_from_the_cache(web: Web, tmp_path: Path, linked: bool) -> None:
+    kept = replace(QUICK, cache=Cache(tmp_path / "cache"), linked=linked, tries=1)
+    web.files["m.bin"] = BIG
+    first = fetch(f"{web.url}/m.bin", tmp_path / "a", options=kept)
+    assert first.read_bytes() == BIG
+    web.cuts = [1000]
+    seen: list[tuple[int, int | None]] = []
+    found = fetch(f"{web.url}/m.bin", tmp_path / "b", options=kept, progress=lambda *now: seen.append(now))
+    assert found.read_bytes() == BIG
+    assert seen == [(len(BIG), len(BIG))]
+    web.files["m.bin"], web.cuts = BIG[::-1], []
+    assert fetch(f"{web.url}/m.bin", tmp_path / "c", options=kept).read_bytes() == BIG[::-1]
+    assert found.read_bytes() == BIG
+    assert {file.stat().st_nlink > 1 for file in (first, found)} == {linked}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c", "cache"]
+
+
+def test_http_writes_nothing_into_what_the_cache_has(web: Web, tmp_path: Path) -> None:
+    """A fetch that was killed once its file was kept has left it beside its place, with the bytes of the cache."""
+    kept = replace(QUICK, cache=Cache(tmp_path / "cache"), linked=True)
+    web.files["m.bin"] = BIG
+    first = fetch(f"{web.url}/m.bin", tmp_path / "a", options=kept)
+    os.link(first, tmp_path / ".b.fetching.part")
+    web.files["m.bin"] = BIG[::-1]
+    assert fetch(f"{web.url}/m.bin", tmp_path / "b", options=kept).read_bytes() == BIG[::-1]
+    assert first.read_bytes() == BIG
 
 
 def test_http_starts_over_when_the_file_changed_meanwhile(web: Web, tmp_path: Path) -> None:

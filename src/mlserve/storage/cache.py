@@ -105,6 +105,10 @@ class Cache:
             os.replace(partial.path, self._files / partial.path.name)
         partial.finished()
 
+    def add(self, file: Path, key: str, *, linked: bool) -> None:
+        """Keep a file that came whole by other means."""
+        _put(file, self._files / key, linked=linked)
+
     def drop(self, key: str) -> None:
         """Forget a file and what came of it."""
         for item in (self._files / key, self._partial / key, self._partial / f"{key}.pieces"):

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from mlserve.errors import FetchFailed, NoCapacity
 from mlserve.storage.archives import is_archive, unpack
 from mlserve.storage.base import FetchOptions, Progress
+from mlserve.storage.cache import key_of
 from mlserve.storage.disk import require_space, size_text
 from mlserve.storage.failure import failed
 from mlserve.storage.names import redacted, unsafe
@@ -40,6 +41,10 @@ class _Answer:
     mark: str
     """Its ETag or date; empty: another part may be of another file, so start over."""
 
+    def key(self, uri: str) -> str:
+        """What the cache calls the file; empty where nothing says for sure which one it is."""
+        return key_of("http", uri, self.mark, self.size) if self.mark.startswith('"') else ""
+
 
 def fetch(uri: str, dest: Path, options: FetchOptions, progress: Progress) -> Path:
     """Download the file; what has come stays beside ``dest`` when it breaks off, for the next call."""
@@ -51,6 +56,7 @@ def fetch(uri: str, dest: Path, options: FetchOptions, progress: Progress) -> Pa
         raise
     try:
         _refuse_stand_ins(uri, part, answer)
+        _keep(uri, part, answer, options)
         if is_archive(answer.name):
             unpack(part, dest, options.limits, name=redacted(uri))
             return dest
@@ -82,7 +88,7 @@ def _download(uri: str, part: Path, options: FetchOptions, progress: Progress) -
         for attempt in range(options.tries):
             time.sleep(min(2**attempt, 60) / 4 if attempt else 0)
             try:
-                return _transfer(client, uri, part, watch)
+                return _transfer(client, uri, part, watch, options)
             except httpx.HTTPStatusError as exc:
                 failure = _refused(uri, exc.response)
                 if exc.response.status_code not in _AGAIN:
@@ -98,7 +104,7 @@ def _download(uri: str, part: Path, options: FetchOptions, progress: Progress) -
     raise failure
 
 
-def _transfer(client: httpx.Client, uri: str, part: Path, watch: Progress) -> _Answer:
+def _transfer(client: httpx.Client, uri: str, part: Path, watch: Progress, options: FetchOptions) -> _Answer:
     known = _known(part, uri)
     start = part.stat().st_size if known and known.mark and part.exists() else 0
     headers = {"Range": f"bytes={start}-", "If-Range": known.mark} if known and start else {}
@@ -107,13 +113,16 @@ def _transfer(client: httpx.Client, uri: str, part: Path, watch: Progress) -> _A
             return known
         if response.status_code == 416:
             _forget(part)
-            return _transfer(client, uri, part, watch)
+            return _transfer(client, uri, part, watch, options)
         response.raise_for_status()
         goes_on = response.status_code == 206
         answer = known if goes_on and known else _answer(uri, response)
         start = start if goes_on else 0
+        if _taken(uri, part, answer, options):
+            watch(answer.size or 0, answer.size)
+            return answer
         _remember(part, uri, answer)
-        require_space(part.parent, (answer.size or 0) - start, redacted(uri))
+        _require_room(uri, part, (answer.size or 0) - start, options)
         _write(response, part, answer, start, watch)
     return answer
 
@@ -123,7 +132,9 @@ def _write(response: httpx.Response, part: Path, answer: _Answer, start: int, wa
 
     done = start
     watch(done, answer.size)
-    with part.open("r+b" if start else "wb") as file:
+    if not start:
+        part.unlink(missing_ok=True)  # what is there may share its bytes with the cache
+    with part.open("r+b" if start else "xb") as file:
         file.seek(start)
         for chunk in response.iter_raw():  # no chunk size: what came must not wait in a buffer when it breaks off
             file.write(chunk)
@@ -133,6 +144,25 @@ def _write(response: httpx.Response, part: Path, answer: _Answer, start: int, wa
         os.fsync(file.fileno())
     if answer.size is not None and done != answer.size:
         raise httpx.RemoteProtocolError(f"the connection ended after {done} of {answer.size} bytes")
+
+
+def _taken(uri: str, part: Path, answer: _Answer, options: FetchOptions) -> bool:
+    """Whether the very file was fetched before; then it is put in the place of the part."""
+    if not (options.cache and answer.key(uri) and answer.size):
+        return False
+    return options.cache.take(answer.key(uri), answer.size, part, linked=options.linked)
+
+
+def _keep(uri: str, part: Path, answer: _Answer, options: FetchOptions) -> None:
+    if options.cache and answer.key(uri) and answer.size and not options.cache.has(answer.key(uri), answer.size):
+        options.cache.add(part, answer.key(uri), linked=options.linked)
+        options.cache.trim()
+
+
+def _require_room(uri: str, part: Path, wanted: int, options: FetchOptions) -> None:
+    if options.cache:
+        options.cache.trim(room=wanted)
+    require_space(part.parent, wanted, redacted(uri))
 
 
 def _answer(uri: str, response: httpx.Response) -> _Answer:
