@@ -21,6 +21,7 @@ from mlserve.hub.imaging import base_image
 from mlserve.hub.packing import Contents, left_out, recipe
 from mlserve.images.dockerfile import dockerfile
 from mlserve.images.recipe import PYTHON, RUNTIME
+from mlserve.images.telltale import telltale
 
 BASE = "python:3.11-slim"
 
@@ -44,6 +45,16 @@ def processor(code: Path) -> Contents:
     raw = {"processor_type": "python", "processor_path": "app", "processor_entry": "app.py:Words"}
     envs = [{"name": "DB_PASSWORD", "value": "quiet-harbour"}, {"name": "MODE", "value": "fast"}]
     return contents({**raw, "processor_envs": envs}, {"/processor_path": str(code)})
+
+
+def test_files_that_look_like_secrets_are_named(processor: Contents, code: Path) -> None:
+    assert list(telltale(recipe(processor, BASE, offline=False))) == []
+    (code / ".aws").mkdir()
+    for name in (".env", ".env.example", ".env.production", "env.py", "id_rsa", "id_rsa.pub", ".aws/config"):
+        (code / name).write_text("secret")
+    place = "/mlserve/code/processor_path/app/"
+    found = {path.removeprefix(place) for path in telltale(recipe(processor, BASE, offline=False))}
+    assert found == {".env", ".env.production", "id_rsa", ".aws/config"}
 
 
 def test_paths_are_those_inside_the_image(processor: Contents, code: Path) -> None:

@@ -26,8 +26,10 @@ from mlserve.hub.progress import PreparationFailed, Progress
 from mlserve.hub.records import Version
 from mlserve.hub.revising import same_but_count
 from mlserve.images.naming import named
+from mlserve.images.telltale import telltale
 
 _KIND = "docker"
+_SHOWN = "looks like a secret, and whoever gets the image can read it: give its values as processor_envs instead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,9 @@ class Builds:
         if not isinstance(place.backend, ImageBackend):
             raise InvalidInput(f'the resource group "{place.name}" has no images', hint=self._choices())
         recipe = await aside(partial(self._preparer.recipe, contents, place, build.tag))
+        shown = await aside(lambda: [*telltale(recipe)])
+        for path in shown:  # before it is pushed
+            say(f"{path} goes into the image")
         image = await place.backend.build(recipe, say, fresh=build.wish.fresh)
         pushed = ""
         if build.wish.push:
@@ -106,7 +111,7 @@ class Builds:
             "reused": image.reused,
             "resource": place.name,
             "port": recipe.port,
-            "warnings": _warnings(left_out(contents.workload())),
+            "warnings": [*_warnings(left_out(contents.workload())), *map(_shown, shown)],
         }
 
     def _number(self, name: str, submission: Submission) -> int:
@@ -151,3 +156,7 @@ def _warnings(names: list[str]) -> list[Mapping[str, Any]]:
     given = " ".join(f"-e {name}" for name in names)
     message = f"not in the image, since they are secret: {', '.join(names)}; docker run {given} gives them to it"
     return [{"pointer": "/processor_envs", "code": "not-baked", "message": message}]
+
+
+def _shown(path: str) -> Mapping[str, Any]:
+    return {"pointer": "", "code": "secret-file", "message": f"{path} {_SHOWN}"}
