@@ -1,4 +1,4 @@
-"""Run one verb; turn what goes wrong into a message and an exit code."""
+"""The program ``mlserve``: help and version are said at once, with nothing imported; all else is for `program`."""
 
 from __future__ import annotations
 

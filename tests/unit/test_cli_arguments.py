@@ -118,7 +118,7 @@ def test_completion_is_installed_for_a_shell(shell: str, tmp_path: Path, monkeyp
 
 
 def test_without_a_terminal_a_question_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    from mlserve_cli.questions import confirm
+    from mlserve_cli.confirmation import confirm
 
     with pytest.raises(InvalidInput) as caught:
         confirm("Delete?", yes=False)

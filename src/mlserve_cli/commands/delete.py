@@ -1,9 +1,9 @@
 """End and forget a service, its versions and logs."""
 
 from mlserve import connect
+from mlserve_cli.confirmation import confirm
 from mlserve_cli.follow import until_deleted
 from mlserve_cli.options import Name, NoWait, Output, Timeout, Yes, seconds
-from mlserve_cli.questions import confirm
 from mlserve_cli.render import Format, show
 
 

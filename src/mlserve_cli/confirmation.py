@@ -1,4 +1,4 @@
-"""Ask the user, where there is one."""
+"""Ask the user for a yes, where there is a terminal to ask on."""
 
 from __future__ import annotations
 
