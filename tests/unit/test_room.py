@@ -48,6 +48,23 @@ def test_all_shortfalls_are_told_at_once() -> None:
         "/metadata/memory",
         "/metadata/gpu",
     ]
+    assert "--set metadata.cpu=… --set metadata.memory=… --set metadata.gpu=…" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count", "next"),
+    [
+        (Resources(memory_mb=600), 2, "scale down another service"),
+        (Resources(gpu=1), 2, "metadata.resource=… (mlserve resource list)"),
+        (Resources(memory_mb=4001), 1, "metadata.resource=… (mlserve resource list)"),
+    ],
+)
+def test_other_services_are_to_give_way_only_where_that_would_be_enough(
+    wanted: Resources, count: int, next: str
+) -> None:
+    with pytest.raises(NoCapacity) as caught:
+        require_room(wanted, count, PLACE)
+    assert next in caught.value.hint
 
 
 def test_a_place_that_schedules_by_itself_is_never_full() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mlserve.backends import gpus
 from mlserve.backends.base import Capacity, Resources
@@ -17,10 +17,9 @@ def require_room(asked: Resources, count: int, capacity: Capacity) -> None:
     wanted = gpus.fitted(asked, capacity)
     short = list(_shortfalls(wanted, count, capacity))
     if short:
-        fields = " or ".join(f"--set {detail['pointer'][1:].replace('/', '.')}=…" for detail in short)
         raise NoCapacity(
             "; ".join(str(detail["message"]) for detail in short),
-            hint=f"ask for less with {fields}, or stop or scale down another service (mlserve list)",
+            hint=_hint(short, capacity),
             details=short,
         )
 
@@ -43,6 +42,20 @@ def _shortfalls(wanted: Resources, count: int, place: Capacity) -> Iterator[Deta
     if place.gpu_memory_free_gb is not None and share > place.gpu_memory_free_gb:
         text = f"{share:g} GB of GPU memory are needed, {place.gpu_memory_free_gb:g} GB are free"
         yield _shortfall("/metadata/gpu_memory", text, share, place.gpu_memory_free_gb)
+
+
+def _hint(short: Sequence[Detail], place: Capacity) -> str:
+    less = " ".join(f"--set {detail['pointer'][1:].replace('/', '.')}=…" for detail in short)
+    has = {
+        "/metadata/cpu": place.cpu,
+        "/metadata/memory": place.memory_mb,
+        "/metadata/gpu": place.gpus,
+        "/metadata/gpu_memory": place.gpu_memory_gb,
+    }
+    enough = all((total := has[detail["pointer"]]) is None or detail["needed"] <= total for detail in short)
+    if enough:
+        return f"ask for less with {less}, or stop or scale down another service (mlserve list)"
+    return f"ask for less with {less}, or choose a larger place with --set metadata.resource=… (mlserve resource list)"
 
 
 def _gpus(count: int) -> str:
