@@ -330,7 +330,7 @@ def test_pmml_whose_verification_fails_stays_as_it_is(tmp_path: Path) -> None:
     path.write_text(_softmax().replace(">setosa</c4>", ">virginica</c4>"))
     record, _target = converted("pmml", path)
     assert record["to"] is None
-    assert "model verification inputs" in record["reason"]
+    assert 'inputs of the kind "model verification"' in record["reason"]
 
 
 @pytest.mark.parametrize(

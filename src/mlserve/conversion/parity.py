@@ -77,7 +77,7 @@ def _ask(converted: Loaded, batch: Batch, wanted: Arrays, parity: Parity, tolera
     try:
         came = converted.predict(batch.inputs)
     except Exception as exc:  # noqa: BLE001 - the converted model can't answer what the native one can
-        parity.problem = f"{batch.kind} inputs: the converted model fails ({brief(exc)})"
+        parity.problem = f'for inputs of the kind "{batch.kind}" the converted model fails ({brief(exc)})'
         return False
     for name, values in wanted.items():
         if name not in came:
@@ -85,7 +85,7 @@ def _ask(converted: Loaded, batch: Batch, wanted: Arrays, parity: Parity, tolera
             return False
         problem = _differ(np.asarray(values), np.asarray(came[name]), parity, tolerance, loose=batch.loose)
         if problem:
-            parity.problem = f'{batch.kind} inputs: output "{name}" {problem}'
+            parity.problem = f'for inputs of the kind "{batch.kind}" output "{name}" {problem}'
             return False
     if batch.kind not in parity.inputs:
         parity.inputs.append(batch.kind)
