@@ -60,10 +60,14 @@ def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
         "model": _conversion(data.get("conversion")),
         "code": _code(data.get("runs_code")),
         **in_force(data.get("instances") or []),
-        "wished": f"{wished['instances']} instances" if "instances" in wished else None,
+        "wished": _count(wished["instances"], "instance") if "instances" in wished else None,
         "created": data.get("created_at"),
         "updated": data.get("updated_at"),
     }
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _resource(data: dict[str, Any]) -> str | None:

@@ -161,7 +161,8 @@ class KeepingBackend(ABC):
         told = run.report if run else Report()
         return Instance(
             id=record.id, service=record.service, version=record.version, state=record.state, address=record.address,
-            ports=record.ports, restarts=record.restarts, reason=record.reason or _awaited(record, there), revision=record.revision,
+            ports=record.ports, restarts=record.restarts, reason=record.reason or _awaited(record, there),
+            revision=record.revision,
             pid=there.pid if there else None, container=there.container if there else None,
             started_at=record.started_at, ready_at=record.ready_at, ended_at=record.ended_at, final=record.final,
             facts=told.facts, evidence=record.evidence,

@@ -98,7 +98,8 @@ def read(raw: Mapping[str, Any], places: Places, *, default: str = "") -> tuple[
 
 def _able(groups: Sequence[str], kinds: Sequence[str]) -> str:
     if groups:
-        return f"choose one of the resource groups that can: --set metadata.resource={groups[0]} ({', '.join(groups)})"
+        others = f" (or {', '.join(groups[1:])})" if groups[1:] else ""
+        return f"choose a resource group that can: --set metadata.resource={groups[0]}{others}"
     return f"add a resource group that can: mlserve resource add NAME --backend {kinds[0]}"
 
 
