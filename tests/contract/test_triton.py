@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -302,6 +303,25 @@ def test_models_can_t_be_changed_by_hand_unless_that_was_said(hub: Client, tmp_p
     made.delete()
     _, alive = psutil.wait_procs(family, timeout=15)
     assert alive == []
+
+
+def test_a_request_that_is_under_way_is_answered_before_the_server_ends(hub: Client, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    wait = f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(2)\n\n        def answer"
+    slow = ADDER.replace("def answer", wait)
+    folder = repository(tmp_path, {"slow": (CONFIG, slow)})
+    made = hub.services.create(descriptor(folder, "--model-repository=models", name="slow")).wait(timeout=120)
+    begun.unlink(missing_ok=True)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(made.predict, {"a": [1]})
+        deadline = time.monotonic() + 20
+        while not begun.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        made.stop().wait(timeout=30)
+        assert answer.result(10)["y"].tolist() == [2]
+    assert list(made.reload().instances()) == []
+    made.delete()
 
 
 def test_a_model_s_own_requirements_are_installed(hub: Client, tmp_path: Path) -> None:
