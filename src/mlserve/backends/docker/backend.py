@@ -15,7 +15,7 @@ from typing import Any
 from mlserve.backends import gpus, logs
 from mlserve.backends.base import Capacity, Changes, FileState, LogLine, Say, State, Workload
 from mlserve.backends.capacity import reserved, spare
-from mlserve.backends.docker import handling, labels
+from mlserve.backends.docker import container_calls, labels
 from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.image_store import ImageStore
 from mlserve.backends.docker.journal import Journal
@@ -125,7 +125,7 @@ class DockerBackend(KeepingBackend):
     async def remembered(self) -> Sequence[Workload]:
         """What runs there as this hub's, by the labels alone: for a hub that has lost its store."""
         wanted = {**labels.of_hub(self.hub), labels.PART: "0"}
-        running = [one for one in await handling.find(self.engine, wanted) if one["State"] == "running"]
+        running = [one for one in await container_calls.find(self.engine, wanted) if one["State"] == "running"]
         texts = Counter(one["Labels"].get(labels.WORKLOAD, "") for one in running)
         return [workload for text, count in texts.items() if (workload := _read(text, count))]
 
@@ -190,7 +190,7 @@ class DockerBackend(KeepingBackend):
     async def _clear(self, containers: Sequence[str]) -> None:
         for container in containers:
             try:
-                await handling.remove(self.engine, container)
+                await container_calls.remove(self.engine, container)
                 log.info("container %s was left over and is removed", container[:12])
             except MlserveError as exc:  # found again with the next look
                 log.info("container %s is left over: %s", container[:12], exc)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from mlserve.backends import logs
 from mlserve.backends.base import LogLine
-from mlserve.backends.docker import handling
+from mlserve.backends.docker import container_calls
 from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.output import Lines, Written, is_log
 from mlserve.backends.records import Record
@@ -57,8 +57,8 @@ class Journal:
     async def _of_container(
         self, instance: str, container: str, wanted: logs.Wanted, seen: dict[str, str]
     ) -> list[LogLine]:
-        tail = handling.KEPT_LINES if wanted.tail is None else wanted.tail + REPORTS
-        lines = await handling.output(self._engine, container, tail=tail, since=wanted.since)
+        tail = container_calls.KEPT_LINES if wanted.tail is None else wanted.tail + REPORTS
+        lines = await container_calls.output(self._engine, container, tail=tail, since=wanted.since)
         seen[container] = lines[-1].stamp if lines else ""
         texts = [_line(instance, line) for line in lines if is_log(line)]
         return [line for line in texts if wanted.since is None or line.at >= wanted.since]
@@ -83,7 +83,7 @@ class Journal:
 
     async def _read_on(self, instance: str, container: str, seen: str, found: asyncio.Queue[LogLine]) -> None:
         since = Written(seen, "").at if seen else None
-        pieces = self._engine.stream(handling.following(container, since))
+        pieces = self._engine.stream(container_calls.following(container, since))
         lines = Lines()
         try:
             async for piece in pieces:

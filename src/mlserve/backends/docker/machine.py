@@ -11,7 +11,7 @@ from typing import Any
 
 from mlserve.backends.base import Gpu
 from mlserve.backends.capacity import Machine
-from mlserve.backends.docker import handling, labels
+from mlserve.backends.docker import container_calls, labels
 from mlserve.backends.docker.devices import device_requests
 from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.refusals import GPU_MISSING
@@ -86,11 +86,12 @@ class EngineMachine:
 
     async def _asked(self, image: str) -> Gpus:
         container = ""
-        for left in await handling.find(self._engine, {**labels.of_hub(self._hub), **LOOK}):  # by a hub that died
-            await handling.remove(self._engine, left["Id"])
+        # One that is left is of a hub that died.
+        for left in await container_calls.find(self._engine, {**labels.of_hub(self._hub), **LOOK}):
+            await container_calls.remove(self._engine, left["Id"])
         try:
-            container = await handling.create(self._engine, "", _look(image, self._hub))
-            await handling.start(self._engine, container)
+            container = await container_calls.create(self._engine, "", _look(image, self._hub))
+            await container_calls.start(self._engine, container)
             text = await self._engine.call(lambda client: _output(client, container), seconds=LOOK_SECONDS)
         except ResourceUnavailable:
             raise
@@ -100,7 +101,7 @@ class EngineMachine:
             return Gpus(able=not missing)
         finally:
             if container:
-                await handling.remove(self._engine, container)
+                await container_calls.remove(self._engine, container)
         return Gpus(able=True, devices=parsed(text))
 
     async def _some_image(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlserve.backends.docker import handling, labels, ports
+from mlserve.backends.docker import container_calls, labels, ports
 from mlserve.backends.docker.containers import Placing, further_container, main_container, name_of
 from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.volumes import Volumes
@@ -33,9 +33,9 @@ class Site:
 async def make(site: Site, record: Record, workload: Workload, made: list[str]) -> None:
     """Create and start all containers of an instance; what is there is in ``made``, also when it raises."""
     for image in dict.fromkeys([workload.image or "", *(one.image for one in workload.containers)]):
-        await handling.require_image(site.engine, image)
-    for left in await handling.find(site.engine, {**labels.of_hub(site.hub), labels.INSTANCE: record.id}):
-        await handling.remove(site.engine, left["Id"])
+        await container_calls.require_image(site.engine, image)
+    for left in await container_calls.find(site.engine, {**labels.of_hub(site.hub), labels.INSTANCE: record.id}):
+        await container_calls.remove(site.engine, left["Id"])
     brought = await site.volumes.bring(workload, record.id)
     placing = Placing(
         site.hub, record.id, site.engine.address, ports.plan(workload), brought.mounts, brought.environment,
@@ -47,9 +47,9 @@ async def make(site: Site, record: Record, workload: Workload, made: list[str]) 
 
 
 async def _started(site: Site, placing: Placing, part: int, body: Mapping[str, Any], made: list[str]) -> str:
-    container = await handling.create(site.engine, name_of(site.hub, placing.instance, part), body)
+    container = await container_calls.create(site.engine, name_of(site.hub, placing.instance, part), body)
     made.append(container)
-    await handling.start(site.engine, container)
+    await container_calls.start(site.engine, container)
     return container
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlserve.backends.aside import aside
-from mlserve.backends.docker import handling
+from mlserve.backends.docker import container_calls
 from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.output import Written, is_log
 
@@ -34,7 +34,7 @@ class Remains:
 
     async def keep(self, containers: Sequence[str]) -> Kept:
         """Put the output of an instance's containers into its files; that of the run before becomes the previous."""
-        outputs = [await handling.output(self._engine, container) for container in containers]
+        outputs = [await container_calls.output(self._engine, container) for container in containers]
         return await aside(lambda: self._kept(outputs))
 
     def _kept(self, outputs: Sequence[Sequence[Written]]) -> Kept:

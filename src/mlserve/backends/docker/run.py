@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.backends.base import State
-from mlserve.backends.docker import deaths, handling, labels
+from mlserve.backends.docker import container_calls, deaths, labels
 from mlserve.backends.docker.doorway import Doorway
 from mlserve.backends.docker.making import Site, make, refusal
 from mlserve.backends.docker.remains import Remains
@@ -108,7 +108,7 @@ class Run:
             self._adopted = True
             self.look()
         for left in {str(one["Id"]) for one in listed} - set(self._ids):  # by a start that a dying hub had begun
-            self._do(handling.remove(self._engine, left))
+            self._do(container_calls.remove(self._engine, left))
 
     def owns(self, container: str) -> bool:
         """Whether a container is one of this very run."""
@@ -146,7 +146,7 @@ class Run:
         if not self._ids or self._over:
             return {}
         try:
-            found = await handling.sockets(self._engine, self._ids[0])
+            found = await container_calls.sockets(self._engine, self._ids[0])
         except MlserveError as exc:
             log.warning("instance=%s can't be asked where it listens: %s", self.instance, exc)
             return {}
@@ -186,12 +186,12 @@ class Run:
 
     async def _clear(self) -> None:
         for container in self._ids:
-            await handling.remove(self._engine, container)
+            await container_calls.remove(self._engine, container)
 
     async def _look(self) -> None:
         if self._over:
             return
-        seen = [await handling.inspect(self._engine, container) for container in self._ids]
+        seen = [await container_calls.inspect(self._engine, container) for container in self._ids]
         if seen and all(deaths.runs(one) for one in seen):
             await self._settle_in(seen[0] or {})
         elif self._warned and seen[0] is not None:
@@ -225,7 +225,7 @@ class Run:
     async def _terminate(self) -> None:
         try:
             for container in self._ids:
-                await handling.send(self._engine, container, self._stop_signal)
+                await container_calls.send(self._engine, container, self._stop_signal)
         except MlserveError:
             self.terminated = False
             raise
@@ -233,7 +233,7 @@ class Run:
 
     async def _kill(self) -> None:
         for container in self._ids:
-            await handling.send(self._engine, container, "SIGKILL")
+            await container_calls.send(self._engine, container, "SIGKILL")
         await self._look()
 
     async def _bury(self, seen: Sequence[Mapping[str, Any] | None]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlserve.backends import gpus
 from mlserve.backends.base import Gpu
-from mlserve.backends.docker import handling, labels
+from mlserve.backends.docker import container_calls, labels
 from mlserve.backends.docker.making import Site
 from mlserve.backends.docker.run import Run
 from mlserve.backends.records import Record
@@ -122,7 +122,7 @@ class Containers:
     async def _look_again_and_again(self, strays: Strays) -> None:
         while True:
             try:
-                self._seen(await handling.find(self._engine, labels.of_hub(self._hub)), strays)
+                self._seen(await container_calls.find(self._engine, labels.of_hub(self._hub)), strays)
                 self._there.set()
             except MlserveError as exc:
                 if self._there.is_set():

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlserve.backends.docker import handling
+from mlserve.backends.docker import container_calls
 from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.output import Lines
 from mlserve.backends.report import Report, ReportFile
@@ -60,7 +60,7 @@ class StartReport:
             self._following = None
 
     async def _follow(self, container: str, since: float | None) -> None:
-        pieces = self._engine.stream(handling.following(container, since))
+        pieces = self._engine.stream(container_calls.following(container, since))
         lines = Lines()
         try:
             async for piece in pieces:
