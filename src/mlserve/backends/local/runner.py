@@ -11,7 +11,7 @@ from mlserve.backends.base import Gpu, Workload
 from mlserve.backends.local import cgroups, listening, process, secrets
 from mlserve.backends.local.launch import LogLimits, specification
 from mlserve.backends.local.ports import free_port
-from mlserve.backends.local.runs import Run
+from mlserve.backends.local.run import Run
 from mlserve.backends.records import Record
 from mlserve.backends.run import Listener
 
