@@ -50,7 +50,7 @@ class Adoption:
                     self._wishes.put_version(version)
                 self._wishes.put(service)
                 made.append(name)
-                log.warning("event=adopted service=%s place=%s versions=%s", name, place, len(versions))
+                log.warning("event=adopted service=%s resource=%s versions=%s", name, place, len(versions))
         return made
 
 

@@ -88,10 +88,10 @@ class Observer:
             await self.adopt(place)
             for name in names:
                 if self._wishes.find(name) is None and self._may_end(place, name):
-                    log.warning("event=unwished service=%s place=%s", name, place.name)
+                    log.warning("event=unwished service=%s resource=%s", name, place.name)
                     await place.backend.remove(name)
         except MlserveError as exc:
-            log.warning("event=unwished-kept place=%s reason=%r", place.name, exc.message)
+            log.warning("event=unwished-kept resource=%s reason=%r", place.name, exc.message)
 
     def _may_end(self, place: Place, name: str) -> bool:
         """What can say what it is and is not understood is left alone: it may be a later mlserve's."""

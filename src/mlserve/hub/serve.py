@@ -181,7 +181,7 @@ async def _empty(hub: Hub, place: Place) -> None:
         while not backend.trouble and names & {one.service for one in await backend.instances()}:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
     except MlserveError as exc:
-        log.warning("event=not-stopped place=%s reason=%r", place.name, exc.message)
+        log.warning("event=not-stopped resource=%s reason=%r", place.name, exc.message)
 
 
 def _gateway_address(settings: Settings) -> str | None:

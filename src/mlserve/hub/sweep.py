@@ -48,4 +48,4 @@ class Sweep:
         try:
             await backend.sweep(kept)
         except MlserveError as exc:
-            log.warning("event=sweep-failed place=%s reason=%r", name, exc.message)
+            log.warning("event=sweep-failed resource=%s reason=%r", name, exc.message)
