@@ -107,7 +107,7 @@ def test_an_engine_that_hangs_holds_up_nobody_else(client: Client, docker_engine
     client.resources.add("steady", "docker", {"host": docker_engine.host})
     client.resources.add("hung", "docker", {"host": fresh_engine.host})
     steady, hung = created(client, "steady", "steady"), created(client, "hung", "hung")
-    assert {row.split()[0]: row.split()[-1] for row in mlserve("list").stdout.splitlines()[1:]} == {
+    assert {row.split()[0]: row.split()[-2] for row in mlserve("list").stdout.splitlines()[1:]} == {
         "steady": "steady",
         "hung": "hung",
     }
@@ -261,6 +261,7 @@ def test_a_group_is_tried_before_it_is_added(home: Path, tmp_path: Path, docker_
     assert shown_again["engine"]
     assert shown_again["api"]
     assert shown_again["free"]["memory_mb"] > 0
+    assert "none that it tells of" in mlserve("resource", "describe", "box").stdout, "nobody has asked it for a GPU yet"
 
 
 def test_a_service_without_a_resource_runs_on_the_group_that_is_used(client: Client, docker_engine: Engine) -> None:

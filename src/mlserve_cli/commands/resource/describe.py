@@ -39,5 +39,12 @@ def _room(found: dict[str, Any]) -> dict[str, Any]:
     return {
         "cpu": f"{found['cpu']:g} cores, {free['cpu']:g} free" if found.get("cpu") is not None else None,
         "memory": f"{found['memory_mb']} MB, {free['memory_mb']} MB free" if found.get("memory_mb") else None,
-        "gpus": f"{len(found['gpus'])}, {free['gpus']} free" if found.get("gpus") else "none",
+        "gpus": _gpus(found, free),
     }
+
+
+def _gpus(found: dict[str, Any], free: dict[str, Any]) -> str:
+    if found.get("gpus"):
+        return f"{len(found['gpus'])}, {free['gpus']} free"
+    # An engine may have some and not say so: it is tried once a service asks for one.
+    return "none" if free.get("gpus") == 0 else "none that it tells of"
