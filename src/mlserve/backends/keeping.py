@@ -177,4 +177,5 @@ def _awaited(record: Record, run: Run | None) -> str:
     if record.state is not State.STARTING or not run or not run.probes or run.report.phases:
         return ""
     quiet = time.time() - record.started_at > QUIET_SECONDS
-    return f"no answer yet: {run.probes[-1]['detail']}" if quiet else ""
+    wished = f" on port {record.declared_port}" if record.declared_port else ""
+    return f"no answer yet{wished}: {run.probes[-1]['detail']}" if quiet else ""

@@ -47,7 +47,8 @@ class Image:
         return html_table(COLUMNS, [self._row()])
 
     def _row(self) -> list[Any]:
-        return [self._data.get(column) for column in COLUMNS]
+        shown = {**self._data, "size": f"{self._data['size'] / 1e6:.0f} MB"}
+        return [shown.get(column) for column in COLUMNS]
 
 
 class Images:

@@ -14,8 +14,8 @@ from mlserve.client.waiting import Progress, Wish, until_gone, until_settled
 from mlserve.management import Management, service_path
 from mlserve.predictor import Predictor, is_triton
 
-COLUMNS = ("name", "version", "status", "ready", "endpoint", "resource")
-"""What a table of services shows; ``Service.row`` has their values."""
+COLUMNS = ("name", "version", "status", "ready", "resource", "endpoint")
+"""What a table of services shows, the longest last: a narrow terminal folds that one only; ``Service.row`` has them."""
 _LOADING = 630.0
 """Seconds; a little more than the hub gives a model."""
 
