@@ -14,7 +14,7 @@ _MAX_NODES = 100_000
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_BASE):  # type: ignore[misc]
+class _Loader(_BASE):  # type: ignore[misc] # either of two
     """YAML with the scalars of JSON: no dates, no sexagesimal numbers, no `yes` for true; no key twice."""
 
     yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - PyYAML's own form

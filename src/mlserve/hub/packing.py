@@ -25,7 +25,7 @@ def places_inside(paths: Mapping[str, str]) -> dict[str, str]:
 
 def launch_inside(service: str, number: int) -> Launch:
     """How a program starts in a container, whose address is its own."""
-    return Launch(service, number, PYTHON, RUNTIME, _CAPTURES, host="0.0.0.0")  # noqa: S104
+    return Launch(service, number, PYTHON, RUNTIME, _CAPTURES, host="0.0.0.0")  # noqa: S104 - a container's own
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,6 @@ def _said(error: BaseException) -> str:
     """Its text, as can be written: a user's exception may fail to say it, or hold half a character."""
     try:
         said = str(error)
-    except Exception as exc:  # noqa: BLE001
+    except Exception as exc:  # noqa: BLE001 - whatever it raises, the request gets its answer
         said = f"(its text can't be had: {type(exc).__name__})"
     return said.encode("utf-8", "replace").decode()

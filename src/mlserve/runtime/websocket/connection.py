@@ -269,4 +269,4 @@ class WebSocket(asyncio.Protocol):
 
 
 def _join(parts: list[str | bytes]) -> str | bytes:
-    return ("" if isinstance(parts[0], str) else b"").join(parts)  # type: ignore[arg-type]
+    return ("" if isinstance(parts[0], str) else b"").join(parts)  # type: ignore[arg-type] # all are of one kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,11 +167,11 @@ def _refuse_other(answer: Mapping[str, Any], item: Object, length: int) -> None:
         raise Changed(f"{item.key} has another size than it had: {answer['ContentLength']} bytes came, not {length}")
 
 
-def _changed(item: Object, ask: Any) -> Mapping[str, str]:
+def _changed(item: Object, ask: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
     from botocore.exceptions import ClientError
 
     try:
-        return ask()  # type: ignore[no-any-return]
+        return ask()
     except ClientError as exc:
         if exc.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 412, 416):
             raise Changed(f"{item.key} was written over or removed while it was read") from exc
