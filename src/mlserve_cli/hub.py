@@ -11,6 +11,7 @@ from mlserve.client import Client
 from mlserve.context import find, home_directory, is_elsewhere, local_hub
 from mlserve.errors import Conflict, NotFound, TimedOut
 from mlserve.management import Management
+from mlserve_cli import report
 
 _STOP_SECONDS = 120.0
 
@@ -36,17 +37,24 @@ def stop(all: bool) -> bool:
     """End the hub; False where none ran. With ``all`` one is started to end what was left running."""
     home = home_directory()
     if is_elsewhere():
-        _running().hub.stop(all=all)
+        _stop(_running(), all)
         return True
     record = local_hub.read(home)
     if record is None or not local_hub.answers(record):
         if not (all and (home / "hub.db").exists()):
             return False
         record = local_hub.ensure(home)
-    _running().hub.stop(all=all)
+    _stop(_running(), all)
     if not local_hub.wait_gone(record.pid, _STOP_SECONDS):
         raise TimedOut(f"the hub (pid {record.pid}) is still stopping", hint="mlserve hub logs shows what it waits for")
     return True
+
+
+def _stop(client: Client, all: bool) -> None:
+    away = [one["name"] for one in client.resources.list() if one["status"] == "unavailable"] if all else []
+    client.hub.stop(all=all)
+    for group in away:
+        report.note(f'the resource group "{group}" is away: what runs there goes on until the next hub reaches it')
 
 
 def log_lines(*, tail: int | None, follow: bool) -> Iterator[str]:

@@ -35,6 +35,15 @@ def test_a_hub_that_ends_for_good_ends_what_it_reaches_and_the_next_the_rest(
     assert {one["name"]: one["status"] for one in document("list")} == {"hung": "Stopped", "steady": "Stopped"}
 
 
+def test_what_can_not_be_ended_is_told(client: Client, fresh_engine: Engine) -> None:
+    client.resources.add("lost", "docker", {"host": fresh_engine.host})
+    fresh_engine.kill()
+    until(lambda: client.resources.get("lost")["status"] == "unavailable", "its engine is away")
+    ended = mlserve("hub", "stop", "--all")
+    assert ended.returncode == 0
+    assert '"lost" is away: what runs there goes on until the next hub reaches it' in ended.stderr
+
+
 def containers(engine: Engine, service: str) -> list[str]:
     with closing(engine.client()) as client:
         found = client.containers.list(all=True, filters={"label": f"mlserve.service={service}"})
