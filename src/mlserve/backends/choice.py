@@ -27,7 +27,7 @@ def open_backend(kind: str, home: Path, options: Mapping[str, Any], hub: str = "
     if kind not in kinds():
         raise InvalidInput(
             f'this hub has no backend "{kind}" (backends: {", ".join(kinds())})',
-            hint="name one of these: --backend local",
+            hint=" or ".join(f"--backend {one}" for one in kinds()),
         )
     return kinds()[kind](home, options, hub)
 

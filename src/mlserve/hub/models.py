@@ -89,17 +89,17 @@ def _ready(service: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def _index(instance: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     answer = _ask(instance, "/v2/repository/index", _PATIENCE)
-    if answer.status in (404, 405):
-        raise InvalidInput(
-            "the program of this service does not list its models",
-            hint="it is for Triton, and for our own runtime",
-        )
-    if answer.status != 200 or not isinstance(answer.said, list):
+    if answer.status == 200 and isinstance(answer.said, list):
+        return [entry for entry in answer.said if isinstance(entry, dict)]
+    if answer.status == 403 or answer.status >= 500:
         raise RequestFailed(
             f"instance {instance['id']} did not list its models: {answer.status} {_text(answer.said)}",
             hint="where --http-restricted-api closes model-repository, ask the service itself with its key",
         )
-    return [entry for entry in answer.said if isinstance(entry, dict)]
+    # Whatever else a program answers to a path that it does not know: a page, or that something is wrong with the body.
+    raise InvalidInput(
+        "the program of this service does not list its models", hint="it is for Triton, and for our own runtime"
+    )
 
 
 def _ask(instance: Mapping[str, Any], path: str, patience: float) -> _Answer:
