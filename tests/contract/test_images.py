@@ -61,6 +61,16 @@ def test_an_image_holds_all_that_it_needs(daemon: Daemon, tmp_path: Path, recipe
     assert output(daemon, image.reference, "pwd") == "/mlserve/code"
 
 
+def test_a_step_of_thousands_of_characters_is_cut_where_it_is_shown(
+    daemon: Daemon, tmp_path: Path, recipe: Recipe
+) -> None:
+    told = "told " * 1000
+    image, lines = build(daemon, tmp_path, replace(recipe, environment={**recipe.environment, "SAID": told}))
+    assert max(len(line) for line in lines) < 300
+    asked = output(daemon, image.reference, PYTHON, "-c", "import os; print(os.environ['SAID'])")
+    assert asked == told.strip()
+
+
 def test_what_is_there_already_is_not_built_again(daemon: Daemon, tmp_path: Path, recipe: Recipe) -> None:
     first, _ = build(daemon, tmp_path, recipe)
     again, lines = build(daemon, tmp_path, replace(recipe, tag="mlserve/words:2"))

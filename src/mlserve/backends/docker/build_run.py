@@ -19,6 +19,8 @@ from mlserve.images.recipe import Recipe
 _KEPT_LINES = 40
 _NOISE = (" --->", "Removing intermediate container")
 _STEP = re.compile(r"Step \d+/\d+ : ")
+_STEP_LENGTH = 200
+"""Characters of a step that are shown: what the runtime is told is thousands, and nothing to read."""
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Run:
             made = str((event.get("aux") or {}).get("ID") or made)
             for line in _text(event):
                 self._note(line)
-                say(line)
+                say(_shown(line))
         if not made:
             raise build_failures.failed(self.recipe, self.step, list(self.lines), error)
         return made
@@ -98,6 +100,10 @@ def _answers(api: Any) -> Iterator[list[Any]]:
 
 def _error(event: Mapping[str, Any]) -> str:
     return str(event.get("error") or (event.get("errorDetail") or {}).get("message") or "")
+
+
+def _shown(line: str) -> str:
+    return f"{line[:_STEP_LENGTH]}…" if _STEP.match(line) and len(line) > _STEP_LENGTH else line
 
 
 def _text(event: Mapping[str, Any]) -> Iterator[str]:
