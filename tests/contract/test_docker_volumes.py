@@ -1,100 +1,23 @@
-"""Files of instances on a real engine: each kind of mount, what becomes of it, and secrets that nobody sees."""
+"""Files of instances on a real engine: each kind of mount, and secrets that nobody sees."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import docker
 import pytest
-from tests.contract.containers import open_docker
-from tests.contract.test_backends import ready, until
+from tests.contract.volumes_kit import HUB, body, client, model, ours, play, said, workload
 from tests.docker_engine import BASE, Engine
 
-from mlserve.backends.base import State
-from mlserve.backends.docker import engine as engines
-from mlserve.backends.docker import labels, target
-from mlserve.backends.docker.volumes import Brought, Volumes
+from mlserve.backends.docker import labels
+from mlserve.backends.docker.volumes import Volumes
 from mlserve.errors import FetchFailed, InvalidInput
-from mlserve.workload import Container, Mount, MountKind, Workload
+from mlserve.workload import Container, Mount, MountKind
 
-HUB = "0123456789abcdef"
-
-
-@pytest.fixture
-def client(docker_engine: Engine) -> Iterator[docker.DockerClient]:
-    """A client of the shared engine; what a test leaves in it that has our label is removed."""
-    with closing(docker_engine.client()) as found:
-        yield found
-        for container in found.containers.list(all=True, filters={"label": labels.HUB}):
-            container.remove(force=True, v=True)
-        for volume in found.volumes.list(filters={"label": labels.HUB}):
-            volume.remove()
-
-
-def play(docker_engine: Engine, tmp_path: Path, scene: Callable[..., Awaitable[None]], hubs: int = 1) -> None:
-    """Run a scene with the volumes of a hub, or of one hub that was started several times."""
-
-    async def scenario() -> None:
-        engine = engines.Engine(target.target(docker_engine.host), tmp_path / "engine")
-        try:
-            await scene(*(Volumes(engine, HUB) for _ in range(hubs)))
-        finally:
-            await engine.close()
-
-    asyncio.run(scenario())
-
-
-def workload(*mounts: Mount, **more: Any) -> Workload:
-    return Workload("iris", 1, 1, image=BASE, mounts=mounts, **more)
-
-
-def body(brought: Brought, command: Sequence[str], instance: str = "iris-1-aaaa", user: str = "65534:65534") -> Any:
-    """A container as hardened as an instance's is."""
-    return {
-        "Image": BASE, "Entrypoint": list(command), "User": user,
-        "Env": [f"{name}={value}" for name, value in brought.environment.items()],
-        "Labels": labels.of_instance(HUB, "iris", 1, instance),
-        "HostConfig": {
-            "ReadonlyRootfs": True, "CapDrop": ["ALL"], "NetworkMode": "none", "Mounts": list(brought.mounts),
-        },
-    }  # fmt: skip
-
-
-def said(client: docker.DockerClient, brought: Brought, script: str, **more: Any) -> str:
-    """What a shell in an instance with these mounts prints."""
-    made = client.api.create_container_from_config(body(brought, ["sh", "-c", script], **more))["Id"]
-    client.api.start(made)
-    client.api.wait(made)
-    text = client.api.logs(made).decode()
-    client.api.remove_container(made)
-    return text
-
-
-def ours(client: docker.DockerClient) -> list[str]:
-    return sorted(volume.name for volume in client.volumes.list(filters={"label": f"{labels.HUB}={HUB}"}))
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A folder with files in folders, a script and a link."""
-    folder = tmp_path / "model"
-    (folder / "deep" / "er").mkdir(parents=True)
-    (folder / "deep" / "er" / "weights.bin").write_bytes(os.urandom(3_000_000))
-    (folder / "größe.txt").write_text("seven\n")
-    (folder / "run.sh").write_text("echo ran\n")
-    (folder / "run.sh").chmod(0o755)
-    (folder / "link.txt").symlink_to("größe.txt")
-    (folder / "loop").symlink_to(folder)
-    return folder
+__all__ = ["client", "model"]
 
 
 def test_files_are_in_the_instance_which_cannot_change_them(
@@ -300,170 +223,3 @@ def test_secrets_are_for_the_program_alone_and_in_nothing_that_the_engine_shows(
         assert ours(client) == []
 
     play(docker_engine, tmp_path, scene)
-
-
-def test_a_sweep_removes_what_nobody_needs_and_nothing_of_anybody_else(
-    docker_engine: Engine, client: docker.DockerClient, model: Path, tmp_path: Path
-) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "a").write_text("a")
-    foreign = client.volumes.create(f"somebodys-{uuid4().hex}")
-    neighbour = client.volumes.create(
-        f"neighbours-{uuid4().hex}",
-        labels={labels.HUB: "another", "mlserve.volume": "shared", "mlserve.source": "/gone"},
-    )
-
-    async def scene(volumes: Volumes, second: Volumes, third: Volumes) -> None:
-        kept = workload(
-            Mount("/in", MountKind.FILES, str(model)), Mount("/out", MountKind.FILES, str(other), read_only=False)
-        )
-        gone = replace(
-            kept, service="wine", mounts=(*kept.mounts[1:], Mount("/nas", MountKind.NFS, "nas:/a")),
-        )  # fmt: skip
-        shared, written = (mount["Source"] for mount in (await volumes.bring(kept, "iris-1-aaaa")).mounts)
-        scratch = replace(kept, mounts=(Mount("/s", MountKind.SCRATCH, read_only=False),))
-        running = await volumes.bring(scratch, "iris-1-bbbb")
-        made = client.api.create_container_from_config(body(running, ["true"], "iris-1-bbbb"))["Id"]
-        await volumes.bring(gone, "wine-1-aaaa")
-        assert len(ours(client)) == 5
-        await second.sweep(None, ())
-        assert len(ours(client)) == 5
-        await second.sweep([kept], ())
-        assert ours(client) == sorted([shared, written, running.mounts[0]["Source"]])
-        client.api.remove_container(made)
-        await third.sweep([], ["iris-1-bbbb"])
-        assert ours(client) == [running.mounts[0]["Source"]], "it is to start again"
-        await third.sweep(None, ())
-        assert ours(client) == []
-        assert {volume.name for volume in client.volumes.list()} >= {foreign.name, neighbour.name}
-
-    try:
-        play(docker_engine, tmp_path, scene, hubs=3)
-    finally:
-        foreign.remove()
-        neighbour.remove()
-
-
-def test_what_is_brought_takes_no_longer_than_it_must(
-    docker_engine: Engine, client: docker.DockerClient, tmp_path: Path
-) -> None:
-    """Many small files are one stream, and a second instance finds them there."""
-    source = tmp_path / "many"
-    source.mkdir()
-    for number in range(2000):
-        (source / f"{number}.txt").write_text(str(number))
-
-    async def scene(volumes: Volumes) -> None:
-        wish = workload(Mount("/in", MountKind.FILES, str(source)))
-        await volumes.bring(wish, "iris-1-aaaa")
-        began = time.monotonic()
-        brought = await volumes.bring(wish, "iris-1-bbbb")
-        assert time.monotonic() - began < 2, "they are looked at, not brought again"
-        assert said(client, brought, "ls /in | wc -l") == "2000\n"
-
-    play(docker_engine, tmp_path, scene)
-
-
-def test_what_instances_change_is_copied_out_once_and_whole(
-    docker_engine: Engine, client: docker.DockerClient, model: Path, tmp_path: Path
-) -> None:
-    mount = Mount("/out", MountKind.FILES, str(model), read_only=False, write_back="s3://b/out/")
-    wish = workload(mount)
-    old = "touch -d @1700000000"
-
-    async def scene(volumes: Volumes) -> None:
-        brought = await volumes.bring(wish, "iris-1-aaaa")
-        assert said(client, brought, "cat /out/link.txt") == "seven\n"
-        nothing = await volumes.changes(wish, mount, None, tmp_path / "0", final=True)
-        assert nothing.changed == ()
-        script = f"cd /out; mkdir new; echo a > new/a; {old} new/a; echo eight > größe.txt; {old} größe.txt; rm run.sh"
-        assert said(client, brought, script) == ""
-        said(client, brought, "echo half > /out/b")
-        first = await volumes.changes(wish, mount, nothing.files, tmp_path / "1", final=False)
-        assert first.changed == ("größe.txt", "new/a"), "b may not be whole yet"
-        assert (tmp_path / "1" / "größe.txt").read_text() == "eight\n"
-        last = await volumes.changes(wish, mount, first.files, tmp_path / "2", final=True)
-        assert last.changed == ("b",)
-        said(client, brought, "echo hälf > /out/b")  # perhaps in the same second, and not longer
-        again = await volumes.changes(wish, mount, last.files, tmp_path / "3", final=True)
-        assert again.changed == ("b",)
-        assert (await volumes.changes(wish, mount, again.files, tmp_path / "4", final=True)).changed == ()
-        assert not list((tmp_path / "4").rglob("*")), "what is the same stays where it is"
-        assert "iris-1-bbbb" not in str(ours(client))
-        other = await volumes.bring(wish, "iris-1-bbbb")
-        assert said(client, other, "cat /out/new/a") == "a\n", "instances of a version share the files"
-        never = replace(wish, version=7)
-        assert (await volumes.changes(never, mount, None, tmp_path / "5", final=True)).changed == ()
-        assert len(ours(client)) == 1
-        assert not client.containers.list(all=True)
-
-    play(docker_engine, tmp_path, scene)
-
-
-def test_what_is_an_instances_own_outlives_its_crashes_and_goes_with_it(
-    docker_engine: Engine, client: docker.DockerClient, tmp_path: Path
-) -> None:
-    script = (
-        "cat $MLSERVE_SECRETS/key; echo >> /scratch/starts; wc -l < /scratch/starts; exec python -m http.server $PORT"
-    )
-    wish = workload(
-        Mount("/scratch", MountKind.SCRATCH, read_only=False), secrets={"key": "hush\n"},
-        command=("sh", "-c", script), drain_seconds=1.0, startup_seconds=30.0, has_served=True,
-    )  # fmt: skip
-
-    async def scenario() -> None:
-        backend = open_docker(tmp_path / "home", docker_engine)
-        try:
-            await backend.apply(wish)
-            (one,) = await until(backend, ready(1))
-            client.containers.get(one.container or "").kill()
-            (again,) = await until(backend, lambda found: ready(1)(found) and found[0].restarts == 1)
-            assert again.id == one.id
-            said = [line.text async for line in backend.logs("iris")]
-            assert said[:2] == ["hush", "2"]
-            await backend.apply(replace(wish, count=0))
-            await until(backend, lambda found: not found)
-            deadline = time.monotonic() + 20
-            while client.volumes.list(filters={"label": labels.HUB}):
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.05)
-        finally:
-            await backend.remove("iris")
-            await until(backend, lambda found: not found)
-            await backend.close()
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("mount", "code", "said", "final"),
-    [
-        (
-            Mount("/in", MountKind.IMAGE, f"{BASE}!/no/such"),
-            "nothing-to-mount",
-            "nothing at /no/such in the image",
-            True,
-        ),
-        (Mount("/in", MountKind.NFS, "127.0.0.1:/nowhere"), "mount-failed", "mount", False),
-    ],
-)
-def test_a_mount_that_cannot_be_is_the_reason_of_the_start_that_failed(
-    docker_engine: Engine, client: docker.DockerClient, tmp_path: Path, mount: Mount, code: str, said: str, final: bool
-) -> None:
-    async def scenario() -> None:
-        backend = open_docker(tmp_path / "home", docker_engine)
-        try:
-            await backend.apply(workload(mount, command=("sleep", "60"), startup_seconds=30.0))
-            (one,) = await until(backend, lambda found: [one.state for one in found] == [State.FAILED])
-            problem = one.evidence["not_started"]
-            assert (problem["code"], problem["lasting"]) == (code, final)
-            assert said in one.reason
-            assert problem["hint"]
-        finally:
-            await backend.remove("iris")
-            await until(backend, lambda found: not found)
-            await backend.sweep([])
-            await backend.close()
-
-    asyncio.run(scenario())
