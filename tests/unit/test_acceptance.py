@@ -17,6 +17,7 @@ class Room:
     """A place of two cores."""
 
     kind = "local"
+    contained = False
     credentials: ClassVar[dict[str, str]] = {}
 
     def __init__(self, free: float) -> None:
