@@ -127,7 +127,10 @@ def test_instances_run_the_image_of_their_version_whatever_its_name_means_meanwh
     service = hub.services.create(example).wait(200)
     made = built(docker_client)["mlserve/iris:1"]
     docker_client.images.get(BASE).tag("mlserve/iris", "1")
-    service.scale(2).wait(60)
+    try:
+        service.scale(2).wait(60)
+    finally:
+        docker_client.api.remove_image("mlserve/iris:1")  # only the name: the base has another
     containers = docker_client.containers.list(filters={"label": "mlserve.service=iris"})
     assert [container.attrs["Image"] for container in containers] == [made, made]
     assert service.predict(FLOWER)["species"] == "setosa"
