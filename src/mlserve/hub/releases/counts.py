@@ -98,7 +98,7 @@ def _rolling(release: Release, sight: Sight, *, cleared: bool) -> dict[int, int]
     old = min(max(needed - sight.usable, 0), sight.old_count)
     if release.paused_at is not None or (sight.usable and not cleared):
         stay = min(max(sight.ready_old, old), sight.old_count)
-        return {release.old: stay, release.new: min(max(sight.alive_new, 1), sight.count)}
+        return {release.old: stay, release.new: min(sight.alive_new, sight.count)}
     room = max(sight.count, sight.old_count) + release.surge - max(sight.alive_old, old)
     return {release.old: old, release.new: max(min(sight.count, room), min(sight.alive_new, sight.count), 0)}
 

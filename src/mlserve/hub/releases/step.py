@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from mlserve.hub.releases.counts import Sight, enough
 from mlserve.hub.releases.gates import Judgement, Verdict, figures, judge, restarted
@@ -23,7 +23,7 @@ class Move:
 class Told:
     """What the gateway says; ``counted`` None: it can't be asked now."""
 
-    counted: Mapping[int, Counted] | None = field(default_factory=dict)
+    counted: Mapping[int, Counted] | None = None
     bounds: Sequence[float] = ()
 
     def of(self, number: int) -> Counted:
