@@ -23,7 +23,7 @@ def under_way(service: Service) -> Release | None:
 def moved(seen: Seen) -> tuple[Service, str]:
     """The service after its release's next step, and why the new version is to be given up, if it is."""
     service, release = seen.service, under_way(seen.service)
-    if service.kept and (seen.now >= service.kept.until or service.stopped):
+    if overdue(seen) or service.stopped:
         service = replace(service, kept=None)
     if release is None or service.stopped:
         return service, ""
@@ -44,6 +44,11 @@ def targets(seen: Seen, serving: int) -> tuple[tuple[int, int], ...]:
     release = under_way(seen.service)
     shared = counts.weights(release, sight(seen, release)) if release else ()
     return shared or ((serving, 100),)
+
+
+def overdue(seen: Seen) -> bool:
+    """The kept version has been kept for long enough."""
+    return seen.service.kept is not None and seen.now >= seen.service.kept.until
 
 
 def holding(seen: Seen) -> Sequence[str]:

@@ -1,11 +1,15 @@
-"""From a descriptor's words to the release that they mean. Pure."""
+"""From a descriptor's words to the release that they mean."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from mlserve.descriptor import Descriptor, strategy_of
 from mlserve.descriptor.release import RollingStrategy
+from mlserve.descriptor.releasing import STRATEGIES
+from mlserve.errors import InvalidInput
+from mlserve.hub.records import Service
 from mlserve.hub.releases.counts import whole
 from mlserve.hub.releases.records import Gates, Release, Step, Strategy
 
@@ -15,9 +19,22 @@ _SWITCH = (Step(100, 0.0),)
 """Of blue-green with gates: after the switch, until they are passed."""
 
 
-def planned(
-    descriptor: Descriptor, old: int, new: int, *, count: int, strategy: str = "", now: float = 0.0
-) -> Release:
+def require_strategy(word: str) -> None:
+    """Raise InvalidInput for a word that names no strategy; "" leaves it to the descriptor."""
+    if word and word not in STRATEGIES:
+        raise InvalidInput(f'there is no release strategy "{word}"', hint=f"choose one of {', '.join(STRATEGIES)}")
+
+
+def first_to_next(
+    service: Service, descriptor: Descriptor, number: int, *, count: int, strategy: str
+) -> Release | None:
+    """The release of a service's next version; None where nothing serves yet, so that there is nothing to move."""
+    if service.serving is None:
+        return None
+    return planned(descriptor, service.serving, number, count=count, strategy=strategy, now=time.time())
+
+
+def planned(descriptor: Descriptor, old: int, new: int, *, count: int, strategy: str = "", now: float = 0.0) -> Release:
     """The release of a new version; ``strategy`` takes the place of the descriptor's own, for this time."""
     words = descriptor.release
     chosen = Strategy(strategy or strategy_of(descriptor))
