@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import mlserve
 from mlserve.client import Client
 from mlserve.errors import Conflict, UpdateFailed
 from tests.chaos.load import Load
@@ -114,6 +115,19 @@ def test_a_step_without_a_time_waits_for_promote_and_refuses_a_second_release(cl
     assert sent.failed() == []
 
 
+def test_an_instance_that_dies_in_a_canary_costs_nobody_a_request(client: Client, tmp_path: Path) -> None:
+    service = begun(client, tmp_path)
+    with load(service) as sent:
+        service.update(descriptor(tmp_path, "two", {"steps": [{"weight": 50}]})).wait(timeout=LIMIT)
+        (new,) = [one for one in service.instances() if one["version"] == 2]
+        os.kill(new["pid"], signal.SIGKILL)
+        sent.wait_for(50)
+        until(lambda: service.releases.status()["release"]["versions"][1]["weight"] == 50)
+        service.releases.promote()
+        until(lambda: state(service) == "done")
+    assert sent.failed() == []
+
+
 def test_rolling_replaces_instance_by_instance(client: Client, tmp_path: Path) -> None:
     service = begun(client, tmp_path, metadata={"instance": 3})
     most = 0
@@ -162,7 +176,7 @@ def test_a_hub_killed_in_a_canary_is_followed_by_one_that_carries_on(
         killed = json.loads((home / "hub.json").read_text())["pid"]
         os.kill(killed, signal.SIGKILL)
         time.sleep(0.5)
-        service = __import__("mlserve").connect().services.get("shop")
+        service = mlserve.connect().services.get("shop")
         assert json.loads((home / "hub.json").read_text())["pid"] != killed
         until(lambda: state(service) == "done")
         assert service.wait(timeout=LIMIT).version == 2
