@@ -153,8 +153,9 @@ def _recounted(release: Release, told: Told) -> bool:
 
 
 def _returned(release: Release, sight: Sight, now: float) -> Release:
-    """Over once the old version is whole again; after the limit, once anything of it serves."""
+    """Over once what a rolling release took from the old version is there again; after the limit, once any of it is."""
     late = now - (release.since or now) > release.fill_limit
-    if sight.ready_old >= sight.old_count or (late and sight.ready_old) or not sight.ready_new:
+    whole = release.strategy is not Strategy.ROLLING or sight.ready_old >= sight.old_count
+    if whole or (late and sight.ready_old) or not sight.ready_new:
         return replace(release, phase=Phase.FAILED, since=None, ended_at=now)
     return release
