@@ -91,6 +91,15 @@ def test_errors_end_a_step_before_its_time() -> None:
     assert blame == "25.0 % of 20 requests failed, at most 5 % may (the old version: 0.0 %)"
 
 
+def test_errors_also_count_while_a_step_waits_for_its_instances() -> None:
+    made = release(steps=(Step(20, 1.0), Step(90, 1.0)), gates=Gates(max_error_percent=5, min_requests=10))
+    one = replace(BOTH, ready_new=1, alive_new=1)
+    made, _ = walk(made, one, told(counted(0), counted(0)), 0, 1)
+    made, _ = walk(made, one, told(counted(90), counted(10)), 3)
+    assert (made.at, made.phase) == (1, Phase.FILLING)
+    assert "of 40 requests failed" in walk(made, one, told(counted(200), counted(40, 30)), 4)[1]
+
+
 def test_slowness_is_judged_side_by_side_when_the_step_is_over() -> None:
     made = release(steps=(Step(50, 5.0),), gates=Gates(max_p95_ratio=2))
     made, _ = walk(made, BOTH, told(counted(1000), counted(0)), 0, 1)

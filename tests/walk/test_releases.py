@@ -182,3 +182,31 @@ def test_a_hub_killed_in_a_canary_is_followed_by_one_that_carries_on(
         assert service.wait(timeout=LIMIT).version == 2
         assert ask(service) == "two"
     assert sent.failed() == []
+
+
+@pytest.mark.parametrize("strategy", ["rolling", "blue_green", "recreate"])
+def test_a_hub_killed_in_any_other_release_is_followed_by_one_that_carries_on(
+    client: Client, home: Path, tmp_path: Path, strategy: str
+) -> None:
+    service = begun(client, tmp_path, metadata={"instance": 2})
+    with load(service) as sent:
+        service.update(descriptor(tmp_path, "two", metadata={"instance": 2}), strategy=strategy)
+        until(lambda: len([one for one in service.instances() if one["version"] == 2]) > 0)
+        os.kill(json.loads((home / "hub.json").read_text())["pid"], signal.SIGKILL)
+        service = mlserve.connect().services.get("shop")
+        until(lambda: state(service) == "done")
+        assert service.wait(timeout=LIMIT).version == 2
+        assert ask(service) == "two"
+    assert sent.failed() == [] or strategy == "recreate"
+
+
+def test_a_gateway_killed_in_a_canary_changes_nothing_of_it(client: Client, home: Path, tmp_path: Path) -> None:
+    service = begun(client, tmp_path)
+    release = {"steps": [{"weight": 50, "pause": "4s"}], "gates": {"max_error_percent": 1}}
+    with load(service) as sent:
+        service.update(descriptor(tmp_path, "two", release))
+        until(lambda: state(service) == "judging")
+        os.kill(json.loads((home / "gateway" / "envoy.json").read_text())["pid"], signal.SIGKILL)
+        sent.wait_for(50)
+        until(lambda: state(service) == "done")
+        assert service.wait(timeout=LIMIT).version == 2

@@ -55,7 +55,8 @@ def judgement(release: Release, told: Told, now: float) -> Judgement:
         figures(told.of(number), release.marks.get(number, Counted()), told.bounds)
         for number in (release.old, release.new)
     )
-    return judge(release.gates, old, new, over=release.strategy is Strategy.ROLLING or _over(release, now))
+    over = release.strategy is Strategy.ROLLING or (release.phase is Phase.JUDGING and _over(release, now))
+    return judge(release.gates, old, new, over=over)
 
 
 def promote(release: Release) -> Release:
@@ -83,14 +84,15 @@ def _begun(release: Release, told: Told, now: float) -> Release:
 
 
 def _fill(release: Release, sight: Sight, told: Told, now: float) -> Move:
-    if release.strategy is Strategy.ROLLING and release.gates and sight.usable:
-        if told.counted is not None and (release.new not in release.marks or _recounted(release, told)):
+    found = Judgement(Verdict.PASSED)
+    if release.gates and told.counted is not None and _takes_requests(release, sight):
+        if release.new not in release.marks or _recounted(release, told):
             return Move(_marked(release, told))
         found = judgement(release, told, now)
-        if found.verdict is Verdict.FAILED:
-            return Move(release, found.why)
-        if found.verdict is Verdict.OPEN:
-            return Move(release, _too_late(release, found, now, release.fill_limit + release.gate_limit))
+    if found.verdict is Verdict.FAILED:
+        return Move(release, found.why)
+    if found.verdict is Verdict.OPEN and release.strategy is Strategy.ROLLING:
+        return Move(release, _too_late(release, found, now, release.fill_limit + release.gate_limit))
     if release.paused_at is not None:
         return Move(release)
     if enough(release, sight):
@@ -99,6 +101,11 @@ def _fill(release: Release, sight: Sight, told: Told, now: float) -> Move:
         short = f"{sight.usable} of the {sight.count} new instances were ready"
         return Move(release, f"{short} after {release.fill_limit:g} s, the longest that a step of the release may take")
     return Move(release)
+
+
+def _takes_requests(release: Release, sight: Sight) -> bool:
+    """The new version has some already, though the step is not filled."""
+    return bool(sight.usable) and (release.strategy is Strategy.ROLLING or release.at > 0)
 
 
 def _filled(release: Release, told: Told, now: float) -> Release:
