@@ -22,11 +22,44 @@ def update(
     source: Source | None = None,
     *,
     set: Sequence[str] = (),
+    strategy: str = "",
     wait: bool = True,
     timeout: float | None = None,
 ) -> Service:
-    """Make a new version of a service and wait until it serves."""
-    return _settle(describe(name).update(source, set=set), wait, timeout)
+    """Make a new version of a service and wait until it serves, or until its release waits for `release_promote`."""
+    return _settle(describe(name).update(source, set=set, strategy=strategy), wait, timeout)
+
+
+def rollback(name: str, version: int | None = None, *, wait: bool = True, timeout: float | None = None) -> Service:
+    """Go back to a version that served before, or to the one before."""
+    return _settle(describe(name).rollback(version), wait, timeout)
+
+
+def release_status(name: str) -> Mapping[str, Any]:
+    """How the release of a service goes, or how the last one went."""
+    return describe(name).releases.status()
+
+
+def release_promote(name: str) -> Mapping[str, Any]:
+    """Let a release's step pass."""
+    return describe(name).releases.promote()
+
+
+def release_pause(name: str) -> Mapping[str, Any]:
+    """Keep a release at its step."""
+    return describe(name).releases.pause()
+
+
+def release_resume(name: str) -> Mapping[str, Any]:
+    """Let a release go on."""
+    return describe(name).releases.resume()
+
+
+def release_abort(name: str, *, wait: bool = True, timeout: float | None = None) -> Service:
+    """Give all requests back to the version that served before."""
+    service = describe(name)
+    service.releases.abort()
+    return _settle(service.reload(), wait, timeout)
 
 
 def list() -> ServiceList:

@@ -70,7 +70,7 @@ def test_calls_of_grpc_keep_their_path_and_only_the_one_with_one_answer_its_dead
     one, many, denied = calls_of(Table((), (route,)), "iris")
     assert one["match"]["path"].endswith("/ModelInfer")
     assert (one["route"]["idle_timeout"], many["route"]["idle_timeout"]) == ("5.000s", "3600s")
-    assert one["route"]["weighted_clusters"] == many["route"]["weighted_clusters"]
+    assert shared(one) == shared(many)
     assert not any("regex_rewrite" in entry["route"] for entry in (one, many))
     assert all(entry["match"]["grpc"] == {} for entry in (one, many, denied))
     assert all(entry["match"]["headers"][0]["name"] == "authorization" for entry in (one, many))
@@ -94,12 +94,18 @@ def test_a_cluster_that_speaks_http2_is_asked_in_the_protocol_of_the_request() -
     }
 
 
-def test_weights_become_weighted_clusters_without_the_zeros() -> None:
+def shared(route: dict[str, Any]) -> list[list[tuple[str, int]]]:
+    """The weights of a request's first try, and of those after it."""
+    groups = route["route"]["inline_cluster_specifier_plugin"]["extension"]["typed_config"]["priority_groups"]
+    return [[(one["cluster_name"], one["weight"]) for one in group["clusters"]] for group in groups]
+
+
+def test_requests_are_shared_by_weight_and_tried_again_with_the_first_version() -> None:
     targets = ((1, 90), (2, 10), (3, 0))
     websocket, main = routes_of(Table((), (Route("iris", targets),)), "iris")
-    expected = [{"name": "iris/1", "weight": 90}, {"name": "iris/2", "weight": 10}]
-    assert main["route"]["weighted_clusters"]["clusters"] == expected
-    assert websocket["route"]["weighted_clusters"]["clusters"] == expected
+    expected = [[("iris/1", 90), ("iris/2", 10)], [("iris/1", 1)]]
+    assert shared(main) == shared(websocket) == expected
+    assert main["route"]["retry_policy"]["refresh_cluster_on_retry"]
 
 
 def test_a_tokens_characters_are_only_themselves() -> None:

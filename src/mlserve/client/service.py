@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 from urllib.parse import quote
 
 from mlserve.client.logs import Log, LogLine, log_line
+from mlserve.client.releases import Releases
 from mlserve.client.submission import Source, draft
 from mlserve.client.tables import Table, html_table, text_table
 from mlserve.client.uploads import Uploaded
@@ -76,16 +77,35 @@ class Service:
         return self
 
     def update(
-        self, source: Source | None = None, *, set: Sequence[str] = (), on_upload: Uploaded | None = None
+        self,
+        source: Source | None = None,
+        *,
+        set: Sequence[str] = (),
+        strategy: str = "",
+        on_upload: Uploaded | None = None,
     ) -> Service:
-        """Wish for a new version: another descriptor, or values set in the newest one, or both."""
+        """Wish for a new version: another descriptor, or values set in the newest one, or both.
+
+        ``strategy``: how it takes over (rolling, blue_green, canary, recreate), in the place of the descriptor's own.
+        """
         if source is None:
             body: dict[str, Any] = {"set": list(set)}
         else:
             body = draft(source, set).submission(self._management, on_upload)
-        self._wish("update", body)
+        self._wish("update", body | ({"strategy": strategy} if strategy else {}))
         self._update = int(self._data["wished"]["version"])
         return self
+
+    def rollback(self, version: int | None = None) -> Service:
+        """Go back to a version that served before, or to the one before this; at once while its instances are kept."""
+        self._wish("rollback", {"version": version})
+        self._update = int(self._data["wished"]["version"])
+        return self
+
+    @property
+    def releases(self) -> Releases:
+        """The release that is under way, else the last one: ``status()``, ``promote()``, ``pause()``, …"""
+        return Releases(self._management, self.name)
 
     def delete(self, *, wait: bool = True, timeout: float | None = None) -> None:
         """End and forget the service and its logs."""

@@ -38,12 +38,19 @@ def until_settled(
         state = look()
         if on_progress:
             on_progress(state)
-        return bool(state.get("settled")) and int(state.get("generation") or 0) >= wish.generation
+        if int(state.get("generation") or 0) < wish.generation:
+            return False
+        return bool(state.get("settled")) or (wish.update is not None and waits_for_somebody(state))
 
     if not _poll(settled, timeout):
         raise _timed_out(wish.name, str(state.get("status", "")), timeout or 0)
     _raise_failure(state, wish)
     return state
+
+
+def waits_for_somebody(state: State) -> bool:
+    """Its release is at a step that goes on when somebody promotes it."""
+    return bool(state.get("release")) and (state.get("release") or {}).get("state") == "waiting"
 
 
 def until_gone(look: Callable[[], State], name: str, *, timeout: float | None = None) -> None:

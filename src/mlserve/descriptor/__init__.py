@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlserve.descriptor.paths import is_path, local_paths, paths_of, read_elsewhere
     from mlserve.descriptor.pipeline import Step, node_of
     from mlserve.descriptor.reading import read_file, read_text
+    from mlserve.descriptor.releasing import strategy_of
     from mlserve.descriptor.secrets import masked
     from mlserve.descriptor.service import Descriptor
     from mlserve.descriptor.setting import set_values
@@ -45,6 +46,7 @@ _HOMES = {
     "read_text": "reading",
     "resource_of": "parsing",
     "set_values": "setting",
+    "strategy_of": "releasing",
 }
 
 __all__ = [
@@ -70,6 +72,7 @@ __all__ = [
     "read_text",
     "resource_of",
     "set_values",
+    "strategy_of",
 ]
 
 

@@ -9,6 +9,7 @@ from mlserve.descriptor.custom import OWN_CODE, custom, leaves, own_code, pipeli
 from mlserve.descriptor.environment import RESERVED
 from mlserve.descriptor.mounting import covered, mounting
 from mlserve.descriptor.pointers import detail, pointer_of
+from mlserve.descriptor.releasing import releasing
 from mlserve.descriptor.repositories import ENGINES
 from mlserve.descriptor.service import Descriptor
 from mlserve.descriptor.shapes import Shape, told
@@ -27,6 +28,7 @@ def together(descriptor: Descriptor, shaped: Shape, *, refused: bool) -> Iterato
     yield from _environment(descriptor, shaped)
     yield from images.containers(descriptor, shaped, refused=refused)
     yield from mounting(descriptor, shaped, refused=refused)
+    yield from releasing(descriptor, shaped)
     if descriptor.public and (descriptor.token or _asked(shaped)):
         yield told(
             shaped,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from mlserve.descriptor.base import Text, Words
+from mlserve.descriptor.release import RollingStrategy
 from mlserve.descriptor.units import Amount, Whole
 
 
@@ -59,6 +60,8 @@ class Metadata(Words):
     """The resource group to run in; "" is the default one."""
     enable_grpc: bool = False
     """The server of ``command`` speaks gRPC (HTTP/2 without TLS) beside HTTP/1.1; the runtime always does."""
+    rolling_strategy: RollingStrategy | None = None
+    """How many instances may be more or less while a new version takes over."""
     rpc: Rpc = Rpc()
     eas: Eas = Eas()
 

@@ -13,6 +13,7 @@ from mlserve.descriptor.metadata import Metadata
 from mlserve.descriptor.networking import Networking
 from mlserve.descriptor.observation import Capture, Explained, Monitor, Tracing
 from mlserve.descriptor.pipeline import Step
+from mlserve.descriptor.release import Release
 from mlserve.descriptor.storage import Storage
 from mlserve.descriptor.units import Seconds, Whole
 
@@ -103,5 +104,7 @@ class Descriptor(Words):
     """How long a start may take: seconds, or "10m"."""
     retry: bool = True
     """A request that an instance did not answer may be sent to another one."""
+    release: Release | None = None
+    """How the next version takes over."""
     metadata: Metadata = Metadata()
     networking: Networking = Networking()

@@ -51,9 +51,13 @@ class Admin:
             name: value.strip('"') for name, _, value in (line.partition(": ") for line in await self._stats(pattern))
         }
 
-    async def _stats(self, pattern: str) -> list[str]:
+    async def histograms(self, pattern: str) -> list[str]:
+        """Those whose names match the regular expression, a line each, with what every bucket has counted."""
+        return await self._stats(pattern, "histogram_buckets=cumulative&")
+
+    async def _stats(self, pattern: str, form: str = "") -> list[str]:
         quoted = "".join(f"%{byte:02x}" for byte in pattern.encode())
-        return (await self.get(f"/stats?filter={quoted}")).splitlines()
+        return (await self.get(f"/stats?{form}filter={quoted}")).splitlines()
 
     async def _ask(self, method: str, path: str, patience: float) -> str:
         try:

@@ -88,6 +88,10 @@ class Gateway:
         """Counters by ``(service, version)`` since Envoy started."""
         return await self._stats.requests(service)
 
+    async def times(self, service: str) -> dict[int, tuple[int, ...]]:
+        """By version, how many requests took no longer than each of `times.BOUNDS`, since Envoy started."""
+        return await self._stats.times(service)
+
     async def watch(self) -> None:
         """Run until cancelled or stopped: start Envoy again when it dies or freezes, slower if it keeps dying."""
         failures = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mlserve.gateway import times
 from mlserve.gateway.browser import browser_filter
 from mlserve.gateway.replies import local_replies
 from mlserve.gateway.table import DEFAULT_MAX_BODY
@@ -82,8 +83,11 @@ def bootstrap(directory: Path, admin: Path, max_connections: int) -> dict[str, A
     return {
         "node": {"id": "mlserve", "cluster": "mlserve"},
         "admin": {"address": {"pipe": {"path": str(admin), "mode": 0o600}}},
-        "stats_flush_interval": "5s",
-        "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": _STATS}}]}}},
+        "stats_flush_interval": "1s",  # as old as the times may be that releases are judged by
+        "stats_config": {
+            "stats_matcher": {"inclusion_list": {"patterns": [{"safe_regex": {"regex": _STATS}}]}},
+            "histogram_bucket_settings": times.settings(),
+        },
         "dynamic_resources": {
             "lds_config": _file(directory / "lds.json"),
             "cds_config": _file(directory / "cds.json"),

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from mlserve.gateway import times
 from mlserve.gateway.admin import Admin
 
 _MEMBERS = r"^cluster\.[^.]+\.membership_(healthy|total)$"
@@ -61,6 +62,15 @@ class Stats:
             counted = found.setdefault((owner, int(version)), Counter())
             counted[number.removeprefix("upstream_rq_")] += value
         return {key: _requests(numbers) for key, numbers in found.items()}
+
+    async def times(self, service: str) -> dict[int, tuple[int, ...]]:
+        """By version, how many requests took no longer than each of `times.BOUNDS`; a second old at most."""
+        pattern = rf"^cluster\.{re.escape(service)}/[0-9]+(/[a-z]+)?\.upstream_rq_time$"
+        found: dict[int, tuple[int, ...]] = {}
+        for cluster, counts in times.counted(await self._admin.histograms(pattern)).items():
+            version = int(cluster.split("/")[1])
+            found[version] = tuple(map(sum, zip(counts, found.get(version, (0,) * len(counts)), strict=True)))
+        return found
 
 
 async def connections(pid: int, addresses: Collection[str]) -> dict[str, int]:

@@ -35,7 +35,10 @@ class Route:
 
     service: str
     targets: tuple[tuple[int, int], ...]
-    """``(version, weight)``; a weight of 0 gets nothing; no targets: the service is stopped and answers 503."""
+    """``(version, weight)``; a weight of 0 gets nothing; no targets: the service is stopped and answers 503.
+
+    Of several, the first is the one whose instances are asked again where another's did not take a request.
+    """
     token: str | None = None
     """What ``Authorization`` has to carry, bare or after ``Bearer``; ``None``: the service is public."""
     timeout_seconds: float = 60.0

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 import mlserve
 from mlserve.errors import Denied, InvalidInput, MlserveError, NotFound, to_problem
 from mlserve.hub import tokens
-from mlserve.hub.api import builds, content, hub, login, models, resources, services, uploads
+from mlserve.hub.api import builds, content, hub, login, models, releases, resources, services, uploads
 from mlserve.hub.api.answers import Problem
 
 _UNTITLED = {404: NotFound}
@@ -25,7 +25,7 @@ def application(token: str) -> FastAPI:
     refused: dict[int | str, dict[str, Any]] = {
         "default": {"model": Problem, "description": "application/problem+json"}
     }
-    for routes in (hub, services, models, content, uploads, builds, resources, login):
+    for routes in (hub, services, releases, models, content, uploads, builds, resources, login):
         app.include_router(routes.router, responses=refused)
     app.add_exception_handler(MlserveError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)

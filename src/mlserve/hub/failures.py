@@ -78,6 +78,17 @@ def of_silence(service: str, version: int, answer: str, *, at: float) -> dict[st
     return _record(service=service, version=version, instance=None, phase="probe", story=story, at=at)
 
 
+def of_release(service: str, version: int, reason: str, *, at: float) -> dict[str, Any]:
+    """The failure record of a version that its release gave up though it runs."""
+    story = Story(
+        "release-failed",
+        reason,
+        f"mlserve release status {service} has the figures of both versions; the one that served before still does",
+        retryable=True,
+    )
+    return _record(service=service, version=version, instance=None, phase="release", story=story, at=at)
+
+
 def of_absence(service: str, version: int, resource: str, trouble: str, at: float) -> dict[str, Any]:
     """The record of a service whose resource group can't be asked: nobody knows how its instances are."""
     story = Story(

@@ -21,6 +21,9 @@ from mlserve.hub.places import Place, Places
 from mlserve.hub.plan import Seen
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import LastUpdate, Service
+from mlserve.hub.releases.step import Told
+from mlserve.hub.releases.strategies import first_to_next, require_strategy
+from mlserve.hub.releases.verbs import Releases
 from mlserve.hub.wishes import Wishes, taken
 
 _TRIAL_SECONDS = 900.0
@@ -40,6 +43,7 @@ class Hub:
     ) -> None:
         self.wishes, self.places, self.content = wishes, places, content
         self._blueprints, self._loop, self._gateway_url = blueprints, loop, gateway_url
+        self._releases = Releases(wishes, places, blueprints, self._changeable)
 
     async def create(self, submission: Submission, *, trial: bool = False) -> dict[str, Any]:
         """A new service; raises Conflict where the name is taken."""
@@ -62,8 +66,11 @@ class Hub:
         self.wishes.create(service, revising.version(name, 1, submission, accepted))
         return self._woken(name)
 
-    async def update(self, name: str, submission: Submission | None, settings: Sequence[str] = ()) -> dict[str, Any]:
+    async def update(
+        self, name: str, submission: Submission | None, settings: Sequence[str] = (), *, strategy: str = ""
+    ) -> dict[str, Any]:
         """A new version of a service; only another ``metadata.instance`` is a scale and makes none."""
+        require_strategy(strategy)
         service = self._changeable(name)
         newest = self.wishes.version(name, service.target)
         submission = revising.merged(newest, submission, settings)
@@ -95,6 +102,8 @@ class Hub:
             serving_count=service.count,
             last_update=LastUpdate(number, "running"),
             stopped=False,
+            release=first_to_next(service, accepted.descriptor, number, count=count, strategy=strategy),
+            kept=None,
             **revising.access(service, accepted.descriptor),
         )
         return self._woken(name)
@@ -142,6 +151,18 @@ class Hub:
         self._there(service)
         self._forgive(service)
         self._wish(name, restarts=service.restarts + 1, last_update=None)
+        return self._woken(name)
+
+    def release(self, name: str, verb: str) -> dict[str, Any]:
+        """Promote, pause, resume or abort the release that is under way; raises Conflict where none is."""
+        verbs = self._releases
+        known = {"promote": verbs.promote, "pause": verbs.pause, "resume": verbs.resume, "abort": verbs.abort}
+        known[verb](name)
+        return self._woken(name)
+
+    async def rollback(self, name: str, version: int | None = None) -> dict[str, Any]:
+        """Make a version serve that did before; raises Conflict, NotFound, NoCapacity before anything changes."""
+        await self._releases.rollback(name, version)
         return self._woken(name)
 
     def delete(self, name: str) -> dict[str, Any]:
@@ -225,16 +246,7 @@ class Hub:
         return place.backend.logs(name, **wanted)
 
     def _changeable(self, name: str) -> Service:
-        service = self.wishes.service(name)
-        if service.deleting:
-            raise Conflict(f'"{name}" is being deleted', hint="wait until it is gone")
-        updating = service.serving is not None and service.target != service.serving
-        if updating and self.wishes.version(name, service.target).failure is None and not service.stopped:
-            raise Conflict(
-                f'an update of "{name}" to version {service.target} is under way',
-                hint=f"mlserve describe {name} shows how far it is",
-            )
-        return service
+        return revising.changeable(self.wishes, name)
 
     def _there(self, service: Service) -> Place:
         """The service's group; raises ResourceUnavailable while it is away, before anything is wished of it."""
@@ -271,4 +283,5 @@ class Hub:
         versions = {version.number: version for version in self.wishes.versions(service.name)}
         place = self.places.find(service.resource)
         trouble = place.backend.trouble if place else f'there is no resource group "{service.resource}" any more'
-        return Seen(service, versions, instances, trouble=trouble)
+        told = self._loop.seen[service.name].told if service.name in self._loop.seen else Told()
+        return Seen(service, versions, instances, trouble=trouble, told=told, now=time.time())

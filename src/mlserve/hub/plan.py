@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mlserve.backends.base import Instance, State
+from mlserve.hub import releasing
 from mlserve.hub.records import LastUpdate, Service, Version
+from mlserve.hub.seen import ALIVE, Seen
 
-_ALIVE = (State.STARTING, State.READY, State.DRAINING)
+__all__ = ["Decision", "Seen", "Status", "decide", "status"]
 
 
 class Status(StrEnum):
@@ -25,42 +27,6 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A service's wish beside what is really there."""
-
-    service: Service
-    versions: Mapping[int, Version]
-    instances: Sequence[Instance] = ()
-    routed: int | None = None
-    """The version that the gateway sends requests to now, as it has acknowledged; 0 for none."""
-    trouble: str = ""
-    """Why its resource group can't be asked now: the instances are those last seen, and nothing is planned."""
-
-    def of(self, number: int, *states: State) -> list[Instance]:
-        """The instances of a version that are in one of the states."""
-        return [i for i in self.instances if i.version == number and i.state in states]
-
-    def current(self, number: int) -> list[Instance]:
-        """The ready instances of a version, those a restart has outdated left out."""
-        return [i for i in self.of(number, State.READY) if i.revision == str(self.service.restarts)]
-
-    def given_up(self, number: int) -> list[Instance]:
-        """The instances of a version that the backend tries no more, those a restart has outdated left out."""
-        return [
-            i for i in self.instances if i.version == number and i.final and i.revision == str(self.service.restarts)
-        ]
-
-    @property
-    def one_at_a_time(self) -> bool:
-        """Two versions can't run beside each other: both want the same port of this machine."""
-        service = self.service
-        if service.serving in (None, service.target) or not self.versions[service.serving].fixed_port:
-            return False
-        ports = {self.versions[number].descriptor.get("port") for number in (service.serving, service.target)}
-        return len(ports) == 1
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """What is to be done now, and the service as it is to be kept."""
 
@@ -73,6 +39,8 @@ class Decision:
     """A version to send a request to through the gateway."""
     failed: Instance | None = None
     """An instance that ended for good and whose story is to be kept."""
+    blame: str = ""
+    """Why the release's gates or limits are against the target: to be kept as its failure, which then ends it."""
     forget: bool = False
 
 
@@ -80,9 +48,12 @@ def decide(seen: Seen) -> Decision:
     """The next step towards what is wished; the same step again changes nothing."""
     service = seen.service
     if service.deleting:
-        return Decision(service, run={}, forget=not any(i.state in _ALIVE for i in seen.instances))
+        return Decision(service, run={}, forget=not any(i.state in ALIVE for i in seen.instances))
     failed = _ended_for_good(seen)
-    service = _promote(seen, _give_up(seen))
+    service, blame = releasing.moved(seen)
+    seen = replace(seen, service=service)
+    if not releasing.under_way(service):
+        service = _promote(seen, _give_up(seen))
     run = dict.fromkeys(sorted({i.version for i in seen.instances}), 0)
     if not service.stopped:
         run |= _wanted(replace(seen, service=service))
@@ -94,6 +65,7 @@ def decide(seen: Seen) -> Decision:
         prepare=service.target if waiting and target.prepared is None else None,
         prove=service.target if waiting and not target.served and seen.current(service.target) else None,
         failed=failed,
+        blame=blame,
     )
 
 
@@ -114,7 +86,7 @@ def quiet(seen: Seen, decision: Decision) -> bool:
 def status(seen: Seen) -> Status:
     """The one word for how a service is."""
     service = seen.service
-    ready, alive = len(seen.of(service.target, State.READY)), [i for i in seen.instances if i.state in _ALIVE]
+    ready, alive = len(seen.of(service.target, State.READY)), [i for i in seen.instances if i.state in ALIVE]
     if service.deleting:
         return Status.DELETING
     if service.stopped:
@@ -132,6 +104,10 @@ def status(seen: Seen) -> Status:
 
 def _wanted(seen: Seen) -> dict[int, int]:
     service, wanted = seen.service, {}
+    if release := releasing.under_way(service):
+        return releasing.wanted(seen, release)
+    if service.kept:
+        wanted[service.kept.version] = service.kept.count
     target = seen.versions[service.target]
     if _hopeless(target):
         wanted[service.target] = 0
@@ -139,9 +115,10 @@ def _wanted(seen: Seen) -> dict[int, int]:
         wanted[service.target] = service.count
     if service.serving not in (None, service.target):
         wanted[service.serving] = service.serving_count
-        if seen.one_at_a_time and not _hopeless(target) and target.prepared is not None:
+        going = not _hopeless(target) and target.prepared is not None
+        if going and seen.one_at_a_time(service.serving, service.target):
             wanted[service.serving] = 0
-            if seen.of(service.serving, *_ALIVE):
+            if seen.of(service.serving, *ALIVE):
                 wanted[service.target] = 0
     return wanted
 
@@ -187,9 +164,11 @@ def _promote(seen: Seen, service: Service) -> Service:
 def _settled(seen: Seen) -> bool:
     service = seen.service
     target = seen.versions[service.target]
-    alive = [i for i in seen.instances if i.state in _ALIVE]
+    alive = [i for i in seen.instances if i.state in ALIVE and i.id not in releasing.holding(seen)]
     if service.stopped or _hopeless(target):
         return not alive
+    if releasing.under_way(service):
+        return False
     if target.prepared is None or seen.routed != service.serving:
         return False
     current = seen.current(service.target)

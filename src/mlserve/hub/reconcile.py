@@ -16,9 +16,10 @@ from typing import Any
 from mlserve.backends.base import Instance
 from mlserve.errors import MlserveError, ResourceUnavailable
 from mlserve.gateway.envoy import Gateway
-from mlserve.hub import failures, routing
+from mlserve.hub import failures, releasing, routing
 from mlserve.hub.applying import Applier
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.figures import with_figures
 from mlserve.hub.jobs import Jobs, Key
 from mlserve.hub.lanes import Lanes
 from mlserve.hub.noticing import Noticing
@@ -110,6 +111,8 @@ class Reconciler:
         self.seen = {seen.service.name: seen for seen in sights}
         await self._publish(sights)
         sights = [replace(seen, routed=self._routed.get(seen.service.name)) for seen in sights]
+        sights = await with_figures(self._gateway, sights)
+        self.seen = {seen.service.name: seen for seen in sights}
         moving = [seen for seen in sights if self._settled.get(seen.service.name) != self._mark(seen)]
         # At a place that is away nothing is planned: what is wished there waits.
         moving = [seen for seen in moving if self._may_move(seen)]
@@ -172,6 +175,8 @@ class Reconciler:
             self._wishes.put(decision.service)
         if decision.failed:
             self._keep_failure(seen, self._story(seen, decision.failed))
+        if decision.blame:
+            self._keep_failure(seen, failures.of_release(name, seen.service.target, decision.blame, at=time.time()))
         if decision.service.deleting:
             await self._delete(seen, decision)
             return
@@ -252,7 +257,7 @@ class Reconciler:
         self.wake()
 
     def _mark(self, seen: Seen) -> tuple[Any, ...]:
-        return (seen.service, tuple(seen.versions.values()), seen.instances)
+        return (seen.service, tuple(seen.versions.values()), seen.instances, releasing.overdue(seen))
 
 
 def _by_place(sights: Sequence[Seen]) -> Iterator[tuple[str, Iterator[Seen]]]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from mlserve.hub.releases.records import Kept, Release, kept_from, release_from
+
 Failure = Mapping[str, Any]
 """A failure record, as `mlserve.hub.failures` makes it."""
 
@@ -46,6 +48,10 @@ class Service:
     settled: int = 0
     """The newest generation whose wish was met, or has finally failed."""
     last_update: LastUpdate | None = None
+    release: Release | None = None
+    """How requests move to the target, or how they last did."""
+    kept: Kept | None = None
+    """The version that served before, while its instances stay."""
     trial_until: float | None = None
     """A throw-away service of ``mlserve test``: deleted at this time at the latest."""
 
@@ -96,7 +102,9 @@ class Version:
 def service_from(data: Mapping[str, Any]) -> Service:
     """A service as it was stored."""
     update = data.get("last_update")
-    return Service(**{**data, "last_update": LastUpdate(**update) if update else None})
+    told = {"last_update": LastUpdate(**update) if update else None}
+    release, kept = release_from(data.get("release")), kept_from(data.get("kept"))
+    return Service(**{**data, **told, "release": release, "kept": kept})
 
 
 def version_from(data: Mapping[str, Any]) -> Version:

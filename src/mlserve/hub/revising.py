@@ -9,9 +9,28 @@ from dataclasses import replace
 from typing import Any
 
 from mlserve.descriptor import Descriptor, is_path, set_values
-from mlserve.errors import InvalidInput
+from mlserve.errors import Conflict, InvalidInput
 from mlserve.hub.acceptance import Accepted, Submission
 from mlserve.hub.records import Service, Version
+from mlserve.hub.releasing import under_way
+from mlserve.hub.wishes import Wishes
+
+
+def changeable(wishes: Wishes, name: str) -> Service:
+    """A service, where nothing is under way that a change would disturb; raises NotFound, Conflict."""
+    service = wishes.service(name)
+    if service.deleting:
+        raise Conflict(f'"{name}" is being deleted', hint="wait until it is gone")
+    if service.stopped:
+        return service
+    release = under_way(service)
+    updating = service.serving is not None and service.target != service.serving
+    if release or (updating and wishes.version(name, service.target).failure is None):
+        raise Conflict(
+            f'a release of "{name}" to version {release.new if release else service.target} is under way',
+            hint=f"mlserve release status {name} shows how far it is, mlserve release abort {name} ends it",
+        )
+    return service
 
 
 def version(name: str, number: int, submission: Submission, accepted: Accepted) -> Version:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mlserve.backends.base import State
 from mlserve.gateway.table import Cluster, Route, Table
+from mlserve.hub import releasing
 from mlserve.hub.plan import Seen, Status, status
 from mlserve.hub.records import Service
 
@@ -36,7 +37,7 @@ def table(sights: Iterable[Seen], limits: Callable[[str, int], Limits], probe_se
     for seen in sights:
         if not seen.service.deleting:
             clusters += _clusters(seen, limits)
-            routes.append(_route(seen.service, limits, failed=status(seen) is Status.FAILED))
+            routes.append(_route(seen, limits, failed=status(seen) is Status.FAILED))
     return Table(clusters=tuple(clusters), routes=tuple(routes), probe_secret=probe_secret, hub=hub)
 
 
@@ -77,17 +78,20 @@ def _of_version(seen: Seen, number: int, limit: Limits) -> list[Cluster]:
     return [main, *further]
 
 
-def _route(service: Service, limits: Callable[[str, int], Limits], *, failed: bool) -> Route:
+def _route(seen: Seen, limits: Callable[[str, int], Limits], *, failed: bool) -> Route:
+    service = seen.service
     limit = limits(service.name, service.serving or service.target)
+    targets = () if serving(service) == NOTHING else releasing.targets(seen, serving(service))
+    ports = {version: limits(service.name, version).ports for version, _ in targets}
     return Route(
         service=service.name,
-        targets=() if serving(service) == NOTHING else ((serving(service), 100),),
+        targets=targets,
         token=None if service.public else service.token,
         timeout_seconds=limit.timeout_seconds,
         max_body=limit.max_body,
         retry=limit.retry,
         open_docs=limit.open_docs,
-        apart=frozenset((serving(service), port) for port in limit.ports),
+        apart=frozenset((version, port) for version, its in ports.items() for port in its),
         web=limit.web,
         failed=failed,
     )

@@ -9,11 +9,12 @@ from typing import Any
 
 from mlserve.backends.base import Capacity, Gpu, Instance
 from mlserve.descriptor import masked
-from mlserve.hub import conversions
+from mlserve.hub import conversions, releasing
 from mlserve.hub.places import Place
 from mlserve.hub.plan import Seen, status
 from mlserve.hub.progress import Progress
 from mlserve.hub.records import Service, Version
+from mlserve.hub.releases import view as releases
 
 
 def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -> dict[str, Any]:
@@ -45,8 +46,19 @@ def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -
         "wished": {"instances": wish.count, "version": wish.target, "stopped": wish.stopped},
         "phases": progress.phases if progress else [],
         "failure": _failure(wish, seen.versions),
+        "release": _release(seen),
+        "kept": releases.kept(wish.kept),
         "last_update": {"version": update.version, "state": update.state} if update else None,
     }
+
+
+def _release(seen: Seen) -> dict[str, Any] | None:
+    """The newest release."""
+    wish = seen.service
+    if wish.release is None:
+        return None
+    targets = releasing.targets(seen, wish.serving) if wish.serving is not None and not wish.stopped else ()
+    return releases.release(wish.release, seen.told, targets, seen.now)
 
 
 def instance(one: Instance) -> dict[str, Any]:
@@ -152,6 +164,8 @@ def _failure(wish: Service, versions: Mapping[int, Version]) -> Any:
 def _version_state(wish: Service, one: Version) -> str:
     if one.number == wish.serving:
         return "serving"
+    if wish.kept and one.number == wish.kept.version:
+        return "kept"
     if one.failure:
         return "failed"
     return "starting" if one.number == wish.target else "replaced"

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Argument
+from typer import Argument, Option
 
 from mlserve import connect
+from mlserve.client.waiting import waits_for_somebody
 from mlserve.errors import InvalidInput
 from mlserve_cli import report
 from mlserve_cli.follow import settle, uploading
@@ -22,6 +23,9 @@ def command(
     ] = None,
     set: Changes = None,
     require_safe: Safe = False,
+    strategy: Annotated[
+        str, Option("--strategy", metavar="STRATEGY", help="How it takes over: rolling, blue_green, canary or recreate")
+    ] = "",
     no_wait: NoWait = False,
     timeout: Timeout = None,
     output: Output = Format.table,
@@ -33,10 +37,14 @@ def command(
     with uploading() as on_upload:
         service = connect().services.get(name)
         before = service.to_dict().get("wished") or {}
-        service = service.update(file, set=changes(set, require_safe), on_upload=on_upload)
+        service = service.update(file, set=changes(set, require_safe), strategy=strategy, on_upload=on_upload)
     report.warnings(service.to_dict().get("warnings") or ())
     _say_what_changed(before, service.to_dict().get("wished") or {})
-    service = settle(service, no_wait=no_wait, timeout=timeout, undo=f"mlserve update {name} with the old FILE")
+    service = settle(service, no_wait=no_wait, timeout=timeout, undo=f"mlserve release abort {name}")
+    if waits_for_somebody(service.to_dict()):
+        report.note(
+            f"the release waits: mlserve release promote {name} goes on, mlserve release abort {name} goes back"
+        )
     show(output, service.to_dict(), lambda: changed(service))
 
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from mlserve.hub.api.release_answers import KeptVersion, ReleaseAnswer
+
 
 class Answer(BaseModel):
     """An answer has these members and no others."""
@@ -105,6 +107,8 @@ class ServiceAnswer(Answer):
     wished: Wished
     phases: list[Phase]
     failure: FailureRecord | None
+    release: ReleaseAnswer | None
+    kept: KeptVersion | None
     last_update: Update | None
 
 
@@ -132,7 +136,7 @@ class VersionAnswer(Answer):
 
     version: int
     created_at: str
-    state: Literal["serving", "failed", "starting", "replaced"]
+    state: Literal["serving", "failed", "starting", "kept", "replaced"]
     descriptor: dict[str, Any]
     digests: dict[str, str]
     requirements: list[str]

@@ -55,6 +55,8 @@ class UpdateBody(Body):
     content: dict[str, ContentAddress] = {}
     base: str = ""
     set: list[str] = []
+    strategy: str = ""
+    """In the place of the descriptor's own, this once."""
 
     def submission(self) -> Submission | None:
         """The new descriptor, where one was sent."""
@@ -73,6 +75,12 @@ class ScaleBody(Body):
     """How many instances there should be."""
 
     instances: int
+
+
+class RollbackBody(Body):
+    """``version``: the one to go back to; null: the one before."""
+
+    version: int | None = None
 
 
 class StopBody(Body):

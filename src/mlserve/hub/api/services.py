@@ -56,8 +56,8 @@ async def delete_service(request: Request, name: str) -> dict[str, Any]:
 
 @router.post("/{name}/update", responses={200: {"model": ServiceAnswer}})
 async def update_service(request: Request, name: str, body: UpdateBody) -> dict[str, Any]:
-    """A new version, which takes over once all its instances are ready."""
-    return await hub_of(request).update(name, body.submission(), body.set)
+    """A new version, which takes over by the strategy of its release."""
+    return await hub_of(request).update(name, body.submission(), body.set, strategy=body.strategy)
 
 
 @router.post("/{name}/scale", responses={200: {"model": ServiceAnswer}})

@@ -1,0 +1,68 @@
+"""What the management API says of releases, for its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+
+class StepAnswer(BaseModel):
+    """A share of the requests in percent, for some seconds; ``pause`` null: until promoted."""
+
+    weight: int
+    pause: float | None
+
+
+class GatesAnswer(BaseModel):
+    """What the new version has to keep to."""
+
+    max_error_percent: float | None
+    max_p95_ratio: float | None
+    min_requests: int
+
+
+class SideAnswer(BaseModel):
+    """One of the two versions, with its figures of this step; 0 without gates."""
+
+    version: int
+    role: Literal["old", "new"]
+    weight: int
+    requests: int
+    errors: int
+    p95_ms: float | None
+
+
+class ReleaseAnswer(BaseModel):
+    """One move from a version to another; ``gate``: what its gates still wait for; ``reason``: why it failed."""
+
+    strategy: Literal["rolling", "blue_green", "canary", "recreate"]
+    state: Literal["filling", "judging", "waiting", "paused", "returning", "done", "failed"]
+    step: int | None
+    steps: list[StepAnswer]
+    gates: GatesAnswer | None
+    keep: float
+    versions: list[SideAnswer]
+    gate: str | None
+    reason: str | None
+    started_at: str
+    since: str | None
+    ended_at: str | None
+
+
+class KeptVersion(BaseModel):
+    """The version whose instances stay for an instant roll-back."""
+
+    version: int
+    instances: int
+    until: str
+
+
+class ReleaseStatusAnswer(BaseModel):
+    """A service's newest release."""
+
+    name: str
+    status: str
+    version: int
+    release: ReleaseAnswer
+    kept: KeptVersion | None

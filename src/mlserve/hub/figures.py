@@ -1,0 +1,37 @@
+"""Ask the gateway what releases want to know: how the old and the new version of each service do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mlserve.errors import GatewayFailed
+from mlserve.gateway.envoy import Gateway
+from mlserve.gateway.times import BOUNDS
+from mlserve.hub import releasing
+from mlserve.hub.releases.records import Counted
+from mlserve.hub.releases.step import Told
+from mlserve.hub.seen import Seen
+
+
+async def with_figures(gateway: Gateway, sights: Sequence[Seen]) -> list[Seen]:
+    """The sights with the time, and with the gateway's counters where a release has gates."""
+    now = time.time()
+    return [replace(seen, now=now, told=await _told(gateway, seen)) for seen in sights]
+
+
+async def _told(gateway: Gateway, seen: Seen) -> Told:
+    release = releasing.under_way(seen.service)
+    if release is None or release.gates is None:
+        return Told()
+    name = seen.service.name
+    try:
+        requests, times = await gateway.requests(name), await gateway.times(name)
+    except GatewayFailed:
+        return Told()  # it is being started again, say: what it counts then is judged
+    none = (0,) * len(BOUNDS)
+    counted = {
+        version: Counted(one.total, one.failed, times.get(version, none)) for (_, version), one in requests.items()
+    }
+    return Told(counted, BOUNDS)

@@ -1,0 +1,95 @@
+"""Judge a new version by the gateway's figures of it and of the old one, over the same time. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mlserve.hub.releases.records import Counted, Gates
+
+
+class Verdict(StrEnum):
+    """What the figures say."""
+
+    PASSED = "passed"
+    OPEN = "open"
+    """There are too few requests to say."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and what it rests on, in words."""
+
+    verdict: Verdict
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one version did in a span of time."""
+
+    requests: int = 0
+    errors: int = 0
+    timed: int = 0
+    """How many of them have their times counted."""
+    p95_ms: float | None = None
+
+    @property
+    def error_percent(self) -> float:
+        """Of 100 requests, how many failed."""
+        return 100.0 * self.errors / self.requests if self.requests else 0.0
+
+
+def figures(now: Counted, mark: Counted, bounds: Sequence[float]) -> Figures:
+    """What happened between two looks; ``bounds``: milliseconds, one for each of `Counted.times`."""
+    before = mark.times or (0,) * len(now.times)
+    times = [later - earlier for later, earlier in zip(now.times, before, strict=False)]
+    timed = times[-1] if times else 0
+    return Figures(now.total - mark.total, now.failed - mark.failed, timed, _quantile(times, bounds, 0.95))
+
+
+def restarted(now: Counted, mark: Counted) -> bool:
+    """Counters that went back: the gateway is another one than when the mark was set."""
+    return now.total < mark.total or now.failed < mark.failed
+
+
+def judge(gates: Gates, old: Figures, new: Figures, *, over: bool) -> Judgement:
+    """``over``: the time of the step has passed, so slowness counts; errors count from the first minimum on."""
+    if new.requests < gates.min_requests:
+        return Judgement(Verdict.OPEN, f"{new.requests} of the {gates.min_requests} requests that its gates need")
+    limit = gates.max_error_percent
+    if limit is not None and new.error_percent > limit:
+        share = f"{new.error_percent:.1f} % of {new.requests} requests failed"
+        return Judgement(
+            Verdict.FAILED, f"{share}, at most {limit:g} % may (the old version: {old.error_percent:.1f} %)"
+        )
+    return _slowness(gates, old, new) if over else Judgement(Verdict.PASSED)
+
+
+def _slowness(gates: Gates, old: Figures, new: Figures) -> Judgement:
+    if gates.max_p95_ratio is None:
+        return Judgement(Verdict.PASSED)
+    few = min(old.timed, new.timed)
+    if few < gates.min_requests or old.p95_ms is None or new.p95_ms is None:
+        return Judgement(Verdict.OPEN, f"{few} of the {gates.min_requests} timed requests that comparing p95 needs")
+    if new.p95_ms > gates.max_p95_ratio * max(old.p95_ms, 1.0):
+        times = f"p95 is {new.p95_ms:.0f} ms, and {old.p95_ms:.0f} ms with the old version"
+        return Judgement(Verdict.FAILED, f"{times}: at most {gates.max_p95_ratio:g} times as long may it take")
+    return Judgement(Verdict.PASSED)
+
+
+def _quantile(times: Sequence[int], bounds: Sequence[float], share: float) -> float | None:
+    """Milliseconds, from how many took at most each bound; None: nothing was counted."""
+    if not times or times[-1] <= 0:
+        return None
+    wanted = math.ceil(share * times[-1])
+    below, from_ms = 0, 0.0
+    for count, to_ms in zip(times, bounds, strict=False):
+        if count >= wanted:
+            inside = (wanted - below) / (count - below)
+            return from_ms + (to_ms - from_ms) * inside
+        below, from_ms = count, to_ms
+    return bounds[-1]

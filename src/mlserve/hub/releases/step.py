@@ -1,0 +1,168 @@
+"""Decide the next step of a release. Pure: no I/O, no clock; the same step again changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mlserve.hub.releases.counts import Sight, enough
+from mlserve.hub.releases.gates import Judgement, Verdict, figures, judge, restarted
+from mlserve.hub.releases.records import Counted, Phase, Release, Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The release as it is to be kept."""
+
+    release: Release
+    blame: str = ""
+    """Why the new version is to be given up: once that is written down, the next step gives it up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the gateway says; ``counted`` None: it can't be asked now."""
+
+    counted: Mapping[int, Counted] | None = None
+    bounds: Sequence[float] = ()
+
+    def of(self, number: int) -> Counted:
+        """The counters of a version; none where it was never asked."""
+        return (self.counted or {}).get(number) or Counted(times=(0,) * len(self.bounds))
+
+
+def step(release: Release, sight: Sight, told: Told, now: float) -> Move:
+    """What comes next, seen what is there and what was counted."""
+    if not release.under_way:
+        return Move(release)
+    if release.phase is Phase.RETURNING:
+        return Move(_returned(release, sight, now))
+    if sight.trouble:
+        back = replace(release, phase=Phase.RETURNING, since=now, reason=sight.trouble, paused_at=None)
+        return Move(_returned(back, sight, now))
+    if release.since is None:
+        return Move(_begun(release, told, now) if sight.prepared else release)
+    return _fill(release, sight, told, now) if release.phase is Phase.FILLING else _judge(release, told, now)
+
+
+def judgement(release: Release, told: Told, now: float) -> Judgement:
+    """How the new version does in its step."""
+    if release.gates is None:
+        return Judgement(Verdict.PASSED)
+    if release.new not in release.marks or told.counted is None:
+        return Judgement(Verdict.OPEN, "the gateway has not counted anything yet")
+    old, new = (
+        figures(told.of(number), release.marks.get(number, Counted()), told.bounds)
+        for number in (release.old, release.new)
+    )
+    over = release.strategy is Strategy.ROLLING or (release.phase is Phase.JUDGING and _over(release, now))
+    return judge(release.gates, old, new, over=over)
+
+
+def promote(release: Release) -> Release:
+    """Let the step pass, whatever is left of its time; a release that is paused goes on."""
+    return replace(release, promoted=release.at, paused_at=None)
+
+
+def pause(release: Release, now: float) -> Release:
+    """Stay at this step; errors still end the release."""
+    return release if release.paused_at is not None else replace(release, paused_at=now)
+
+
+def resume(release: Release, now: float) -> Release:
+    """Go on; the time of the pause does not count."""
+    if release.paused_at is None:
+        return release
+    since = release.since + now - release.paused_at if release.since is not None else None
+    return replace(release, paused_at=None, since=since)
+
+
+def _begun(release: Release, told: Told, now: float) -> Release:
+    """The old version's figures matter from here on, for a switch leaves nothing to compare with afterwards."""
+    marks = release.marks or ({release.old: told.of(release.old)} if release.gates and told.counted is not None else {})
+    return replace(release, since=now, marks=marks)
+
+
+def _fill(release: Release, sight: Sight, told: Told, now: float) -> Move:
+    found = Judgement(Verdict.PASSED)
+    if release.gates and told.counted is not None and _takes_requests(release, sight):
+        if release.new not in release.marks or _recounted(release, told):
+            return Move(_marked(release, told))
+        found = judgement(release, told, now)
+    if found.verdict is Verdict.FAILED:
+        return Move(release, found.why)
+    if found.verdict is Verdict.OPEN and release.strategy is Strategy.ROLLING:
+        return Move(release, _too_late(release, found, now, release.fill_limit + release.gate_limit))
+    if release.paused_at is not None:
+        return Move(release)
+    if enough(release, sight):
+        return Move(_filled(release, told, now))
+    if now - (release.since or now) > release.fill_limit:
+        short = f"{sight.usable} of the {sight.count} new instances were ready"
+        return Move(release, f"{short} after {release.fill_limit:g} s, the longest that a step of the release may take")
+    return Move(release)
+
+
+def _takes_requests(release: Release, sight: Sight) -> bool:
+    """The new version has some already, though the step is not filled."""
+    return bool(sight.usable) and (release.strategy is Strategy.ROLLING or release.at > 0)
+
+
+def _filled(release: Release, told: Told, now: float) -> Release:
+    if release.step is None:
+        return replace(release, phase=Phase.DONE, since=None, ended_at=now)
+    return _marked(replace(release, phase=Phase.JUDGING, since=now), told)
+
+
+def _judge(release: Release, told: Told, now: float) -> Move:
+    if release.gates and told.counted is not None and (release.new not in release.marks or _recounted(release, told)):
+        return Move(_marked(replace(release, since=now), told))
+    found = judgement(release, told, now)
+    if found.verdict is Verdict.FAILED:
+        return Move(release, found.why)
+    if release.promoted == release.at:
+        return Move(_advanced(release, now))
+    wanted = release.step.pause if release.step else 0.0
+    if release.paused_at is not None or wanted is None or not _over(release, now):
+        return Move(release)
+    if found.verdict is Verdict.PASSED:
+        return Move(_advanced(release, now))
+    return Move(release, _too_late(release, found, now, wanted + release.gate_limit))
+
+
+def _too_late(release: Release, found: Judgement, now: float, limit: float) -> str:
+    if release.paused_at is not None or now - (release.since or now) <= limit:
+        return ""
+    return f"its gates could not be judged within {limit:g} s: {found.why}"
+
+
+def _advanced(release: Release, now: float) -> Release:
+    return replace(release, at=release.at + 1, phase=Phase.FILLING, since=now)
+
+
+def _over(release: Release, now: float) -> bool:
+    """The time of the step has passed; one that waits for somebody has none."""
+    wanted = release.step.pause if release.step else 0.0
+    return wanted is None or now - (release.since if release.since is not None else now) >= wanted
+
+
+def _marked(release: Release, told: Told) -> Release:
+    """The step's figures begin; the old version's stay those of before where it gets no more requests."""
+    if release.gates is None or told.counted is None:
+        return release
+    alone = release.step is not None and release.step.weight == 100 and not _recounted(release, told)
+    kept = {release.old: release.marks[release.old]} if alone and release.old in release.marks else {}
+    return replace(release, marks={release.old: told.of(release.old), release.new: told.of(release.new)} | kept)
+
+
+def _recounted(release: Release, told: Told) -> bool:
+    return told.counted is not None and any(restarted(told.of(n), mark) for n, mark in release.marks.items())
+
+
+def _returned(release: Release, sight: Sight, now: float) -> Release:
+    """Over once what a rolling release took from the old version is there again; after the limit, once any of it is."""
+    late = now - (release.since or now) > release.fill_limit
+    whole = release.strategy is not Strategy.ROLLING or sight.ready_old >= sight.old_count
+    if whole or (late and sight.ready_old) or not sight.ready_new:
+        return replace(release, phase=Phase.FAILED, since=None, ended_at=now)
+    return release

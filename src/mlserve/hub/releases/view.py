@@ -1,0 +1,76 @@
+"""A release as its user sees it. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from mlserve.hub.releases.gates import Figures, figures
+from mlserve.hub.releases.records import Counted, Kept, Phase, Release
+from mlserve.hub.releases.step import Told, judgement
+
+
+def release(one: Release, told: Told, weights: tuple[tuple[int, int], ...], now: float) -> dict[str, Any]:
+    """Its plan, where it is, and what is known of both versions in this step."""
+    shares = dict(weights)
+    judged = one.under_way and one.gates is not None and one.phase is not Phase.RETURNING
+    return {
+        "strategy": str(one.strategy),
+        "state": state(one),
+        "step": min(one.at + 1, len(one.steps)) if one.steps else None,
+        "steps": [{"weight": step.weight, "pause": step.pause} for step in one.steps],
+        "gates": _gates(one),
+        "keep": one.keep,
+        "versions": [
+            {"version": number, "role": role, "weight": shares.get(number, 0), **_shown(_figures(one, told, number))}
+            for number, role in ((one.old, "old"), (one.new, "new"))
+        ],
+        "gate": judgement(one, told, now).why or None if judged else None,
+        "reason": one.reason or None,
+        "started_at": _moment(one.started_at),
+        "since": _moment(one.since),
+        "ended_at": _moment(one.ended_at),
+    }
+
+
+def kept(one: Kept | None) -> dict[str, Any] | None:
+    """The version that a roll-back reaches at once."""
+    return {"version": one.version, "instances": one.count, "until": _moment(one.until)} if one else None
+
+
+def state(one: Release) -> str:
+    """The one word for where it is."""
+    if not one.under_way:
+        return str(one.phase)
+    if one.paused_at is not None:
+        return "paused"
+    waits = one.phase is Phase.JUDGING and one.step is not None and one.step.pause is None
+    return "waiting" if waits and one.promoted != one.at else str(one.phase)
+
+
+def _gates(one: Release) -> dict[str, Any] | None:
+    gates = one.gates
+    if gates is None:
+        return None
+    return {
+        "max_error_percent": gates.max_error_percent,
+        "max_p95_ratio": gates.max_p95_ratio,
+        "min_requests": gates.min_requests,
+    }
+
+
+def _figures(one: Release, told: Told, number: int) -> Figures:
+    if told.counted is None or number not in one.marks:
+        return Figures()
+    return figures(told.of(number), one.marks.get(number, Counted()), told.bounds)
+
+
+def _shown(found: Figures) -> dict[str, Any]:
+    p95 = None if found.p95_ms is None else round(found.p95_ms, 1)
+    return {"requests": found.requests, "errors": found.errors, "p95_ms": p95}
+
+
+def _moment(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,91 @@
+"""A release for a person to read, once or as it goes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from mlserve.client.releases import Releases
+from mlserve.client.tables import text_table
+from mlserve_cli import report
+from mlserve_cli.render import properties
+
+_ENDED = ("done", "failed")
+_LOOK_SECONDS = 0.5
+_COLUMNS = ("version", "role", "weight", "requests", "errors", "p95_ms")
+
+
+def shown(status: Mapping[str, Any]) -> str:
+    """Where it is, and both versions side by side."""
+    release = status["release"]
+    kept = status.get("kept")
+    facts = {
+        "name": status["name"],
+        "strategy": release["strategy"],
+        "state": release["state"],
+        "step": _steps(release),
+        "gates": _gates(release["gates"]),
+        "waits for": release["gate"],
+        "reason": release["reason"],
+        "kept": f"version {kept['version']} until {kept['until']}" if kept else None,
+    }
+    rows = [
+        [f"{side[name]} %" if name == "weight" else side[name] for name in _COLUMNS] for side in release["versions"]
+    ]
+    return f"{properties(facts)}\n\n{text_table(_COLUMNS, rows)}"
+
+
+def watch(releases: Releases) -> Mapping[str, Any]:
+    """Show it until it has ended: in place on a terminal, else a line for each change."""
+    last = ""
+    while True:
+        status = releases.status()
+        if status["release"]["state"] in _ENDED:
+            return status
+        text = _line(status)
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\033[K{text}")
+            sys.stderr.flush()
+        elif text != last:
+            report.note(text)
+        last = text
+        time.sleep(_LOOK_SECONDS)
+
+
+def under_way(service: Mapping[str, Any]) -> tuple[str, str, str, str] | None:
+    """A release that has not ended, as one line of what a service goes through: who, what, how, detail."""
+    release = service.get("release")
+    if not release or release["state"] in _ENDED:
+        return None
+    new = release["versions"][1]
+    return "release", f"{release['strategy']} to version {new['version']}, {new['weight']} %", release["state"], ""
+
+
+def _line(status: Mapping[str, Any]) -> str:
+    release = status["release"]
+    sides = ", ".join(
+        f"version {side['version']} {side['weight']} % ({side['requests']} requests, {side['errors']} errors)"
+        for side in release["versions"]
+    )
+    step = f" {release['step']}/{len(release['steps'])}" if release["steps"] else ""
+    return f"{status['name']} {release['strategy']}{step} {release['state']}: {sides}"
+
+
+def _steps(release: Mapping[str, Any]) -> str | None:
+    if not release["steps"]:
+        return None
+    told = [f"{step['weight']} %" for step in release["steps"]]
+    return f"{release['step']} of {len(told)} ({', '.join(told)})"
+
+
+def _gates(gates: Mapping[str, Any] | None) -> str | None:
+    if not gates:
+        return None
+    told = {
+        "errors at most {} %": gates["max_error_percent"],
+        "p95 at most {} times the old": gates["max_p95_ratio"],
+        "from {} requests on": gates["min_requests"],
+    }
+    return ", ".join(text.format(f"{value:g}") for text, value in told.items() if value is not None)

@@ -1,0 +1,276 @@
+"""Releases as a walk of a pure function: whatever happens on the way, what served goes on serving, and it ends."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlserve.hub.releases.counts import Sight, peak, wanted, weights
+from mlserve.hub.releases.gates import Verdict
+from mlserve.hub.releases.records import Counted, Gates, Phase, Release, Step, Strategy, release_from
+from mlserve.hub.releases.step import Told, judgement, pause, promote, resume, step
+
+BOUNDS = (1.0, 10.0, 100.0, 1000.0)
+LIMIT = 50.0
+
+
+def release(strategy: Strategy = Strategy.CANARY, **changes: object) -> Release:
+    made = Release(strategy, 1, 2, 0.0, fill_limit=LIMIT, gate_limit=LIMIT)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def counted(total: int, failed: int = 0, slow: int = 0) -> Counted:
+    """``slow`` requests took up to a second, the others up to 10 ms."""
+    return Counted(total, failed, (0, total - slow, total - slow, total))
+
+
+def told(old: Counted, new: Counted) -> Told:
+    return Told({1: old, 2: new}, BOUNDS)
+
+
+NOTHING = told(counted(0), counted(0))
+WHOLE = Sight(count=2, old_count=2, ready_old=2, alive_old=2, prepared=True)
+BOTH = replace(WHOLE, ready_new=2, alive_new=2, proven=True)
+
+
+def walk(made: Release, sight: Sight, said: Told, *moments: float) -> tuple[Release, str]:
+    for now in moments:
+        move = step(made, sight, said, now)
+        made = move.release
+        if move.blame:
+            return made, move.blame
+    return made, ""
+
+
+def test_a_canary_waits_for_the_instances_of_its_step_then_shares_the_requests() -> None:
+    made = release(steps=(Step(20, 5.0),))
+    made, _ = walk(made, WHOLE, NOTHING, 0, 1)
+    assert wanted(made, WHOLE) == {1: 2, 2: 1}
+    assert weights(made, WHOLE) == ((1, 100),)
+    one = replace(WHOLE, ready_new=1, proven=True)
+    made, _ = walk(made, one, NOTHING, 2)
+    assert (made.phase, weights(made, one)) == (Phase.JUDGING, ((1, 80), (2, 20)))
+    made, _ = walk(made, one, NOTHING, 6.9)
+    assert made.at == 0
+    made, _ = walk(made, one, NOTHING, 7)
+    assert (made.at, wanted(made, one), weights(made, one)) == (1, {1: 2, 2: 2}, ((1, 80), (2, 20)))
+    assert walk(made, BOTH, NOTHING, 8)[0].phase is Phase.DONE
+
+
+def test_blue_green_switches_all_requests_at_once() -> None:
+    made, _ = walk(release(Strategy.BLUE_GREEN), WHOLE, NOTHING, 0, 1)
+    almost = replace(BOTH, ready_new=1)
+    assert (wanted(made, almost), weights(made, almost)) == ({1: 2, 2: 2}, ((1, 100),))
+    assert walk(made, BOTH, NOTHING, 2)[0].phase is Phase.DONE
+
+
+def test_a_step_without_a_time_waits_for_somebody() -> None:
+    made, _ = walk(release(steps=(Step(50, None),)), BOTH, NOTHING, 0, 1, 2, 1e6)
+    assert (made.phase, made.at) == (Phase.JUDGING, 0)
+    assert walk(promote(made), BOTH, NOTHING, 1e6)[0].at == 1
+
+
+def test_a_paused_release_stays_and_its_time_does_not_count() -> None:
+    made, _ = walk(release(steps=(Step(50, 5.0),)), BOTH, NOTHING, 0, 1)
+    made, _ = walk(pause(made, 2), BOTH, NOTHING, 3, 100)
+    assert made.phase is Phase.JUDGING
+    made = resume(made, 100)
+    assert walk(made, BOTH, NOTHING, 103)[0].at == 0
+    assert walk(made, BOTH, NOTHING, 104)[0].at == 1
+
+
+def test_errors_end_a_step_before_its_time() -> None:
+    made = release(steps=(Step(50, 60.0),), gates=Gates(max_error_percent=5))
+    made, _ = walk(made, BOTH, told(counted(100, 3), counted(10)), 0, 1)
+    few = told(counted(200, 3), counted(29, 19))
+    assert walk(made, BOTH, few, 2)[1] == ""
+    _, blame = walk(made, BOTH, told(counted(200, 3), counted(30, 5)), 3)
+    assert blame == "25.0 % of 20 requests failed, at most 5 % may (the old version: 0.0 %)"
+
+
+def test_errors_also_count_while_a_step_waits_for_its_instances() -> None:
+    made = release(steps=(Step(20, 1.0), Step(90, 1.0)), gates=Gates(max_error_percent=5, min_requests=10))
+    one = replace(BOTH, ready_new=1, alive_new=1)
+    made, _ = walk(made, one, told(counted(0), counted(0)), 0, 1)
+    made, _ = walk(made, one, told(counted(90), counted(10)), 3)
+    assert (made.at, made.phase) == (1, Phase.FILLING)
+    assert "of 40 requests failed" in walk(made, one, told(counted(200), counted(40, 30)), 4)[1]
+
+
+def test_slowness_is_judged_side_by_side_when_the_step_is_over() -> None:
+    made = release(steps=(Step(50, 5.0),), gates=Gates(max_p95_ratio=2))
+    made, _ = walk(made, BOTH, told(counted(1000), counted(0)), 0, 1)
+    slow = told(counted(1100), counted(100, slow=50))
+    assert walk(made, BOTH, slow, 2)[1] == ""
+    assert "p95 is" in walk(made, BOTH, slow, 6)[1]
+    as_fast = told(counted(1100), counted(100))
+    assert walk(made, BOTH, as_fast, 6)[0].at == 1
+
+
+def test_gates_that_nobody_feeds_end_by_their_limit() -> None:
+    made = release(steps=(Step(50, 5.0),), gates=Gates(max_error_percent=5))
+    made, blame = walk(made, BOTH, NOTHING, 0, 1, 10, 55)
+    assert (made.at, blame) == (0, "")
+    assert "0 of the 20 requests" in walk(made, BOTH, NOTHING, 57)[1]
+
+
+def test_a_gateway_that_began_anew_begins_the_step_anew() -> None:
+    made = release(steps=(Step(50, 5.0),), gates=Gates(max_error_percent=5))
+    made, _ = walk(made, BOTH, told(counted(1000), counted(900)), 0, 1)
+    made, blame = walk(made, BOTH, told(counted(10), counted(30, 30)), 4)
+    assert (blame, made.since, made.marks[2]) == ("", 4, counted(30, 30))
+
+
+def test_the_old_figures_of_a_switch_are_those_of_before() -> None:
+    made = release(Strategy.BLUE_GREEN, steps=(Step(100, 0.0),), gates=Gates(max_p95_ratio=2))
+    made, _ = walk(made, WHOLE, told(counted(500), counted(0)), 0)
+    made, _ = walk(made, BOTH, told(counted(600), counted(0)), 9)
+    assert weights(made, BOTH) == ((2, 100),)
+    assert judgement(made, told(counted(600), counted(40)), 10).verdict is Verdict.PASSED
+    assert judgement(made, told(counted(600), counted(40, slow=40)), 10).verdict is Verdict.FAILED
+
+
+def test_a_failed_version_loses_its_requests_at_once() -> None:
+    made, _ = walk(release(steps=(Step(50, 60.0),)), BOTH, NOTHING, 0, 1)
+    made, _ = walk(made, replace(BOTH, trouble="it crashed"), NOTHING, 2)
+    assert (made.phase, made.reason, weights(made, BOTH)) == (Phase.FAILED, "it crashed", ((1, 100),))
+
+
+def test_rolling_never_has_less_than_before_nor_more_than_its_surge() -> None:
+    made, _ = walk(release(Strategy.ROLLING), WHOLE, NOTHING, 0)
+    assert wanted(made, WHOLE) == {1: 2, 2: 1}
+    one = replace(WHOLE, ready_new=1, alive_new=1)
+    assert wanted(made, one) == {1: 2, 2: 1}, "not proven yet"
+    assert wanted(made, replace(one, proven=True)) == {1: 1, 2: 1}
+    later = replace(one, proven=True, ready_old=1, alive_old=1)
+    assert (wanted(made, later), weights(made, later)) == ({1: 1, 2: 2}, ((1, 50), (2, 50)))
+    assert (peak(made, 2, 2), peak(release(Strategy.BLUE_GREEN), 2, 2)) == (3, 4)
+
+
+def test_rolling_back_keeps_the_new_ones_until_the_old_are_there() -> None:
+    made, _ = walk(release(Strategy.ROLLING), WHOLE, NOTHING, 0)
+    late = replace(BOTH, ready_old=0, alive_old=0, ready_new=1, trouble="it crashed")
+    made, _ = walk(made, late, NOTHING, 1)
+    assert (made.phase, wanted(made, late), weights(made, late)) == (Phase.RETURNING, {1: 2, 2: 1}, ((2, 100),))
+    back = replace(late, ready_old=2)
+    assert walk(made, back, NOTHING, 2)[0].phase is Phase.FAILED
+
+
+def test_recreate_ends_the_old_ones_first() -> None:
+    made, _ = walk(release(Strategy.RECREATE), WHOLE, NOTHING, 0)
+    assert wanted(made, WHOLE) == {1: 0, 2: 0}
+    assert wanted(made, replace(WHOLE, ready_old=0, alive_old=0)) == {1: 0, 2: 2}
+
+
+@dataclass
+class World:
+    """Instances that do what is wished, a moment later, and requests that follow the weights."""
+
+    count: int
+    old_count: int
+    old: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+    trouble: str = ""
+    requests: dict[int, int] = field(default_factory=lambda: {1: 0, 2: 0})
+    failed: int = 0
+
+    def sight(self) -> Sight:
+        return Sight(
+            self.count,
+            self.old_count,
+            self.old.count("ready"),
+            self.new.count("ready"),
+            len(self.old),
+            len(self.new),
+            prepared=True,
+            proven="ready" in self.new,
+            trouble=self.trouble,
+        )
+
+    def told(self) -> Told:
+        old, new = self.requests[1], self.requests[2]
+        return told(counted(old), counted(new, self.failed))
+
+    def apply(self, run: dict[int, int]) -> None:
+        for number, copies in ((1, self.old), (2, self.new)):
+            copies.sort()  # a surplus ends with those that are not ready: "starting" is the last word
+            del copies[run.get(number, len(copies)) :]
+            copies += ["starting"] * (run.get(number, 0) - len(copies))
+
+    def turn(self, shares: tuple[tuple[int, int], ...], *, bad: bool) -> None:
+        self.old[:], self.new[:] = ["ready"] * len(self.old), ["ready"] * len(self.new)
+        for number, weight in shares:
+            self.requests[number] += weight
+            self.failed += weight if bad and number == 2 else 0
+
+
+EVENTS = st.lists(
+    st.sampled_from(["turn", "turn", "crash", "again", "lose old", "lose new", "bad", "fail", "promote", "pause"]),
+    max_size=40,
+)
+PLANS = st.sampled_from(
+    [
+        release(Strategy.BLUE_GREEN),
+        release(Strategy.BLUE_GREEN, steps=(Step(100, 0.0),), gates=Gates(max_error_percent=1)),
+        release(Strategy.ROLLING),
+        release(Strategy.ROLLING, surge=0, unavailable=1),
+        release(Strategy.ROLLING, gates=Gates(max_error_percent=1)),
+        release(steps=(Step(20, 3.0), Step(60, None))),
+        release(steps=(Step(10, 1.0), Step(100, 2.0)), gates=Gates(max_error_percent=1)),
+    ]
+)
+
+
+def through_a_crash(made: Release) -> Release:
+    """As the next hub reads it."""
+    found = release_from(json.loads(json.dumps(asdict(made))))
+    assert found == made
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(made=PLANS, events=EVENTS, count=st.integers(1, 4), old_count=st.integers(1, 4))
+def test_whatever_happens_what_served_goes_on_and_the_release_ends(
+    made: Release, events: list[str], count: int, old_count: int
+) -> None:
+    world, twin = World(count, old_count, old=["ready"] * old_count), made
+    bad, now = False, 0.0
+    for event in [*events, *["turn", "promote"] * 200]:
+        sight, lost = world.sight(), event.startswith("lose")
+        made, blame = step(made, sight, world.told(), now).release, step(made, sight, world.told(), now).blame
+        twin = step(twin, sight, world.told(), now).release
+        made = through_a_crash(made) if event == "crash" else made
+        assert made == twin, "a hub that died takes the same way"
+        assert (
+            step(made, sight, world.told(), now).release
+            == step(through_a_crash(made), sight, world.told(), now).release
+        )
+        world.trouble = world.trouble or blame
+        if not made.under_way:
+            break
+        now += 1.0
+        bad = bad or event == "bad"
+        world.trouble = "it crashed" if event == "fail" else world.trouble
+        if event in ("promote", "pause"):
+            made = twin = promote(made) if event == "promote" else pause(made, now)
+        cleared = judgement(made, world.told(), now).verdict is Verdict.PASSED
+        shares = weights(made, sight)
+        assert sum(weight for _, weight in shares) in (0, 100)
+        assert all({1: sight.ready_old, 2: sight.usable}[number] for number, _ in shares) or not sight.ready_old
+        run = wanted(made, sight, cleared=cleared)
+        if not lost and not sight.trouble:
+            staying = min(run.get(1, old_count), sight.ready_old) + min(run.get(2, 0), sight.usable)
+            least = min(old_count - made.unavailable, sight.ready_old + sight.usable)
+            assert staying >= least, (made, sight, run)
+        if made.phase is not Phase.RETURNING and not lost:
+            starts = run.get(2, 0) > len(world.new)
+            assert not starts or sum(run.values()) <= peak(made, count, old_count)
+        world.apply(run)
+        if lost:
+            (world.old if event == "lose old" else world.new)[:1] = []
+        world.turn(weights(made, world.sight()), bad=bad)
+    assert not made.under_way, made
+    assert (made.phase is Phase.DONE) or made.reason
