@@ -52,6 +52,9 @@ class Service:
     """How requests move to the target, or how they last did."""
     kept: Kept | None = None
     """The version that served before, while its instances stay."""
+    said_instances: int = 0
+    """What a descriptor said of their number last, where it changed nothing else of ``said_version``."""
+    said_version: int = 0
     trial_until: float | None = None
     """A throw-away service of ``mlserve test``: deleted at this time at the latest."""
 

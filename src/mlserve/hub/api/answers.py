@@ -150,6 +150,72 @@ class VersionsAnswer(Answer):
     versions: list[VersionAnswer]
 
 
+class ChangeAnswer(Answer):
+    """A field that would change, or the files that it names (by their digests); secrets are ``***``.
+
+    ``applies``: by what runs already, by replacing instances, never (``reason``), or with all of a new service.
+    """
+
+    pointer: str
+    old: Any
+    new: Any
+    applies: Literal["new", "live", "replace", "never"]
+    reason: str
+
+
+class FromTo(Answer):
+    """A number before and after; null where there is none, or no other one."""
+
+    old: int | None
+    new: int | None
+
+
+class StrategyAnswer(Answer):
+    """How one version makes room for the next."""
+
+    name: str
+    does: str
+
+
+class PeakAnswer(Answer):
+    """The most that runs at any time on the way; ``memory_mb``: 0 where no instance has a limit."""
+
+    instances: int
+    old: int
+    new: int
+    cpu: float
+    memory_mb: int
+    gpu: int
+
+
+class RoomAnswer(Answer):
+    """What a resource group has to spare; null where it schedules by itself."""
+
+    cpu: float | None
+    memory_mb: int | None
+    gpus: int | None
+    gpu_memory_gb: float | None
+
+
+class PlanAnswer(Answer):
+    """What a descriptor would do. ``errors``: the problem that keeps it from being done, room included."""
+
+    service: str
+    action: Literal["create", "update", "scale", "nothing", "refuse"]
+    resource: str
+    backend: str
+    version: FromTo
+    instances: FromTo
+    changes: list[ChangeAnswer]
+    content: list[ChangeAnswer]
+    strategy: StrategyAnswer | None
+    peak: PeakAnswer | None
+    free: RoomAnswer
+    fits: bool
+    errors: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+
+
 class FailuresAnswer(Answer):
     """Failure records, newest first."""
 
