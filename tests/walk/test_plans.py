@@ -15,6 +15,7 @@ from mlserve import client_lib
 from mlserve.client import Client
 from mlserve.client.plan import Plan
 from mlserve.errors import InvalidDescriptor, NoCapacity
+from mlserve.hub.api.answers import PlanAnswer
 
 
 def mlserve(*words: object) -> subprocess.CompletedProcess[str]:
@@ -61,6 +62,8 @@ def test_a_plan_says_what_an_update_then_does_and_does_nothing_itself(client: Cl
     assert (other.strategy["name"], other.peak["instances"]) == ("blue_green", 4)
     assert other.peak["memory_mb"] == 2 * 256 + 2 * 300
     assert len(service.versions()) == 1
+    for found in (first, nothing, more, other):
+        assert PlanAnswer.model_validate(found.to_dict()).model_dump() == found.to_dict()
     service.update(own, set=["metadata.memory=300"]).wait(timeout=60)
     assert (service.version, len(service.instances())) == (other.version["new"], 2)
 

@@ -15,7 +15,7 @@ from mlserve.descriptor import Descriptor, paths_of
 from mlserve.descriptor.mounting import Source, sources_of
 from mlserve.engines.base import Artifacts
 from mlserve.errors import FetchFailed
-from mlserve.hub import deriving, imaging
+from mlserve.hub import deriving, imaging, made_of
 from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprint
 from mlserve.hub.conversions import Converter, form_of, served, summary
@@ -69,6 +69,7 @@ class Preparer:
             read.saved_versions,
             conversion=read.conversion,
             runs_code=read.finding.runs_code if read.finding else "",
+            files=await aside(partial(made_of.files, self.content, read.paths)),
         )
         place.require_there()
         if isinstance(place.backend, ImageBackend):
@@ -79,7 +80,8 @@ class Preparer:
                 requirements, home=self.home, offline=self.offline, gpu=bool(blueprint.descriptor.metadata.gpu)
             )
             entry["detail"] = ", ".join(("reused" if environment.reused else "built", *environment.local))
-        return replace(prepared, python=str(environment.python))
+        made = made_of.of_packages(environment.requirements_resolved, environments.INTERPRETER)
+        return replace(prepared, python=str(environment.python), environment=made)
 
     async def read(self, version: Version, blueprint: Blueprint, progress: Progress, *, contained: bool = True) -> Read:
         """Fetch, verify, convert; raises PreparationFailed. ``contained``: it is to run in an image."""
@@ -126,13 +128,14 @@ class Preparer:
             made = await deriving.derived(backend, contents, offline=self.offline, say=say)
             image = made.get(deriving.main(contents), image)
             entry["detail"] = image
-            return replace(prepared, image=image, images=made)
+            return replace(prepared, image=image, images=made, environment=await backend.identify(image))
         await imaging.pull_beside(backend, contents, say)
         wanted = await aside(partial(self.recipe, contents, place))
         packed = await backend.build(wanted, say)
         entry["detail"] = "reused" if packed.reused else "built"
         # By its id: anybody may give its name to another image.
-        return replace(prepared, image=packed.id, inside=places_inside(contents.artifacts.paths))
+        inside = places_inside(contents.artifacts.paths)
+        return replace(prepared, image=packed.id, inside=inside, environment=packed.id)
 
     @property
     def _fetcher(self) -> Fetcher:

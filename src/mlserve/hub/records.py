@@ -79,6 +79,10 @@ class Prepared:
     """Descriptor pointer → where that file or folder is in an image of ours."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Pointer of a container → the image that was made of the one it names."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Descriptor pointer → digest of its files."""
+    environment: str = ""
+    """The digest of what its program runs in: packages on a Python, or an image."""
 
 
 @dataclass(frozen=True, slots=True)

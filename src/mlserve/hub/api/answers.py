@@ -131,14 +131,26 @@ class InstancesAnswer(Answer):
     instances: list[InstanceAnswer]
 
 
+class DigestsAnswer(Answer):
+    """What a version is made of; null where it has no such part, or it is not known yet."""
+
+    model: str | None
+    code: str | None
+    environment: str | None
+
+
 class VersionAnswer(Answer):
-    """One version: a descriptor that was accepted, and what became of it."""
+    """One version: a descriptor that was accepted, and what became of it.
+
+    ``kept``: it serves nothing, and its instances still run. ``files``: the digest of each field that names some.
+    """
 
     version: int
     created_at: str
     state: Literal["serving", "failed", "starting", "kept", "replaced"]
     descriptor: dict[str, Any]
-    digests: dict[str, str]
+    digests: DigestsAnswer
+    files: dict[str, str]
     requirements: list[str]
     conversion: dict[str, Any] | None
     failure: FailureRecord | None
