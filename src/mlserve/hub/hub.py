@@ -74,12 +74,13 @@ class Hub:
         require_strategy(strategy)
         service = self._changeable(name)
         known = Known(service, self.wishes.version(name, service.target))
+        look = submission is not None  # else it is about the values that are set, and nothing beside them
         submission = revising.merged(known.newest, submission, settings)
         if (named := name_of(dict(submission.descriptor))) != name:
             raise InvalidInput(
                 f'the descriptor names the service "{named}", not "{name}"', hint="a service keeps its name"
             )
-        proposal = await propose(submission, known, self.places, self.content)
+        proposal = await propose(submission, known, self.places, self.content, look=look)
         proposal.require_possible()
         service, accepted = self._changeable(name), proposal.accepted
         new = revising.side(submission, accepted.descriptor, accepted.place.name)

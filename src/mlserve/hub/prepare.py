@@ -25,6 +25,7 @@ from mlserve.hub.imaging import base_image
 from mlserve.hub.packing import Contents, places_inside, recipe
 from mlserve.hub.places import Place
 from mlserve.hub.progress import Progress
+from mlserve.hub.reachable import marks
 from mlserve.hub.records import Prepared, Version
 from mlserve.images.recipe import Recipe
 from mlserve.inspection import Finding
@@ -44,6 +45,8 @@ class Read:
     artifacts: Artifacts
     """What is to be served: the converted model, where there is one."""
     saved_versions: Mapping[str, str]
+    marks: Mapping[str, str]
+    """What was at the addresses of its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Preparer:
             read.saved_versions,
             conversion=read.conversion,
             runs_code=read.finding.runs_code if read.finding else "",
+            marks=read.marks,
             files=await aside(partial(made_of.files, self.content, read.paths)),
         )
         place.require_there()
@@ -88,6 +92,9 @@ class Preparer:
         descriptor = blueprint.descriptor
         async with progress.phase("fetch") as entry:
             say = partial(entry.__setitem__, "detail")
+            # Before the files: what changes while they come is then seen as another change.
+            options = storage.FetchOptions(credentials=self.credentials(version), uploads=self.content)
+            seen = await marks(descriptor, version.content, options)
             wanted = paths_of(descriptor).items()
             paths = {pointer: await self.locate(version, descriptor, pointer, value, say) for pointer, value in wanted}
             sources = sources_of(descriptor).items()
@@ -104,7 +111,8 @@ class Preparer:
             async with progress.phase("convert") as entry:
                 conversion = await self._converter.convert(form, descriptor, blueprint.engine, artifacts)
                 entry["detail"] = summary(conversion)
-        return Read({**found, **mounted}, finding, conversion, served(artifacts, conversion), artifacts.saved_versions)
+        known = artifacts.saved_versions
+        return Read({**found, **mounted}, finding, conversion, served(artifacts, conversion), known, seen)
 
     def contents(self, version: Version, blueprint: Blueprint, read: Read) -> Contents:
         """What a version's instances are made of."""

@@ -16,6 +16,7 @@ from mlserve.hub.acceptance import Accepted, Submission, cpu_warning, refuse, un
 from mlserve.hub.changes import Change, Side, changed_files, changes, makes_a_version, refusals
 from mlserve.hub.footprint import STRATEGIES, Peak, Sizes, peak, require_fit
 from mlserve.hub.places import Places
+from mlserve.hub.reachable import marks
 from mlserve.hub.records import Service, Version
 
 
@@ -82,12 +83,18 @@ class Proposal:
 
 
 async def propose(
-    submission: Submission, known: Known | None, places: Places, content: storage.ContentStore
+    submission: Submission, known: Known | None, places: Places, content: storage.ContentStore, *, look: bool = True
 ) -> Proposal:
-    """Compare a submission with what is there; nothing is kept. Raises as `acceptance.vet`."""
+    """Compare a submission with what is there; nothing is kept. Raises as `acceptance.vet`.
+
+    ``look``: ask the addresses it names whether their files have changed.
+    """
     accepted = vet(submission, places, content, default=known.service.resource if known else "")
-    new = revising.side(submission, accepted.descriptor, accepted.place.name)
-    old = revising.kept(known.service, known.newest) if known else None
+    asked = storage.FetchOptions(credentials=accepted.place.credentials, uploads=content)
+    told = await marks(accepted.descriptor, submission.content, asked) if known and look else {}
+    then, now = revising.marks_of_both(known.newest, told) if known else ({}, told)
+    new = revising.side(submission, accepted.descriptor, accepted.place.name, now)
+    old = revising.kept(known.service, known.newest, then) if known else None
     changed, files = changes(old, new), changed_files(old, new)
     count = revising.count(known.service, old, new) if known and old else new.instances
     again = makes_a_version(changed, files)

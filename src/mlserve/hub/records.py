@@ -81,6 +81,8 @@ class Prepared:
     """Pointer of a container → the image that was made of the one it names."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Descriptor pointer → digest of its files."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Descriptor pointer → a word that its address had for its files, and has no more once they change."""
     environment: str = ""
     """The digest of what its program runs in: packages on a Python, or an image."""
 

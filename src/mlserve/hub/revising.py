@@ -33,6 +33,15 @@ def changeable(wishes: Wishes, name: str) -> Service:
         )
     return service
 
+NO_MARKS: Mapping[str, str] = {}
+
+
+def marks_of_both(newest: Version, now: Mapping[str, str]) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What the addresses said then and say now, of those that said something both times: silence is no change."""
+    then = newest.prepared.marks if newest.prepared else {}
+    both = then.keys() & now.keys()
+    return {key: then[key] for key in both}, {key: now[key] for key in both}
+
 
 def version(name: str, number: int, submission: Submission, accepted: Accepted) -> Version:
     """An accepted submission as it is kept."""
@@ -64,19 +73,20 @@ def merged(newest: Version, submission: Submission | None, changes: Sequence[str
     return replace(submission, descriptor=set_values(dict(submission.descriptor), list(changes)))
 
 
-def side(submission: Submission, descriptor: Descriptor, resource: str) -> Side:
-    """A submission, to be compared with what is there."""
-    files = _digests(submission.content)
+def side(submission: Submission, descriptor: Descriptor, resource: str, marks: Mapping[str, str] = NO_MARKS) -> Side:
+    """A submission, to be compared with what is there; ``marks``: what its addresses say of their files."""
+    files = {**_digests(submission.content), **marks}
     return Side(submission.descriptor, descriptor, resource, descriptor.metadata.instance, files)
 
 
-def kept(service: Service, newest: Version) -> Side:
-    """A version that is there, to be compared with what is wished."""
+def kept(service: Service, newest: Version, marks: Mapping[str, str] = NO_MARKS) -> Side:
+    """A version that is there, to be compared with what is wished; ``marks``: what its addresses said."""
     descriptor = parse(dict(newest.descriptor)).descriptor
     said = descriptor.metadata.instance
     if service.said_version == newest.number:
         said = service.said_instances  # by a descriptor that changed nothing else, and so made no version
-    return Side(newest.descriptor, descriptor, service.resource, said, _digests(newest.content))
+    files = {**_digests(newest.content), **marks}
+    return Side(newest.descriptor, descriptor, service.resource, said, files)
 
 
 def count(service: Service, old: Side, new: Side) -> int:

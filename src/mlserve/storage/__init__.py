@@ -7,7 +7,7 @@ from mlserve.storage.cache import Cache, bound_of
 from mlserve.storage.content import Content, ContentStore
 from mlserve.storage.fingerprint import fingerprint
 from mlserve.storage.meter import Meter
-from mlserve.storage.schemes import check, fetch, put
+from mlserve.storage.schemes import check, fetch, mark, put
 from mlserve.storage.uploaded import address_of
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "check",
     "fetch",
     "fingerprint",
+    "mark",
     "put",
 ]
