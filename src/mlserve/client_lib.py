@@ -63,9 +63,9 @@ def release_abort(name: str, *, wait: bool = True, timeout: float | None = None)
     return _settle(service.reload(), wait, timeout)
 
 
-def plan(source: Source, *, set: Sequence[str] = ()) -> Plan:
+def plan(source: Source, *, set: Sequence[str] = (), strategy: str = "") -> Plan:
     """What `create` or `update` would do with a descriptor, before anything is done."""
-    return _client().services.plan(source, set=set)
+    return _client().services.plan(source, set=set, strategy=strategy)
 
 
 def list() -> ServiceList:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlserve.backends.base import Capacity, Resources
 from mlserve.errors import NoCapacity
-from mlserve.hub.footprint import STRATEGIES, Peak, Sizes, peak, require_fit
+from mlserve.hub.footprint import STRATEGIES, Peak, Sizes, Step, peak, require_fit, rolling
 
 SMALL, LARGE = Resources(cpu=1, memory_mb=100), Resources(cpu=2, memory_mb=300)
 GROWING, SAME = Sizes(SMALL, LARGE), Sizes(SMALL, SMALL)
@@ -29,6 +31,8 @@ def fits(strategy: str, old: int, new: int, free: int, sizes: Sizes = GROWING) -
         ("blue_green", 2, 3, Peak(5, 2, 3, cpu=8, memory_mb=1100, gpu=0)),
         ("recreate", 2, 3, Peak(3, 0, 3, cpu=6, memory_mb=900, gpu=0)),
         ("recreate", 4, 1, Peak(4, 4, 0, cpu=4, memory_mb=400, gpu=0)),
+        ("canary", 2, 3, Peak(5, 2, 3, cpu=8, memory_mb=1100, gpu=0)),
+        ("rolling", 2, 2, Peak(3, 2, 1, cpu=5, memory_mb=700, gpu=0)),
         ("start", 0, 2, Peak(2, 0, 2, cpu=4, memory_mb=600, gpu=0)),
     ],
 )
@@ -51,6 +55,14 @@ def test_what_stays_until_the_new_is_ready_frees_nothing_for_it_and_what_ends_be
     assert not fits("recreate", 2, 1, 99)
 
 
+def test_a_rolling_release_has_as_many_more_and_fewer_as_it_may() -> None:
+    steps = rolling(4, 4, surge=2, unavailable=1)
+    assert max(step.old + step.new for step in steps) == 6
+    assert min(step.old + step.new for step in steps) == 4
+    assert steps[-1] == Step(0, 4)
+    assert all(before.old >= after.old and before.new <= after.new for before, after in pairwise(steps))
+
+
 def test_a_place_that_schedules_by_itself_always_fits() -> None:
     for strategy in STRATEGIES.values():
         require_fit(strategy(9, 9), 9, Sizes(SMALL, LARGE), Capacity())
@@ -65,7 +77,7 @@ def test_each_way_ends_with_what_is_wished_and_its_most_is_no_less(old: int, new
     steps = STRATEGIES[name](old, new)
     most = peak(steps, SAME)
     assert steps[-1].old + steps[-1].new == new
-    assert old + new >= most.instances >= max(old, new)
+    assert max(old + new, max(old, new) + 1) >= most.instances >= max(old, new)
     assert most.memory_mb == most.instances * SMALL.memory_mb
 
 

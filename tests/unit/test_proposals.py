@@ -13,7 +13,7 @@ from mlserve.backends.base import Backend, Capacity
 from mlserve.errors import InvalidInput
 from mlserve.hub.acceptance import Submission
 from mlserve.hub.places import Place, Places
-from mlserve.hub.proposal import Action, Known, Proposal, propose, shown
+from mlserve.hub.proposal import AS_WRITTEN, Action, How, Known, Proposal, propose, shown
 from mlserve.hub.records import Service, Version
 from mlserve.storage import ContentStore
 
@@ -34,8 +34,8 @@ class Roomy:
         return Place(name or "local", "local", cast(Backend, self))
 
 
-def proposed(folder: Path, known: Known | None, raw: dict[str, Any] = RAW) -> Proposal:
-    return asyncio.run(propose(Submission(raw, {}), known, cast(Places, Roomy()), ContentStore(folder)))
+def proposed(folder: Path, known: Known | None, raw: dict[str, Any] = RAW, how: How = AS_WRITTEN) -> Proposal:
+    return asyncio.run(propose(Submission(raw, {}), known, cast(Places, Roomy()), ContentStore(folder), how))
 
 
 def larger(**metadata: Any) -> dict[str, Any]:
@@ -58,6 +58,27 @@ def test_the_strategy_is_the_one_that_the_loop_follows(
     found = proposed(tmp_path, known, larger())
     assert found.strategy == strategy
     assert (found.peak.instances, found.peak.memory_mb) == most
+
+
+@pytest.mark.parametrize(
+    ("words", "word", "strategy", "instances"),
+    [
+        ({"metadata": {**RAW["metadata"], "memory": 300, "rolling_strategy": {"max_surge": 1}}}, "", "rolling", 3),
+        ({"release": {"steps": [{"weight": 20, "pause": "5s"}]}}, "", "canary", 4),
+        ({"release": {"strategy": "canary"}}, "recreate", "recreate", 2),
+        ({"label": "a"}, "rolling", "rolling", 3),
+    ],
+)
+def test_the_strategy_is_that_of_the_descriptor_unless_another_one_is_named(
+    tmp_path: Path, words: dict[str, Any], word: str, strategy: str, instances: int
+) -> None:
+    found = proposed(tmp_path, Known(SERVICE, VERSION), {**RAW, **words}, How(strategy=word))
+    assert (found.strategy, found.peak.instances) == (strategy, instances)
+
+
+def test_a_strategy_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="no release strategy"):
+        proposed(tmp_path, None, RAW, How(strategy="slowly"))
 
 
 def test_a_stopped_service_that_is_scaled_stays_stopped(tmp_path: Path) -> None:

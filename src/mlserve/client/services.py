@@ -50,13 +50,15 @@ class Services:
         """All services."""
         return ServiceList(Service(self._management, data) for data in self._management.get("/v1/services")["services"])
 
-    def plan(self, source: Source, *, set: Sequence[str] = (), on_upload: Uploaded | None = None) -> Plan:
+    def plan(
+        self, source: Source, *, set: Sequence[str] = (), strategy: str = "", on_upload: Uploaded | None = None
+    ) -> Plan:
         """What ``create``, or ``update`` where the name exists, would do with a descriptor; nothing is done.
 
         Raises InvalidDescriptor, and Conflict while another change is under way.
         """
         body = draft(source, set).submission(self._management, on_upload)
-        return Plan(self._management.post("/v1/services/plan", body, timeout=60.0))
+        return Plan(self._management.post("/v1/services/plan", {**body, "strategy": strategy}, timeout=60.0))
 
     def create(
         self, source: Source, *, set: Sequence[str] = (), trial: bool = False, on_upload: Uploaded | None = None

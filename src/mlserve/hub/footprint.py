@@ -31,6 +31,18 @@ def all_beside(old: int, new: int) -> Sequence[Step]:
     return (Step(old, 0), Step(old, new), Step(0, new))
 
 
+def in_shares(old: int, new: int) -> Sequence[Step]:
+    """The new takes requests in growing shares beside all of the old, in the end with all of its instances."""
+    return all_beside(old, new)
+
+
+def rolling(old: int, new: int, *, surge: int = 1, unavailable: int = 0) -> Sequence[Step]:
+    """Instance by instance, within the most that may be more or missing meanwhile."""
+    most = max(old, new) + surge
+    left = [min(max(old - unavailable - ready, 0), old) for ready in range(new + 1)]
+    return (Step(old, 0), *(Step(stays, max(min(new, most - stays), 0)) for stays in left), Step(0, new))
+
+
 def one_after_the_other(old: int, new: int) -> Sequence[Step]:
     """The old ends before the new starts."""
     return (Step(old, 0), Step(0, new))
@@ -48,7 +60,9 @@ def all_at_once(_: int, new: int) -> Sequence[Step]:
 
 STRATEGIES: Mapping[str, Strategy] = {
     "start": all_at_once,
+    "rolling": rolling,
     "blue_green": all_beside,
+    "canary": in_shares,
     "recreate": one_after_the_other,
     "scale": in_place,
 }

@@ -19,11 +19,11 @@ from mlserve.hub.acceptance import Submission, accept
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.places import Place, Places
 from mlserve.hub.plan import Seen
-from mlserve.hub.proposal import Action, Known, propose, shown
+from mlserve.hub.proposal import Action, How, Known, propose, shown
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import LastUpdate, Service
 from mlserve.hub.releases.step import Told
-from mlserve.hub.releases.strategies import first_to_next, require_strategy
+from mlserve.hub.releases.strategies import first_to_next
 from mlserve.hub.releases.verbs import Releases
 from mlserve.hub.wishes import Wishes, taken
 
@@ -71,16 +71,16 @@ class Hub:
         self, name: str, submission: Submission | None, settings: Sequence[str] = (), *, strategy: str = ""
     ) -> dict[str, Any]:
         """A new version of a service; only another ``metadata.instance`` is a scale and makes none."""
-        require_strategy(strategy)
+        # Without a descriptor it is about the values that are set, and nothing beside them.
+        how = How(look=submission is not None, strategy=strategy)
         service = self._changeable(name)
         known = Known(service, self.wishes.version(name, service.target))
-        look = submission is not None  # else it is about the values that are set, and nothing beside them
         submission = revising.merged(known.newest, submission, settings)
         if (named := name_of(dict(submission.descriptor))) != name:
             raise InvalidInput(
                 f'the descriptor names the service "{named}", not "{name}"', hint="a service keeps its name"
             )
-        proposal = await propose(submission, known, self.places, self.content, look=look)
+        proposal = await propose(submission, known, self.places, self.content, how)
         proposal.require_possible()
         service, accepted = self._changeable(name), proposal.accepted
         new = revising.side(submission, accepted.descriptor, accepted.place.name)
@@ -107,12 +107,12 @@ class Hub:
         """Another number of instances; raises NoCapacity before anything changes."""
         return await self._scale(name, count)
 
-    async def plan(self, submission: Submission) -> dict[str, Any]:
+    async def plan(self, submission: Submission, *, strategy: str = "") -> dict[str, Any]:
         """What `create` or `update` would do with a submission; nothing is done. Raises as they do, before they act."""
         name = name_of(dict(submission.descriptor))
         service = self._changeable(name) if self.wishes.find(name) else None
         known = Known(service, self.wishes.version(name, service.target)) if service else None
-        return shown(await propose(submission, known, self.places, self.content))
+        return shown(await propose(submission, known, self.places, self.content, How(strategy=strategy)))
 
     async def start(self, name: str) -> dict[str, Any]:
         """Run a stopped or failed service again; raises NoCapacity."""

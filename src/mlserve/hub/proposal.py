@@ -9,15 +9,18 @@ from typing import Any
 
 from mlserve import storage
 from mlserve.backends.base import Capacity
+from mlserve.descriptor.releasing import RECREATE, ROLLING
 from mlserve.engines.base import resources
 from mlserve.errors import InvalidInput, MlserveError, NoCapacity, to_problem
 from mlserve.hub import revising
 from mlserve.hub.acceptance import Accepted, Submission, cpu_warning, refuse, unreachable, vet
 from mlserve.hub.changes import Change, Side, changed_files, changes, makes_a_version, refusals
-from mlserve.hub.footprint import STRATEGIES, Peak, Sizes, peak, require_fit
+from mlserve.hub.footprint import STRATEGIES, Peak, Sizes, Step, peak, require_fit, rolling
 from mlserve.hub.places import Places
 from mlserve.hub.reachable import marks
 from mlserve.hub.records import Service, Version
+from mlserve.hub.releases.records import Release
+from mlserve.hub.releases.strategies import planned, require_strategy
 
 
 class Action(StrEnum):
@@ -42,6 +45,19 @@ class Known:
     def running(self) -> int:
         """Its instances that hold their share of the place."""
         return 0 if self.service.stopped or self.service.serving is None else self.service.count
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a submission is to be taken; raises InvalidInput for a strategy that nobody knows."""
+
+    look: bool = True
+    """Ask the addresses it names whether their files have changed."""
+    strategy: str = ""
+    """In the place of the descriptor's own."""
+
+    def __post_init__(self) -> None:
+        require_strategy(self.strategy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +98,16 @@ class Proposal:
         refuse(self.short)
 
 
-async def propose(
-    submission: Submission, known: Known | None, places: Places, content: storage.ContentStore, *, look: bool = True
-) -> Proposal:
-    """Compare a submission with what is there; nothing is kept. Raises as `acceptance.vet`.
+AS_WRITTEN = How()
 
-    ``look``: ask the addresses it names whether their files have changed.
-    """
+
+async def propose(
+    submission: Submission, known: Known | None, places: Places, content: storage.ContentStore, how: How = AS_WRITTEN
+) -> Proposal:
+    """Compare a submission with what is there; nothing is kept. Raises as `acceptance.vet`."""
     accepted = vet(submission, places, content, default=known.service.resource if known else "")
     asked = storage.FetchOptions(credentials=accepted.place.credentials, uploads=content)
-    told = await marks(accepted.descriptor, submission.content, asked) if known and look else {}
+    told = await marks(accepted.descriptor, submission.content, asked) if known and how.look else {}
     then, now = revising.marks_of_both(known.newest, told) if known else ({}, told)
     new = revising.side(submission, accepted.descriptor, accepted.place.name, now)
     old = revising.kept(known.service, known.newest, then) if known else None
@@ -100,8 +116,9 @@ async def propose(
     again = makes_a_version(changed, files)
     if known and not again:
         revising.require_count(new.descriptor.name, count)
-    strategy = _strategy(known, new, again=again)
-    steps = STRATEGIES[strategy](known.running if known else 0, _started(known, count, again=again))
+    release = planned(new.descriptor, 0, 0, count=count, strategy=how.strategy)
+    strategy = _strategy(known, new, release, again=again)
+    steps = _steps(strategy, release, known.running if known else 0, _started(known, count, again=again))
     sizes = Sizes(resources(old.descriptor if old else new.descriptor), resources(new.descriptor))
     capacity = await accepted.place.backend.capacity()
     short: list[MlserveError] = []
@@ -123,13 +140,19 @@ def _started(known: Known | None, count: int, *, again: bool) -> int:
     return 0 if known and known.service.stopped and not again else count
 
 
-def _strategy(known: Known | None, new: Side, *, again: bool) -> str:
+def _steps(strategy: str, release: Release, old: int, new: int) -> Sequence[Step]:
+    if strategy == ROLLING:
+        return rolling(old, new, surge=release.surge, unavailable=release.unavailable)
+    return STRATEGIES[strategy](old, new)
+
+
+def _strategy(known: Known | None, new: Side, release: Release, *, again: bool) -> str:
     if known and not again:
         return "scale"
     if known is None or not known.running:
         return "start"
     same_port = known.newest.descriptor.get("port") == new.raw.get("port")
-    return "recreate" if known.newest.fixed_port and same_port else "blue_green"
+    return RECREATE if known.newest.fixed_port and same_port else str(release.strategy)
 
 
 def shown(proposal: Proposal) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from mlserve.hub.api.answers import (
     ServicesAnswer,
     VersionsAnswer,
 )
-from mlserve.hub.api.bodies import CreateBody, ScaleBody, SubmissionBody, UpdateBody
+from mlserve.hub.api.bodies import CreateBody, PlanBody, ScaleBody, UpdateBody
 from mlserve.hub.findings import with_findings
 from mlserve.hub.hub import Hub
 
@@ -44,9 +44,9 @@ async def create_service(request: Request, body: CreateBody) -> dict[str, Any]:
 
 
 @router.post("/plan", responses={200: {"model": PlanAnswer}})
-async def plan_service(request: Request, body: SubmissionBody) -> dict[str, Any]:
+async def plan_service(request: Request, body: PlanBody) -> dict[str, Any]:
     """What a descriptor would change of the service it names, or that it would be a new one; nothing is done."""
-    return await hub_of(request).plan(body.submission())
+    return await hub_of(request).plan(body.submission(), strategy=body.strategy)
 
 
 @router.get("/{name}", responses={200: {"model": ServiceAnswer}})
