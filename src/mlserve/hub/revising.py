@@ -33,6 +33,7 @@ def changeable(wishes: Wishes, name: str) -> Service:
         )
     return service
 
+
 NO_MARKS: Mapping[str, str] = {}
 
 
