@@ -63,6 +63,11 @@ def test_a_rolling_release_has_as_many_more_and_fewer_as_it_may() -> None:
     assert all(before.old >= after.old and before.new <= after.new for before, after in pairwise(steps))
 
 
+def test_what_a_strategy_does_is_said_in_a_line_of_a_narrow_terminal() -> None:
+    for name, strategy in STRATEGIES.items():
+        assert len(f"strategy  {name}: {strategy.__doc__}") <= 80
+
+
 def test_a_place_that_schedules_by_itself_always_fits() -> None:
     for strategy in STRATEGIES.values():
         require_fit(strategy(9, 9), 9, Sizes(SMALL, LARGE), Capacity())

@@ -32,12 +32,12 @@ def all_beside(old: int, new: int) -> Sequence[Step]:
 
 
 def in_shares(old: int, new: int) -> Sequence[Step]:
-    """The new takes requests in growing shares beside all of the old, in the end with all of its instances."""
+    """Shares of the requests in steps, all of the old beside the new."""
     return all_beside(old, new)
 
 
 def rolling(old: int, new: int, *, surge: int = 1, unavailable: int = 0) -> Sequence[Step]:
-    """Instance by instance, within the most that may be more or missing meanwhile."""
+    """Instance by instance, a few more or fewer meanwhile."""
     most = max(old, new) + surge
     left = [min(max(old - unavailable - ready, 0), old) for ready in range(new + 1)]
     return (Step(old, 0), *(Step(stays, max(min(new, most - stays), 0)) for stays in left), Step(0, new))
