@@ -32,7 +32,7 @@ def all_beside(old: int, new: int) -> Sequence[Step]:
 
 
 def in_shares(old: int, new: int) -> Sequence[Step]:
-    """Shares of the requests in steps, all of the old beside the new."""
+    """Shares of the requests in steps, all of both at last."""
     return all_beside(old, new)
 
 
@@ -49,7 +49,7 @@ def one_after_the_other(old: int, new: int) -> Sequence[Step]:
 
 
 def in_place(old: int, new: int) -> Sequence[Step]:
-    """The version stays, instances are added to it or taken away."""
+    """The version stays, and gets or loses instances."""
     return (Step(old, 0), Step(old, new - old) if new > old else Step(new, 0))
 
 
