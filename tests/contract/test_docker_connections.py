@@ -1,10 +1,9 @@
-"""Every way to an engine, on a real one: by socket, TLS, ssh and a context; each failure with what to do next."""
+"""Every way to an engine but ssh, on a real one: by socket, TLS and a context; each failure with what to do next."""
 
 from __future__ import annotations
 
 import asyncio
 import grp
-import http.server
 import json
 import os
 import shutil
@@ -12,25 +11,20 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+from tests.contract.docker_connecting import connected, plain_server, refused, until, version
 from tests.docker_engine import Engine as Dockerd
-from tests.docker_engine import Sshd, engine
+from tests.docker_engine import engine
 from tests.unit.test_docker_target import context
 
-from mlserve.backends.docker.engine import Engine, Pace, open_engine
 from mlserve.errors import MlserveError, NotFound, ResourceUnavailable
 
 pytestmark = pytest.mark.slow
-
-SOON = Pace(answer=1, healthy=0.2, first_retry=0.1, last_retry=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -38,39 +32,6 @@ def remote() -> Iterator[Dockerd]:
     """An engine that listens for TLS, too."""
     with engine(tls=True) as made:
         yield made
-
-
-@asynccontextmanager
-async def connected(home: Path, options: dict[str, str]) -> AsyncIterator[Engine]:
-    opened = open_engine(options, home, pace=SOON)
-    try:
-        yield opened
-    finally:
-        await opened.discard()
-
-
-async def version(opened: Engine) -> str:
-    told: dict[str, Any] = await opened.call(lambda client: client.version())
-    return str(told["Version"])
-
-
-def refused(home: Path, options: dict[str, str]) -> ResourceUnavailable:
-    """The error that the first call through a connection ends with."""
-
-    async def scenario() -> ResourceUnavailable:
-        async with connected(home, options) as opened:
-            with pytest.raises(ResourceUnavailable) as caught:
-                await version(opened)
-            assert caught.value.message in opened.trouble
-            return caught.value
-
-    return asyncio.run(scenario())
-
-
-async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.02)
 
 
 def tls(remote: Dockerd, **other: Path) -> dict[str, str]:
@@ -250,80 +211,6 @@ def test_an_engine_that_is_too_old_is_told(tmp_path: Path) -> None:
     assert "too old: it speaks API 1.30" in error.message
 
 
-def test_ssh_brings_the_engine_and_its_ports_here(remote: Dockerd, ssh_server: Sshd, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with connected(tmp_path, over_ssh(remote)) as opened:
-            assert await version(opened)
-            assert opened.address == "127.0.0.1"
-            with plain_server(b"hello") as port:
-                there = await opened.reach(port)
-                assert there != f"127.0.0.1:{port}"
-                assert await asyncio.to_thread(fetched, there) == b"hello"
-                ssh_server.cut()
-                await until(lambda: answers(there))  # the same address, made again
-                assert await opened.reach(port) == there
-                opened.forget(port)
-                await until(lambda: not answers(there))
-            assert await version(opened)
-
-    asyncio.run(scenario())
-
-
-def test_a_tunnel_outlives_the_hub_and_is_adopted_by_the_next(
-    remote: Dockerd, ssh_server: Sshd, tmp_path: Path
-) -> None:
-    async def scenario() -> None:
-        with plain_server(b"hello") as port:
-            first = open_engine(over_ssh(remote), tmp_path, pace=SOON)
-            assert await version(first)
-            there = await first.reach(port)
-            await first.close()
-            assert await asyncio.to_thread(fetched, there) == b"hello"
-            before = masters(tmp_path)
-            assert len(before) == 1
-            async with connected(tmp_path, over_ssh(remote)) as second:
-                assert await version(second)
-                assert masters(tmp_path) == before
-                assert await second.reach(port) == there
-            assert masters(tmp_path) == []
-            assert not await asyncio.to_thread(lambda: list(tmp_path.rglob("*")))
-
-    asyncio.run(scenario())
-
-
-def test_a_home_with_a_long_path_has_its_sockets_elsewhere(remote: Dockerd, ssh_server: Sshd, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        home = tmp_path / ("long" * 30)
-        async with connected(home, over_ssh(remote)) as opened:
-            assert await version(opened)
-
-    asyncio.run(scenario())
-
-
-def test_what_ssh_refuses_is_told(remote: Dockerd, ssh_server: Sshd, tmp_path: Path) -> None:
-    key = refused(tmp_path / "a", {"host": "ssh://somebody-else@gpu-box"})
-    assert "does not accept this user's key" in key.message
-    assert "ssh-copy-id" in key.hint
-    assert '"nowhere.invalid" is not known' in refused(tmp_path / "b", {"host": "ssh://nowhere.invalid"}).message
-    assert "no ssh server" in refused(tmp_path / "c", {"host": "ssh://gpu-box:1"}).message
-    ssh_server.known_hosts.write_text("")
-    unknown = refused(tmp_path / "d", over_ssh(remote))
-    assert "host key of gpu-box is not known" in unknown.message
-    assert "ssh gpu-box" in unknown.hint
-
-
-def test_a_host_key_that_changed_is_told(remote: Dockerd, ssh_server: Sshd, tmp_path: Path) -> None:
-    other = (ssh_server.folder / "client.pub").read_text()
-    ssh_server.known_hosts.write_text(f"[127.0.0.1]:{ssh_server.port} {other}")
-    assert "is another one than before" in refused(tmp_path, over_ssh(remote)).message
-
-
-def test_ssh_to_a_machine_without_docker_says_so(ssh_server: Sshd, tmp_path: Path) -> None:
-    error = refused(tmp_path, {"host": f"ssh://gpu-box{tmp_path}/none.sock"})
-    assert "ssh to gpu-box works, but there is no socket" in error.message
-    assert "start Docker" in error.hint
-
-
 def test_an_engine_that_goes_away_is_told_and_taken_up_again(tmp_path: Path) -> None:
     async def scenario(dockerd: Dockerd) -> None:
         async with connected(tmp_path, {"host": dockerd.host}) as opened:
@@ -347,23 +234,6 @@ def test_an_engine_that_goes_away_is_told_and_taken_up_again(tmp_path: Path) -> 
         asyncio.run(scenario(dockerd))
 
 
-def over_ssh(remote: Dockerd) -> dict[str, str]:
-    return {"host": f"ssh://gpu-box{remote.socket}"}
-
-
-def masters(home: Path) -> list[int]:
-    """The ssh processes of a home's tunnel."""
-    words = (str(home),)
-    return [
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if process.info["cmdline"]
-        and process.info["cmdline"][0].endswith("ssh")
-        and "-M" in process.info["cmdline"]
-        and any(word in " ".join(process.info["cmdline"]) for word in words)
-    ]
-
-
 def authority(folder: Path) -> Path:
     """Another authority's certificate, with its key beside it."""
     made = folder / "ca.pem"
@@ -373,44 +243,3 @@ def authority(folder: Path) -> Path:
         check=True, capture_output=True,
     )  # fmt: skip
     return made
-
-
-@contextmanager
-def plain_server(answer: bytes = b"hello") -> Iterator[int]:
-    """An HTTP server without TLS; gives its port."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def fetched(address: str) -> bytes:
-    host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
-        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        received = b""
-        while chunk := connection.recv(4096):
-            received += chunk
-    return received.partition(b"\r\n\r\n")[2]
-
-
-def answers(address: str) -> bool:
-    try:
-        return fetched(address) == b"hello"
-    except OSError:
-        return False

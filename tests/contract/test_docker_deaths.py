@@ -151,7 +151,9 @@ def test_one_that_listens_where_nobody_reaches_it_is_told_so(
     docker_engine: Engine, client: docker.DockerClient, tmp_path: Path, wish: Wish
 ) -> None:
     async def play(backend: DockerBackend) -> None:
-        await backend.apply(wish(startup_seconds=3.0, environment={"ADDRESS": "127.0.0.1"}))
+        await backend.apply(wish(startup_seconds=8.0, environment={"ADDRESS": "127.0.0.1"}))
+        waiting = await first(backend, lambda one: "listens on 127.0.0.1:8080" in one.reason)
+        assert waiting.state is State.STARTING, "long before it is given up"
         failed = await first(backend, lambda one: one.final)
         assert failed.evidence["listening"] == [{"address": "127.0.0.1", "port": 8080}]
         assert "listens on 127.0.0.1:8080, which nobody outside its container reaches" in failed.reason

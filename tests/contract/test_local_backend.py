@@ -201,13 +201,16 @@ def test_a_program_that_opens_no_port_is_told_so(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_a_program_that_is_still_waited_for_shows_what_its_last_probe_found(tmp_path: Path) -> None:
+def test_a_program_that_is_still_waited_for_shows_why_nothing_answers(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with opened(tmp_path) as backend:
-            await backend.apply(workload("silent", startup_seconds=60.0))
-            (found,) = await until(backend, lambda found: bool(found[0].reason))
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                other = probe.getsockname()[1]
+            wish = workload("elsewhere", environment={"OTHER_PORT": str(other)}, port=18080, startup_seconds=60.0)
+            await backend.apply(wish)
+            words = f"no answer yet: listens on 127.0.0.1:{other}, descriptor says 18080"
+            (found,) = await until(backend, lambda found: found[0].reason == words)
             assert found.state is State.STARTING
-            assert found.reason.startswith("no answer yet: 127.0.0.1:")
 
     run(scenario())
 

@@ -166,6 +166,8 @@ def test_a_bucket_that_takes_nothing_is_told_and_tried_again_and_holds_no_deleti
         await until(made, lambda: not made.warnings("iris"))
         assert below(s3_endpoint, "denied/") == {"a": "one"}
         hub.place = denied
+        looks = len(backend.looks)
+        await until(made, lambda: len(backend.looks) > looks + 1)  # what was begun with the right keys is over
         (out / "a").write_text("two, and nobody takes it")
         backend.running = []
         await until(made, lambda: made.done("iris"))

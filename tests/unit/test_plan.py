@@ -67,6 +67,14 @@ def test_a_first_version_that_failed_is_not_tried_again() -> None:
     assert status(sight) is Status.FAILED
 
 
+def test_a_version_whose_image_was_lost_is_prepared_again_and_not_judged_by_what_missed_it() -> None:
+    dead = instance(state=State.FAILED, final=True, revision="0")
+    wish = service(serving=1, generation=2, settled=1)
+    decision = decide(seen(wish, [version(prepared=None)], [dead]))
+    assert (decision.prepare, decision.failed, decision.run) == (1, None, {1: 0})
+    assert decision.service.settled == 1, "whoever waits goes on waiting"
+
+
 def test_an_instance_given_up_has_its_story_kept_once() -> None:
     dead = instance(state=State.FAILED, final=True)
     assert decide(seen(service(), [version()], [dead])).failed == dead

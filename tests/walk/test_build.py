@@ -156,6 +156,18 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL, check=False)
 
 
+def test_an_image_that_was_removed_is_built_again_by_the_start_that_misses_it(
+    hub: Client, example: Path, docker_client: docker.DockerClient
+) -> None:
+    service = hub.services.create(example).wait(200)
+    service.stop().wait(60)
+    (tag,) = built(docker_client)
+    docker_client.api.remove_image(tag, force=True)
+    service.start().wait(100)
+    assert image_phase(service) == "built"
+    assert service.predict(FLOWER)["species"] == "setosa"
+
+
 def test_an_image_built_by_hand_serves_by_itself_and_is_what_create_takes(
     hub: Client, example: Path, docker_client: docker.DockerClient
 ) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from mlserve.backends import gpus, report
 from mlserve.backends.base import Capacity, Instance, State, Workload
 from mlserve.backends.converge import Actions, converge
-from mlserve.backends.readiness import Patience, Readiness
+from mlserve.backends.readiness import QUIET_SECONDS, Patience, Readiness
 from mlserve.backends.records import Record
 from mlserve.backends.report import Report
 from mlserve.backends.room import require_room
@@ -22,9 +22,6 @@ from mlserve.backends.supervisor import Supervisor
 from mlserve.errors import MlserveError
 
 log = logging.getLogger(__name__)
-
-QUIET_SECONDS = 3.0
-"""A start may take so long before what its last probe found is worth a word."""
 
 
 class KeepingBackend(ABC):
@@ -177,5 +174,4 @@ def _awaited(record: Record, run: Run | None) -> str:
     if record.state is not State.STARTING or not run or not run.probes or run.report.phases:
         return ""
     quiet = time.time() - record.started_at > QUIET_SECONDS
-    wished = f" on port {record.declared_port}" if record.declared_port else ""
-    return f"no answer yet{wished}: {run.probes[-1]['detail']}" if quiet else ""
+    return f"no answer yet: {run.whereabouts or run.probes[-1]['detail']}" if quiet else ""

@@ -19,6 +19,10 @@ from mlserve.backends.supervisor import Supervisor
 LOOK_SECONDS = 0.05
 """Between two looks at a starting instance, when it is the only one."""
 PROBE_SECONDS = 1.0
+QUIET_SECONDS = 3.0
+"""A start may take so long before it is worth a word that nothing answers."""
+SEARCH_SECONDS = 10.0
+"""Between two looks where a program listens that does not answer: in a container each is a process there."""
 WORD_SECONDS = 10.0
 """A program that reports, and answers, has so long to say what became of its start: its answer alone says less."""
 
@@ -63,7 +67,7 @@ class Readiness:
         self._starting.pop(start, None)
 
     async def _until_ready(self, instance: str, started_at: float) -> None:
-        look_at, answers_since = 0.0, float("inf")
+        look_at, search_at, answers_since = 0.0, started_at + QUIET_SECONDS, float("inf")
         while (record := self._supervisor.get(instance)) and self._same_start(record, started_at):
             run = self._supervisor.runs[instance]
             if run.refresh():
@@ -72,6 +76,9 @@ class Readiness:
             if report.ready_at or not report.phases or time.time() >= look_at:
                 look_at = time.time() + PROBE_SECONDS
                 answers_since = await self._try(record, run, answers_since)
+            if time.time() >= search_at and not report.phases:
+                search_at = time.time() + SEARCH_SECONDS
+                run.whereabouts = evidence.where_it_listens(await self._astray(record, run))
             late = time.time() - record.started_at > record.startup_seconds
             if late and self._supervisor.runner.reachable:
                 await self._give_up(record, run)
@@ -100,13 +107,18 @@ class Readiness:
 
     async def _give_up(self, record: Record, run: Run) -> None:
         why: dict[str, Any] = {"startup_timeout": True, "startup_seconds": record.startup_seconds}
-        why |= await run.astray(record)
-        if record.declared_port:
-            why["declared_port"] = record.declared_port
-            why["taken_by"] = self._supervisor.who_listens(record.declared_port) if "listening" in why else ""
+        why |= await self._astray(record, run)
         now = self._supervisor.get(record.id)
         if now and self._same_start(now, record.started_at):
             self._supervisor.kill(now, why)
+
+    async def _astray(self, record: Record, run: Run) -> dict[str, Any]:
+        """Where it listens, if not where it was wished."""
+        why = dict(await run.astray(record))
+        if record.declared_port:
+            why["declared_port"] = record.declared_port
+            why["taken_by"] = self._supervisor.who_listens(record.declared_port) if "listening" in why else ""
+        return why
 
     def _note(self, run: Run, answer: Answer) -> None:
         seen = {"at": time.time(), "ok": answer.ok, "detail": answer.detail}

@@ -31,6 +31,8 @@ class Run(Protocol):
 
     probes: tuple[Mapping[str, Any], ...]
     """The last looks whether it answers."""
+    whereabouts: str
+    """Where its program listens while nothing answers where it was wished, in words; empty as long as nobody looked."""
     unanswered: int
     """Probes in a row, since it was ready, that nothing answered."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from mlserve.engines import own_code
 from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.errors import Detail
 from mlserve.workload import Workload
+
+_HOST = re.compile(r"\$HOST\b|\$\{HOST\}")
 
 
 class ProgramEngine:
@@ -46,7 +49,7 @@ class ProgramEngine:
             service=launch.service,
             version=launch.version,
             count=descriptor.metadata.instance,
-            command=command(descriptor.command or "", launch.python),
+            command=command(descriptor.command or "", launch.python, launch.host),
             environment={"PYTHONUNBUFFERED": "1", **environment},
             workdir=own_code.folder(artifacts),
             requirements=self.requirements(descriptor, artifacts),
@@ -63,8 +66,13 @@ def create() -> Engine:
     return ProgramEngine()
 
 
-def command(text: str, python: str) -> tuple[str, ...]:
-    """The words of a command line; ``$PORT`` and ``${PORT}`` become the instance's own port. No shell takes part."""
+def command(text: str, python: str, host: str = "127.0.0.1") -> tuple[str, ...]:
+    """The words of a command line, without a shell.
+
+    ``$PORT`` (or ``${PORT}``) becomes the instance's own port, ``$HOST`` the address to listen on: in a container all
+    of its own, as from outside its loopback can't be reached; elsewhere ``127.0.0.1``, which nobody else reaches.
+    """
     words = shlex.split(text)
     words = [word.replace("${PORT}", "{port}").replace("$PORT", "{port}") for word in words]
+    words = [_HOST.sub(host, word) for word in words]
     return (python if words[:1] == ["{python}"] else words[0], *words[1:]) if words else ()

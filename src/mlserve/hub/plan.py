@@ -130,7 +130,8 @@ def _hopeless(version: Version) -> bool:
 
 def _ended_for_good(seen: Seen) -> Instance | None:
     """The first instance of the target that the backend gave up, where its story is not kept yet."""
-    if seen.service.stopped or seen.versions[seen.service.target].failure is not None:
+    target = seen.versions[seen.service.target]
+    if seen.service.stopped or target.failure is not None or target.prepared is None:
         return None
     return next(iter(seen.given_up(seen.service.target)), None)
 
@@ -168,7 +169,7 @@ def _settled(seen: Seen) -> bool:
         return not alive
     if releasing.under_way(service):
         return False
-    if seen.routed != service.serving:
+    if target.prepared is None or seen.routed != service.serving:
         return False
     current = seen.current(service.target)
     ended = seen.given_up(service.target)

@@ -30,6 +30,7 @@ from mlserve.hub.prepare import Preparer
 from mlserve.hub.progress import PreparationFailed, Progress
 from mlserve.hub.proving import Prover
 from mlserve.hub.records import Failure, Service, Version
+from mlserve.hub.renewing import Renewal
 from mlserve.hub.settings import Settings
 from mlserve.hub.sweep import Sweep
 from mlserve.hub.wishes import Wishes
@@ -54,7 +55,7 @@ class Reconciler:
         self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
         self._probe_secret = secrets.token_urlsafe(16)
         self._prover = Prover(settings, gateway, blueprints, self._probe_secret, self._change)
-        self._jobs = Jobs(self._finished)
+        self._jobs, self._renewal = Jobs(self._finished), Renewal(self._change)
         self.written = WriteBack(settings.home, wishes, places, blueprints)
         self._observer, self._lanes = Observer(wishes, places), Lanes(self.wake)
         self._noticing, self._applier = Noticing(places, self.wake), Applier(places, blueprints, gateway)
@@ -168,6 +169,8 @@ class Reconciler:
         if self._wishes.find(name) is not seen.service:
             return  # something else was wished since this look: writing it back would undo that
         decision = decide(seen)
+        if decision.failed and self._renewal.begin(seen, decision.failed):
+            return  # what was decided is about what is gone
         if decision.service != seen.service:
             self._wishes.put(decision.service)
         if decision.failed:
@@ -203,6 +206,7 @@ class Reconciler:
         self._wishes.delete(name)
         self._blueprints.forget(name)
         self._preparer.forget(name)
+        self._renewal.forget(name)
         self._settled.pop(name, None)
         self._prover.forget(name)
         self.progress = {key: value for key, value in self.progress.items() if key[0] != name}

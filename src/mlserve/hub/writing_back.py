@@ -111,7 +111,8 @@ class WriteBack:
         """Whether nothing of a service that ends is left to be copied, or it was tried for long enough."""
         left = [watched for key, watched in self._watched.items() if key[0] == service and watched.unsaved]
         since = self._deleting.setdefault(service, time.time())
-        if left and time.time() - since < self._pace.patience:
+        # What is being copied just now is not given up: large files over a slow line take longer than the patience.
+        if any(watched.task for watched in left) or (left and time.time() - since < self._pace.patience):
             return False
         for watched in left:
             log.warning("event=write-back-lost service=%s reason=%r", service, watched.problem)

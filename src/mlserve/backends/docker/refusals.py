@@ -47,7 +47,8 @@ REFUSALS: Sequence[Refusal] = (
         r"no such image|manifest .*unknown|repository .*not found|pull access denied|image .*not found",
         "image-missing",
         NotFound,
-        "is the name right, and does its registry want dockerAuth?",
+        "is the name right, and does its registry want dockerAuth? One that was removed there comes back with "
+        "mlserve restart NAME",
     ),
     Refusal(
         r"no basic auth credentials|unauthorized|authentication required|denied: requested access",

@@ -36,6 +36,7 @@ class Run:
     def __init__(self, site: Site, record: Record, directory: Path, listener: Listener) -> None:
         self.instance = record.id
         self.probes: tuple[Mapping[str, Any], ...] = ()
+        self.whereabouts = ""
         self.unanswered = 0
         self.terminated = False
         self._engine, self._site, self._listener = site.engine, site, listener

@@ -30,6 +30,7 @@ class Run:
     def __init__(self, directory: Path, limits: launch.LogLimits, who_listens: Callable[[int], str]) -> None:
         self.directory = directory
         self.probes: tuple[Mapping[str, Any], ...] = ()
+        self.whereabouts = ""
         self.unanswered = 0
         self.terminated = False
         self._limits, self._who_listens = limits, who_listens
