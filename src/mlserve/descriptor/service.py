@@ -88,7 +88,7 @@ class Descriptor(Words):
     """One line in the log for each request."""
 
     command: Text = None
-    """Your own HTTP server's command line."""
+    """Your own HTTP server's command line; $PORT and $HOST in it are where it has to listen."""
     port: Whole | None = Field(default=None, ge=1, le=65_535)
     """The port that server listens on."""
     env: tuple[EnvVar, ...] = ()
