@@ -12,6 +12,7 @@ from mlserve.client import Service
 from mlserve.errors import MlserveError
 from mlserve_cli import report
 from mlserve_cli.options import seconds
+from mlserve_cli.releases import under_way
 
 State = Mapping[str, Any]
 NOTHING: State = {}
@@ -217,6 +218,8 @@ def _rows(state: State) -> dict[str, str]:
 
 
 def _lines(state: State) -> Iterator[tuple[str, str, str, str]]:
+    if line := under_way(state):
+        yield line
     for phase in state.get("phases") or []:
         yield (f"version {_prepared(state)}", *_phase(phase))
     for instance in state.get("instances") or []:

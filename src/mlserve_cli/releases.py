@@ -54,6 +54,15 @@ def watch(releases: Releases) -> Mapping[str, Any]:
         time.sleep(_LOOK_SECONDS)
 
 
+def under_way(service: Mapping[str, Any]) -> tuple[str, str, str, str] | None:
+    """A release that has not ended, as one line of what a service goes through: who, what, how, detail."""
+    release = service.get("release")
+    if not release or release["state"] in _ENDED:
+        return None
+    new = release["versions"][1]
+    return "release", f"{release['strategy']} to version {new['version']}, {new['weight']} %", release["state"], ""
+
+
 def _line(status: Mapping[str, Any]) -> str:
     release = status["release"]
     sides = ", ".join(

@@ -9,6 +9,7 @@ from mlserve.client import Service
 from mlserve.client.sample import sample, size
 from mlserve.client.tables import text_table
 from mlserve_cli.in_force import cautions, in_force
+from mlserve_cli.releases import under_way
 from mlserve_cli.render import properties
 
 _INSTANCE = ("id", "version", "state", "address", "restarts", "reason")
@@ -47,7 +48,7 @@ def changed(service: Service) -> str:
 
 
 def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
-    wished = data.get("wished") or {}
+    wished, kept = data.get("wished") or {}, data.get("kept")
     return {
         "name": data.get("name"),
         "version": data.get("version"),
@@ -60,6 +61,8 @@ def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
         "model": _conversion(data.get("conversion")),
         "code": _code(data.get("runs_code")),
         **in_force(data.get("instances") or []),
+        "release": " ".join(filter(None, (under_way(data) or ())[1:])) or None,
+        "kept": f"version {kept['version']} until {kept['until']}, for mlserve rollback" if kept else None,
         "wished": _count(wished["instances"], "instance") if "instances" in wished else None,
         "created": data.get("created_at"),
         "updated": data.get("updated_at"),

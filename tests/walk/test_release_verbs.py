@@ -29,6 +29,8 @@ def test_a_canary_is_followed_promoted_aborted_and_rolled_back(home: Path, tmp_p
     two = descriptor(tmp_path, "two", {"steps": [{"weight": 30}]})
     code, _, err = mlserve("update", "shop", two)
     assert (code, "mlserve release promote shop" in err) == (0, True)
+    assert "release canary to version 2, 30 % waiting" in err
+    assert "canary to version 2, 30 % waiting" in mlserve("describe", "shop")[1]
     code, _, err = mlserve("update", "shop", descriptor(tmp_path, "three"))
     assert (code, "mlserve release abort shop" in err) == (4, True)
     told = shown("release", "status", "shop")["release"]
