@@ -7,6 +7,7 @@ from typing import Any
 
 from mlserve.client import Client, Log, LogLine, Service, Table, Trial, connect
 from mlserve.client.images import Image
+from mlserve.client.plan import Plan
 from mlserve.client.services import ServiceList
 from mlserve.client.stored import Stored
 from mlserve.client.submission import Source
@@ -60,6 +61,11 @@ def release_abort(name: str, *, wait: bool = True, timeout: float | None = None)
     service = describe(name)
     service.releases.abort()
     return _settle(service.reload(), wait, timeout)
+
+
+def plan(source: Source, *, set: Sequence[str] = (), strategy: str = "") -> Plan:
+    """What `create` or `update` would do with a descriptor, before anything is done."""
+    return _client().services.plan(source, set=set, strategy=strategy)
 
 
 def list() -> ServiceList:

@@ -52,6 +52,9 @@ def changes(set: list[str] | None, require_safe: bool) -> list[str]:
     return [*(set or ()), *(["require_safe=true"] if require_safe else ())]
 
 
+Strategy = Annotated[
+    str, Option("--strategy", metavar="STRATEGY", help="How it takes over: rolling, blue_green, canary or recreate")
+]
 NoWait = Annotated[bool, Option("--no-wait", help="Return at once, don't wait for the result")]
 Timeout = Annotated[str | None, Option("--timeout", help="Wait this long at most, e.g. 5m", metavar="TIME")]
 Yes = Annotated[bool, Option("-y", "--yes", help="Don't ask")]

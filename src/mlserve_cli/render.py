@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from enum import StrEnum
@@ -30,6 +31,11 @@ def _document(output: Format, data: Any, text: Callable[[], str]) -> str:
 
         return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
     return text()
+
+
+def columns() -> int:
+    """The width of the terminal; that of a usual one where there is none, unless COLUMNS says otherwise."""
+    return shutil.get_terminal_size((120, 24)).columns
 
 
 def properties(pairs: dict[str, Any]) -> str:

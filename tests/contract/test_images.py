@@ -209,6 +209,7 @@ def test_an_image_is_pushed_and_comes_back(daemon: Daemon, tmp_path: Path, recip
     with closing(daemon.client()) as client:
         client.api.remove_image(tag, force=True)
     assert pull(daemon, tmp_path, pushed, right) == pushed
+    assert on(daemon, lambda engine: ImageStore(engine, HUB).identify(pushed), tmp_path) == image.id
     assert output(daemon, pushed) == "first"
     assert output(daemon, image.id) == "first"
 

@@ -23,7 +23,7 @@ import pytest
 from tests.s3_server import free_ports, s3_client
 
 from mlserve.errors import FetchFailed, InvalidInput, NoCapacity
-from mlserve.storage import Cache, FetchOptions, Limits, fetch
+from mlserve.storage import Cache, FetchOptions, Limits, fetch, mark
 
 BIG = bytes(range(256)) * 8192  # 2 MB
 QUICK = FetchOptions(connect_seconds=2, stall_seconds=2, tries=3)
@@ -140,9 +140,10 @@ def hugging_face(web: Web, monkeypatch: pytest.MonkeyPatch) -> Origin:
     monkeypatch.setenv("HF_ENDPOINT", web.url)
 
     def put(files: dict[str, bytes]) -> None:
-        listed = {"sha": "abc", "siblings": [{"rfilename": name} for name in files]}
+        commit = hashlib.sha256(repr(files).encode()).hexdigest()[:8]
+        listed = {"sha": commit, "siblings": [{"rfilename": name} for name in files]}
         web.files["api/models/org/name/revision/main"] = json.dumps(listed).encode()
-        web.files.update({f"org/name/resolve/abc/{name}": data for name, data in files.items()})
+        web.files.update({f"org/name/resolve/{commit}/{name}": data for name, data in files.items()})
 
     return Origin(put, lambda path: f"hf://org/name@main#{path}")
 
@@ -186,6 +187,31 @@ def test_one_file_is_fetched_whole(origin: Origin, tmp_path: Path) -> None:
     found = fetch(origin.address("models/my%20model.bin"), tmp_path / "dest", options=origin.options)
     assert found.name == "my model.bin"
     assert found.read_bytes() == BIG
+
+
+def test_a_mark_is_another_one_once_the_files_are(origin: Origin) -> None:
+    origin.put({"models/a": b"one"})
+    address = origin.address("models/a")
+    before = mark(address, origin.options)
+    assert before
+    assert mark(address, origin.options) == before
+    origin.put({"models/a": b"two"})
+    assert mark(address, origin.options) not in ("", before)
+
+
+@WITH_FOLDERS
+def test_a_mark_of_a_folder_tells_a_file_that_came(origin: Origin) -> None:
+    origin.put({"models/a": b"one"})
+    before = mark(origin.address("models"), origin.options)
+    origin.put({"models/a": b"one", "models/b": b"two"})
+    assert mark(origin.address("models"), origin.options) != before
+
+
+@pytest.mark.parametrize("origin", ["http", "s3"], indirect=True)
+def test_what_is_not_there_has_no_mark(origin: Origin) -> None:
+    with pytest.raises(FetchFailed) as caught:
+        mark(origin.address("nowhere"), origin.options)
+    assert caught.value.details[0]["code"] == "missing"
 
 
 @WITH_FOLDERS
@@ -277,7 +303,8 @@ def test_hf_brings_what_serving_needs_at_one_commit(web: Web, monkeypatch: pytes
     files = {str(path.relative_to(found)): path.read_bytes() for path in found.rglob("*") if path.is_file()}
     assert files == wanted
     assert all(headers["Authorization"] == "Bearer secret" for _, headers in web.requests)
-    assert all("/resolve/abc/" in path or path.startswith("/api/") for path, _ in web.requests)
+    commit = json.loads(web.files["api/models/org/name/revision/main"])["sha"]
+    assert all(f"/resolve/{commit}/" in path or path.startswith("/api/") for path, _ in web.requests)
 
 
 def test_hf_brings_pickled_weights_where_there_are_no_others(
@@ -300,6 +327,27 @@ def test_hf_without_the_right_to_read_says_which_token(
 
 
 # --- http ------------------------------------------------------------------------------------------------------------
+
+
+def test_http_marks_by_their_bytes_the_files_of_a_server_that_says_no_more(tmp_path: Path) -> None:
+    class Silent(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(said[0])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    said = [b"one"]
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/model"
+        before = mark(address, QUICK)
+        assert mark(address, QUICK) == before == f"sha256:{hashlib.sha256(b'one').hexdigest()}"
+        said[0] = b"two"
+        assert mark(address, QUICK) != before
+        server.shutdown()
 
 
 def test_http_takes_a_broken_transfer_up_where_it_ended(web: Web, tmp_path: Path) -> None:

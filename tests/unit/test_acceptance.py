@@ -2,35 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
-from typing import ClassVar
-
 import pytest
 
 from mlserve.backends.base import Capacity
-from mlserve.hub.acceptance import Submission, accept
-from mlserve.storage import ContentStore
-
-
-class Room:
-    """A place of two cores."""
-
-    kind = "local"
-    contained = False
-    credentials: ClassVar[dict[str, str]] = {}
-
-    def __init__(self, free: float) -> None:
-        self.backend, self._free = self, free
-
-    def pick(self, _: object) -> Room:
-        return self
-
-    def require_there(self) -> None:
-        """It is."""
-
-    async def capacity(self) -> Capacity:
-        return Capacity(cpu=2, cpu_free=self._free)
+from mlserve.hub.acceptance import cpu_warning
+from mlserve.workload import Resources
 
 
 @pytest.mark.parametrize(
@@ -42,10 +18,6 @@ class Room:
         (0, 2, 2, None),
     ],
 )
-def test_cores_that_are_shared_are_told_in_plain_words(
-    tmp_path: Path, free: float, count: int, beside: int, said: str | None
-) -> None:
-    wished = {"name": "a", "processor_type": "python", "processor_path": "https://host/p.py"}
-    asked = Submission({**wished, "metadata": {"instance": count, "cpu": 1}}, {})
-    found = asyncio.run(accept(asked, Room(free), ContentStore(tmp_path), beside=beside))  # type: ignore[arg-type]
-    assert [one["message"] for one in found.warnings if one["code"] == "over-subscribed"] == ([said] if said else [])
+def test_cores_that_are_shared_are_told_in_plain_words(free: float, count: int, beside: int, said: str | None) -> None:
+    found = cpu_warning(Resources(cpu=1), count, beside, Capacity(cpu=2, cpu_free=free))
+    assert [one["message"] for one in found] == ([said] if said else [])

@@ -231,6 +231,9 @@ class ImageBackend(Backend, Protocol):
         An image that is there already is not asked for again. Raises FetchFailed, ResourceUnavailable.
         """
 
+    async def identify(self, image: str) -> str:
+        """The id of an image that is there, ``sha256:…``; raises ResourceUnavailable, FetchFailed."""
+
     async def build(self, recipe: Recipe, say: Say, *, fresh: bool = False) -> Image:
         """Have an image of a recipe there, built unless one of the same digest is; ``fresh``: built whatever is there.
 

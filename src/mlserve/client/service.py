@@ -17,6 +17,7 @@ from mlserve.predictor import Predictor, is_triton
 
 COLUMNS = ("name", "version", "status", "ready", "resource", "endpoint")
 """What a table of services shows, the longest last: a narrow terminal folds that one only; ``Service.row`` has them."""
+_PARTS = ("model", "code", "environment")
 _LOADING = 630.0
 """Seconds; a little more than the hub gives a model."""
 
@@ -155,7 +156,7 @@ class Service:
     def versions(self) -> Table:
         """Its versions."""
         found = self._management.get(service_path(self.name, "versions"))["versions"]
-        return Table(found, ("version", "state", "created_at"))
+        return Table(found, ("version", "state", *_PARTS, "created_at"), short=_with_digests)
 
     def models(self) -> Table:
         """The models that its instances hold: one for our own runtime, any number for Triton."""
@@ -211,6 +212,12 @@ class Service:
         self._data = self._management.post(service_path(self.name, verb), body)
         self._update = None
         return self
+
+
+def _with_digests(version: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A version with the beginning of its digests, enough to see which parts of two versions are the same."""
+    short = {part: (version["digests"][part] or "").partition(":")[2][:12] or None for part in _PARTS}
+    return {**version, **short}
 
 
 def _of_model(service: str, model: str, verb: str) -> str:

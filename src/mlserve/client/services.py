@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import overload
 
+from mlserve.client.plan import Plan
 from mlserve.client.service import COLUMNS, Service
 from mlserve.client.submission import Source, draft
 from mlserve.client.tables import html_table, text_table
@@ -48,6 +49,16 @@ class Services:
     def list(self) -> ServiceList:
         """All services."""
         return ServiceList(Service(self._management, data) for data in self._management.get("/v1/services")["services"])
+
+    def plan(
+        self, source: Source, *, set: Sequence[str] = (), strategy: str = "", on_upload: Uploaded | None = None
+    ) -> Plan:
+        """What ``create``, or ``update`` where the name exists, would do with a descriptor; nothing is done.
+
+        Raises InvalidDescriptor, and Conflict while another change is under way.
+        """
+        body = draft(source, set).submission(self._management, on_upload)
+        return Plan(self._management.post("/v1/services/plan", {**body, "strategy": strategy}, timeout=60.0))
 
     def create(
         self, source: Source, *, set: Sequence[str] = (), trial: bool = False, on_upload: Uploaded | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, TypeVar, overload
 
@@ -13,9 +13,11 @@ Row = Mapping[str, Any]
 class Table(Sequence[Row]):
     """Rows that are plain dicts and show themselves as a table."""
 
-    def __init__(self, rows: Iterable[Row], columns: Sequence[str]) -> None:
+    def __init__(self, rows: Iterable[Row], columns: Sequence[str], *, short: Callable[[Row], Row] = dict) -> None:
         self._rows = list(rows)
         self._columns = list(columns)
+        self._short = short
+        """A row as the table shows it; the row itself says all."""
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -28,10 +30,13 @@ class Table(Sequence[Row]):
         return len(self._rows)
 
     def __repr__(self) -> str:
-        return text_table(self._columns, [[row.get(column) for column in self._columns] for row in self._rows])
+        return text_table(self._columns, self._cells())
 
     def _repr_html_(self) -> str:
-        return html_table(self._columns, [[row.get(column) for column in self._columns] for row in self._rows])
+        return html_table(self._columns, self._cells())
+
+    def _cells(self) -> list[list[Any]]:
+        return [[row.get(column) for column in self._columns] for row in map(self._short, self._rows)]
 
 
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

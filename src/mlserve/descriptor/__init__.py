@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlserve.descriptor.fields import Sort
     from mlserve.descriptor.metadata import Metadata, Rpc
     from mlserve.descriptor.networking import Networking
-    from mlserve.descriptor.parsing import Parsed, parse, resource_of
+    from mlserve.descriptor.parsing import Parsed, name_of, parse, resource_of
     from mlserve.descriptor.paths import is_path, local_paths, paths_of, read_elsewhere
     from mlserve.descriptor.pipeline import Step, node_of
     from mlserve.descriptor.reading import read_file, read_text
@@ -38,6 +38,7 @@ _HOMES = {
     "is_path": "paths",
     "local_paths": "paths",
     "masked": "secrets",
+    "name_of": "parsing",
     "node_of": "pipeline",
     "parse": "parsing",
     "paths_of": "paths",
@@ -64,6 +65,7 @@ __all__ = [
     "is_path",
     "local_paths",
     "masked",
+    "name_of",
     "node_of",
     "parse",
     "paths_of",

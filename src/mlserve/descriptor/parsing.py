@@ -56,6 +56,12 @@ def resource_of(raw: dict[str, Any]) -> str:
     return word if isinstance(word, str) else ""
 
 
+def name_of(raw: dict[str, Any]) -> str:
+    """The service that a descriptor names, at the top or in metadata, read before anything of it is checked."""
+    word = shape(raw).values.get("name")
+    return word if isinstance(word, str) else ""
+
+
 def _mistakes(error: ValidationError, shaped: Shape) -> Iterator[Detail]:
     seen: set[str] = set()
     for entry in error.errors(include_url=False, include_context=True):

@@ -23,6 +23,10 @@ class Interpreter:
     machine: str = f"{sys.platform}-{platform.machine()}"
 
 
+INTERPRETER = f"python {platform.python_version()} on {sys.platform}-{platform.machine()}"
+"""The Python that environments are made with."""
+
+
 def normalized(requirements: Sequence[str]) -> tuple[str, ...]:
     """The same requirements in one spelling and order, each once; lines that only uv understands stay as they are."""
     return tuple(sorted({_normal(line) for line in requirements if line.strip()}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlserve import storage
@@ -38,42 +38,51 @@ class Accepted:
     warnings: tuple[Mapping[str, Any], ...]
 
 
-async def accept(
-    submission: Submission, places: Places, content: storage.ContentStore, *, beside: int = 0, default: str = ""
-) -> Accepted:
-    """Check a submission; raises InvalidDescriptor, InvalidInput, and ResourceUnavailable where its group is away.
+async def accept(submission: Submission, places: Places, content: storage.ContentStore) -> Accepted:
+    """Check a submission for a new service; raises InvalidDescriptor, InvalidInput, NoCapacity, FetchFailed, and
+    ResourceUnavailable where its group is away.
+    """
+    accepted = vet(submission, places, content)
+    count, wanted = accepted.descriptor.metadata.instance, resources(accepted.descriptor)
+    capacity = await accepted.place.backend.capacity()
+    short: list[MlserveError] = []
+    try:
+        require_room(wanted, count, capacity)
+    except NoCapacity as exc:
+        short.append(exc)
+    refuse([*short, *await unreachable(submission, accepted, content)])
+    return replace(accepted, warnings=(*accepted.warnings, *cpu_warning(wanted, count, 0, capacity)))
 
-    ``beside``: how many instances of the same size run already and will make room. ``default``: the group it is in,
-    where it names none.
+
+def vet(submission: Submission, places: Places, content: storage.ContentStore, *, default: str = "") -> Accepted:
+    """Check all of a submission but whether there is room and whether what it names can be fetched.
+
+    ``default``: the group that it is in, where it names none. Raises as `accept`.
     """
     place, parsed = read(submission.descriptor, places, default=default)
     place.require_there()
-    descriptor = parsed.descriptor
-    engine = engine_of(descriptor)
+    engine = engine_of(parsed.descriptor)
     warnings = [
         *parsed.warnings,
-        *engine.check(descriptor, contained=place.contained),
-        *_processor_warning(descriptor),
+        *engine.check(parsed.descriptor, contained=place.contained),
+        *_processor_warning(parsed.descriptor),
     ]
     _check_content(submission, content)
-    capacity = await place.backend.capacity()
-    wanted = resources(descriptor)
-    short: list[MlserveError] = []
+    return Accepted(parsed.descriptor, place, tuple(warnings))
+
+
+async def unreachable(
+    submission: Submission, accepted: Accepted, content: storage.ContentStore
+) -> Sequence[MlserveError]:
+    """What it names and can't be fetched, told within seconds; empty where all is there."""
     try:
-        require_room(wanted, max(descriptor.metadata.instance - beside, 0), capacity)
-    except NoCapacity as exc:
-        short.append(exc)
-    try:
-        if not beside:  # else all that may be asked for is another number of them
-            await require_reachable(descriptor, submission.content, content, place.credentials)
+        await require_reachable(accepted.descriptor, submission.content, content, accepted.place.credentials)
     except FetchFailed as exc:
-        short.append(exc)
-    _refuse(short)
-    warnings += _cpu_warning(wanted, descriptor.metadata.instance, beside, capacity)
-    return Accepted(descriptor, place, tuple(warnings))
+        return [exc]
+    return []
 
 
-def _refuse(short: Sequence[MlserveError]) -> None:
+def refuse(short: Sequence[MlserveError]) -> None:
     """Raise what the place lacks and what can't be fetched in one error: whoever mends one should know the other."""
     if len(short) == 1:
         raise short[0]
@@ -103,7 +112,7 @@ def _able(groups: Sequence[str], kinds: Sequence[str]) -> str:
     return f"add a resource group that can: mlserve resource add NAME --backend {kinds[0]}"
 
 
-def _cpu_warning(wanted: Resources, count: int, beside: int, capacity: Capacity) -> list[dict[str, Any]]:
+def cpu_warning(wanted: Resources, count: int, beside: int, capacity: Capacity) -> list[dict[str, Any]]:
     """The CPU of all services together may exceed the cores: they are then slower than each alone."""
     if capacity.cpu is None or capacity.cpu_free is None:
         return []

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlserve.backends.base import ImageBackend, Say
 from mlserve.backends.choice import open_backend
-from mlserve.descriptor import BACKENDS, parse
+from mlserve.descriptor import BACKENDS, Descriptor, parse
 from mlserve.engines.choice import engine_of
 from mlserve.errors import InvalidInput, ResourceUnavailable
 from mlserve.hub.acceptance import Submission
@@ -73,7 +73,7 @@ class Builds:
             raise InvalidInput("where is it to be pushed?", hint="name it: --tag REGISTRY/NAME:TAG --push")
         if wish.resource and not self._hub.places.get(wish.resource).contained:
             raise InvalidInput(f'the resource group "{wish.resource}" has no images', hint=self._choices())
-        number = self._number(descriptor.name, wish.submission)
+        number = self._number(descriptor, wish.submission)
         submission = wish.submission
         version = Version(
             descriptor.name, number, time.time(), submission.descriptor, submission.content, submission.base
@@ -114,13 +114,13 @@ class Builds:
             "warnings": [*_warnings(left_out(contents.workload())), *map(_shown, shown)],
         }
 
-    def _number(self, name: str, submission: Submission) -> int:
+    def _number(self, descriptor: Descriptor, submission: Submission) -> int:
         """The number of the version that this descriptor is, or would become."""
-        service = self._hub.wishes.find(name)
+        service = self._hub.wishes.find(descriptor.name)
         if service is None:
             return 1
-        newest = self._hub.wishes.version(name, service.latest)
-        return newest.number if same_but_count(newest, submission) else newest.number + 1
+        newest = self._hub.wishes.version(service.name, service.latest)
+        return newest.number if same_but_count(service, newest, submission, descriptor) else newest.number + 1
 
     @asynccontextmanager
     async def _place(self, build: Build) -> AsyncIterator[Place]:

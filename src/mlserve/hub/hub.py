@@ -11,7 +11,7 @@ from typing import Any
 from mlserve import storage
 from mlserve.backends.base import LogLine
 from mlserve.backends.room import require_room
-from mlserve.descriptor import Descriptor
+from mlserve.descriptor import Descriptor, name_of
 from mlserve.engines.base import resources
 from mlserve.errors import Conflict, InvalidInput, NotFound
 from mlserve.hub import failures, revising, view
@@ -19,10 +19,11 @@ from mlserve.hub.acceptance import Submission, accept
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.places import Place, Places
 from mlserve.hub.plan import Seen
+from mlserve.hub.proposal import Action, How, Known, propose, shown
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import LastUpdate, Service
 from mlserve.hub.releases.step import Told
-from mlserve.hub.releases.strategies import first_to_next, require_strategy
+from mlserve.hub.releases.strategies import first_to_next
 from mlserve.hub.releases.verbs import Releases
 from mlserve.hub.wishes import Wishes, taken
 
@@ -70,28 +71,22 @@ class Hub:
         self, name: str, submission: Submission | None, settings: Sequence[str] = (), *, strategy: str = ""
     ) -> dict[str, Any]:
         """A new version of a service; only another ``metadata.instance`` is a scale and makes none."""
-        require_strategy(strategy)
+        # Without a descriptor it is about the values that are set, and nothing beside them.
+        how = How(look=submission is not None, strategy=strategy)
         service = self._changeable(name)
-        newest = self.wishes.version(name, service.target)
-        submission = revising.merged(newest, submission, settings)
-        beside = service.count if revising.same_but_count(newest, submission) else 0
-        accepted = await accept(submission, self.places, self.content, beside=beside, default=service.resource)
-        if accepted.descriptor.name != name:
+        known = Known(service, self.wishes.version(name, service.target))
+        submission = revising.merged(known.newest, submission, settings)
+        if (named := name_of(dict(submission.descriptor))) != name:
             raise InvalidInput(
-                f'the descriptor names the service "{accepted.descriptor.name}", not "{name}"',
-                hint="a service keeps its name",
+                f'the descriptor names the service "{named}", not "{name}"', hint="a service keeps its name"
             )
-        if accepted.place.name != service.resource:
-            raise InvalidInput(
-                f'"{name}" runs on "{service.resource}"',
-                hint="to move it, create it there under another name and delete this one",
-            )
-        service = self._changeable(name)
-        count = accepted.descriptor.metadata.instance
-        if count == self._descriptor(service).metadata.instance:
-            count = service.count  # the descriptor asks for no other number than before: what was scaled stays
-        if revising.same_but_count(newest, submission):
-            return await self.scale(name, count)
+        proposal = await propose(submission, known, self.places, self.content, how)
+        proposal.require_possible()
+        service, accepted = self._changeable(name), proposal.accepted
+        new = revising.side(submission, accepted.descriptor, accepted.place.name)
+        count = revising.count(service, revising.kept(service, known.newest), new)
+        if proposal.action in (Action.SCALE, Action.NOTHING):
+            return await self._scale(name, count, said_instances=new.instances, said_version=known.newest.number)
         number = service.latest + 1
         self.wishes.put_version(revising.version(name, number, submission, accepted))
         self._wish(
@@ -110,18 +105,14 @@ class Hub:
 
     async def scale(self, name: str, count: int) -> dict[str, Any]:
         """Another number of instances; raises NoCapacity before anything changes."""
-        service = self._changeable(name)
-        if not 1 <= count <= 1000:
-            raise InvalidInput(
-                f"a service has 1 to 1000 instances, not {count}",
-                hint=f"mlserve stop {name} ends all of them and keeps the service",
-            )
-        more = 0 if service.stopped else max(count - service.count, 0)
-        capacity = await self._there(service).backend.capacity()
-        require_room(resources(self._descriptor(service)), more, capacity)
-        self._changeable(name)  # much can be wished while a question is out
-        self._wish(name, count=count, serving_count=count)
-        return self._woken(name)
+        return await self._scale(name, count)
+
+    async def plan(self, submission: Submission, *, strategy: str = "") -> dict[str, Any]:
+        """What `create` or `update` would do with a submission; nothing is done. Raises as they do, before they act."""
+        name = name_of(dict(submission.descriptor))
+        service = self._changeable(name) if self.wishes.find(name) else None
+        known = Known(service, self.wishes.version(name, service.target)) if service else None
+        return shown(await propose(submission, known, self.places, self.content, How(strategy=strategy)))
 
     async def start(self, name: str) -> dict[str, Any]:
         """Run a stopped or failed service again; raises NoCapacity."""
@@ -244,6 +235,16 @@ class Hub:
         if not wanted.get("previous") and (instance in running if instance else running):
             place.require_there()  # before the first byte: a stream that breaks off tells no reason
         return place.backend.logs(name, **wanted)
+
+    async def _scale(self, name: str, count: int, **said: int) -> dict[str, Any]:
+        service = self._changeable(name)
+        revising.require_count(name, count)
+        more = 0 if service.stopped else max(count - service.count, 0)
+        capacity = await self._there(service).backend.capacity()
+        require_room(resources(self._descriptor(service)), more, capacity)
+        self._changeable(name)  # much can be wished while a question is out
+        self._wish(name, count=count, serving_count=count, **said)
+        return self._woken(name)
 
     def _changeable(self, name: str) -> Service:
         return revising.changeable(self.wishes, name)

@@ -15,7 +15,7 @@ from mlserve.descriptor import Descriptor, paths_of
 from mlserve.descriptor.mounting import Source, sources_of
 from mlserve.engines.base import Artifacts
 from mlserve.errors import FetchFailed
-from mlserve.hub import deriving, imaging
+from mlserve.hub import deriving, imaging, made_of
 from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprint
 from mlserve.hub.conversions import Converter, form_of, served, summary
@@ -25,6 +25,7 @@ from mlserve.hub.imaging import base_image
 from mlserve.hub.packing import Contents, places_inside, recipe
 from mlserve.hub.places import Place
 from mlserve.hub.progress import Progress
+from mlserve.hub.reachable import marks
 from mlserve.hub.records import Prepared, Version
 from mlserve.images.recipe import Recipe
 from mlserve.inspection import Finding
@@ -44,6 +45,8 @@ class Read:
     artifacts: Artifacts
     """What is to be served: the converted model, where there is one."""
     saved_versions: Mapping[str, str]
+    marks: Mapping[str, str]
+    """What was at the addresses of its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Preparer:
             read.saved_versions,
             conversion=read.conversion,
             runs_code=read.finding.runs_code if read.finding else "",
+            marks=read.marks,
+            files=await aside(partial(made_of.files, self.content, read.paths)),
         )
         place.require_there()
         if isinstance(place.backend, ImageBackend):
@@ -79,13 +84,17 @@ class Preparer:
                 requirements, home=self.home, offline=self.offline, gpu=bool(blueprint.descriptor.metadata.gpu)
             )
             entry["detail"] = ", ".join(("reused" if environment.reused else "built", *environment.local))
-        return replace(prepared, python=str(environment.python))
+        made = made_of.of_packages(environment.requirements_resolved, environments.INTERPRETER)
+        return replace(prepared, python=str(environment.python), environment=made)
 
     async def read(self, version: Version, blueprint: Blueprint, progress: Progress, *, contained: bool = True) -> Read:
         """Fetch, verify, convert; raises PreparationFailed. ``contained``: it is to run in an image."""
         descriptor = blueprint.descriptor
         async with progress.phase("fetch") as entry:
             say = partial(entry.__setitem__, "detail")
+            # Before the files: what changes while they come is then seen as another change.
+            options = storage.FetchOptions(credentials=self.credentials(version), uploads=self.content)
+            seen = await marks(descriptor, version.content, options)
             wanted = paths_of(descriptor).items()
             paths = {pointer: await self.locate(version, descriptor, pointer, value, say) for pointer, value in wanted}
             sources = sources_of(descriptor).items()
@@ -102,7 +111,8 @@ class Preparer:
             async with progress.phase("convert") as entry:
                 conversion = await self._converter.convert(form, descriptor, blueprint.engine, artifacts)
                 entry["detail"] = summary(conversion)
-        return Read({**found, **mounted}, finding, conversion, served(artifacts, conversion), artifacts.saved_versions)
+        known = artifacts.saved_versions
+        return Read({**found, **mounted}, finding, conversion, served(artifacts, conversion), known, seen)
 
     def contents(self, version: Version, blueprint: Blueprint, read: Read) -> Contents:
         """What a version's instances are made of."""
@@ -126,13 +136,14 @@ class Preparer:
             made = await deriving.derived(backend, contents, offline=self.offline, say=say)
             image = made.get(deriving.main(contents), image)
             entry["detail"] = image
-            return replace(prepared, image=image, images=made)
+            return replace(prepared, image=image, images=made, environment=await backend.identify(image))
         await imaging.pull_beside(backend, contents, say)
         wanted = await aside(partial(self.recipe, contents, place))
         packed = await backend.build(wanted, say)
         entry["detail"] = "reused" if packed.reused else "built"
         # By its id: anybody may give its name to another image.
-        return replace(prepared, image=packed.id, inside=places_inside(contents.artifacts.paths))
+        inside = places_inside(contents.artifacts.paths)
+        return replace(prepared, image=packed.id, inside=inside, environment=packed.id)
 
     @property
     def _fetcher(self) -> Fetcher:

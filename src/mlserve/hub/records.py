@@ -52,6 +52,9 @@ class Service:
     """How requests move to the target, or how they last did."""
     kept: Kept | None = None
     """The version that served before, while its instances stay."""
+    said_instances: int = 0
+    """What a descriptor said of their number last, where it changed nothing else of ``said_version``."""
+    said_version: int = 0
     trial_until: float | None = None
     """A throw-away service of ``mlserve test``: deleted at this time at the latest."""
 
@@ -76,6 +79,12 @@ class Prepared:
     """Descriptor pointer → where that file or folder is in an image of ours."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Pointer of a container → the image that was made of the one it names."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Descriptor pointer → digest of its files."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Descriptor pointer → a word that its address had for its files, and has no more once they change."""
+    environment: str = ""
+    """The digest of what its program runs in: packages on a Python, or an image."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mlserve.descriptor import Descriptor, is_path, set_values
+from mlserve.descriptor import Descriptor, is_path, parse, set_values
 from mlserve.errors import Conflict, InvalidInput
 from mlserve.hub.acceptance import Accepted, Submission
+from mlserve.hub.changes import Side, changed_files, changes, makes_a_version
 from mlserve.hub.records import Service, Version
 from mlserve.hub.releasing import under_way
 from mlserve.hub.wishes import Wishes
@@ -31,6 +32,16 @@ def changeable(wishes: Wishes, name: str) -> Service:
             hint=f"mlserve release status {name} shows how far it is, mlserve release abort {name} ends it",
         )
     return service
+
+
+NO_MARKS: Mapping[str, str] = {}
+
+
+def marks_of_both(newest: Version, now: Mapping[str, str]) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What the addresses said then and say now, of those that said something both times: silence is no change."""
+    then = newest.prepared.marks if newest.prepared else {}
+    both = then.keys() & now.keys()
+    return {key: then[key] for key in both}, {key: now[key] for key in both}
 
 
 def version(name: str, number: int, submission: Submission, accepted: Accepted) -> Version:
@@ -63,13 +74,44 @@ def merged(newest: Version, submission: Submission | None, changes: Sequence[str
     return replace(submission, descriptor=set_values(dict(submission.descriptor), list(changes)))
 
 
-def same_but_count(newest: Version, submission: Submission) -> bool:
-    """Whether a submission is this version again, with another number of instances at most."""
+def side(submission: Submission, descriptor: Descriptor, resource: str, marks: Mapping[str, str] = NO_MARKS) -> Side:
+    """A submission, to be compared with what is there; ``marks``: what its addresses say of their files."""
+    files = {**_digests(submission.content), **marks}
+    return Side(submission.descriptor, descriptor, resource, descriptor.metadata.instance, files)
 
-    def rest(raw: Mapping[str, Any]) -> dict[str, Any]:
-        return {**raw, "metadata": {k: v for k, v in dict(raw.get("metadata") or {}).items() if k != "instance"}}
 
-    return rest(newest.descriptor) == rest(submission.descriptor) and dict(newest.content) == dict(submission.content)
+def kept(service: Service, newest: Version, marks: Mapping[str, str] = NO_MARKS) -> Side:
+    """A version that is there, to be compared with what is wished; ``marks``: what its addresses said."""
+    descriptor = parse(dict(newest.descriptor)).descriptor
+    said = descriptor.metadata.instance
+    if service.said_version == newest.number:
+        said = service.said_instances  # by a descriptor that changed nothing else, and so made no version
+    files = {**_digests(newest.content), **marks}
+    return Side(newest.descriptor, descriptor, service.resource, said, files)
+
+
+def count(service: Service, old: Side, new: Side) -> int:
+    """How many instances there are to be: what was scaled stays where a descriptor asks for no other number."""
+    return service.count if new.instances == old.instances else new.instances
+
+
+def require_count(name: str, wished: int) -> None:
+    """Raise InvalidInput for a number of instances that no service has."""
+    if not 1 <= wished <= 1000:
+        raise InvalidInput(
+            f"a service has 1 to 1000 instances, not {wished}",
+            hint=f"mlserve stop {name} ends all of them and keeps the service",
+        )
+
+
+def same_but_count(service: Service, newest: Version, submission: Submission, descriptor: Descriptor) -> bool:
+    """Whether a submission is this version again, wherever it is to run, with another number of instances at most."""
+    old, new = kept(service, newest), side(submission, descriptor, service.resource)
+    return not makes_a_version(changes(old, new), changed_files(old, new))
+
+
+def _digests(content: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {pointer: address["digest"] for pointer, address in content.items()}
 
 
 def access(service: Service, descriptor: Descriptor) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlserve.backends.base import Capacity, Gpu, Instance
 from mlserve.descriptor import masked
-from mlserve.hub import conversions, releasing
+from mlserve.hub import conversions, made_of, releasing
 from mlserve.hub.places import Place
 from mlserve.hub.plan import Seen, status
 from mlserve.hub.progress import Progress
@@ -81,12 +81,15 @@ def instance(one: Instance) -> dict[str, Any]:
 
 def version(wish: Service, one: Version) -> dict[str, Any]:
     """One version of a service."""
+    files = one.prepared.files if one.prepared else {}
+    files = {**{pointer: address["digest"] for pointer, address in one.content.items()}, **files}
     return {
         "version": one.number,
         "created_at": moment(one.created_at),
         "state": _version_state(wish, one),
         "descriptor": masked(dict(one.descriptor)),
-        "digests": {pointer: address["digest"] for pointer, address in one.content.items()},
+        "digests": made_of.parts(files, one.prepared.environment if one.prepared else ""),
+        "files": files,
         "requirements": list(one.prepared.requirements) if one.prepared else [],
         "conversion": _conversion(one),
         "failure": one.failure,

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from mlserve.errors import FetchFailed
 from mlserve.storage.archives import is_archive, unpack
 from mlserve.storage.base import FetchOptions, Progress
+from mlserve.storage.fingerprint import fingerprint
 
 SCHEMES = ("file",)
 
@@ -32,6 +33,11 @@ def fetch(uri: str, dest: Path, options: FetchOptions, progress: Progress) -> Pa
         unpack(path, dest, options.limits)
         return dest
     return path
+
+
+def mark(uri: str, options: FetchOptions) -> str:
+    """What the files are now; those of a large model by size and time."""
+    return fingerprint(_path(uri))
 
 
 def _path(uri: str) -> Path:

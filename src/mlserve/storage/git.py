@@ -61,6 +61,15 @@ def fetch(uri: str, dest: Path, options: FetchOptions, progress: Progress) -> Pa
     return dest
 
 
+def mark(uri: str, options: FetchOptions) -> str:
+    """The commit that a branch or tag is at; of a commit, itself."""
+    address = _parse(uri)
+    if not shutil.which("git"):
+        return ""
+    told = _Git(uri, address, Path(), options).run("ls-remote", "--", address.url, address.revision, inside=False)
+    return f"git:{' '.join(sorted(line.split()[0] for line in told.splitlines() if line.strip())) or address.revision}"
+
+
 class _Git:
     """The git program: never asks, never runs what a repository brings along, gives up on a stalled line."""
 
@@ -98,8 +107,8 @@ class _Git:
             self.run("fetch", "--quiet", "--tags", "--", url, "+refs/heads/*:refs/remotes/origin/*")
             self.run("checkout", "--quiet", "--detach", revision, "--")
 
-    def run(self, *arguments: str, inside: bool = True) -> None:
-        """Raises FetchFailed with what git said, or OSError on a full disk."""
+    def run(self, *arguments: str, inside: bool = True) -> str:
+        """What it printed; raises FetchFailed with what git said, or OSError on a full disk."""
         command = ["git", *_CALM, *(("-C", str(self.clone)) if inside else ()), *arguments]
         try:
             done = subprocess.run(
@@ -110,6 +119,7 @@ class _Git:
             raise failed(self.uri, "timeout", "it took longer than the time set for it", "use an archive") from exc
         if done.returncode:
             raise self._explained(done.stderr)
+        return done.stdout
 
     def _explained(self, said: str) -> FetchFailed:
         lines = [line for line in said.replace(self.address.url, redacted(self.uri)).splitlines() if line.strip()]

@@ -51,13 +51,8 @@ class _Repository:
 
 def fetch(uri: str, dest: Path, options: FetchOptions, progress: Progress) -> Path:
     """Bring the files of one revision; where there are safetensors, no pickled weights."""
-    import httpx
-
     repository = _parse(uri)
-    token = os.environ.get("HF_TOKEN", "")
-    timeout = httpx.Timeout(options.stall_seconds, connect=options.connect_seconds)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    with httpx.Client(timeout=timeout, follow_redirects=True, headers=headers) as client:
+    with _client(options) as client:
         about = _told(_get(client, repository, repository.listing(), options), repository)
         commit = str(about.get("sha") or repository.revision)
         names = _names(about)
@@ -73,6 +68,23 @@ def fetch(uri: str, dest: Path, options: FetchOptions, progress: Progress) -> Pa
             place.parent.mkdir(parents=True, exist_ok=True)
             done += _download(client, repository, repository.file(commit, name), place, options, progress, done)
     return place if one else dest
+
+
+def mark(uri: str, options: FetchOptions) -> str:
+    """The commit that the revision is at."""
+    repository = _parse(uri)
+    with _client(options) as client:
+        about = _told(_get(client, repository, repository.listing(), options), repository)
+    return f"git:{about['sha']}" if about.get("sha") else ""
+
+
+def _client(options: FetchOptions) -> httpx.Client:
+    import httpx
+
+    token = os.environ.get("HF_TOKEN", "")
+    timeout = httpx.Timeout(options.stall_seconds, connect=options.connect_seconds)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(timeout=timeout, follow_redirects=True, headers=headers)
 
 
 def _parse(uri: str) -> _Repository:

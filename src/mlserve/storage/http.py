@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from mlserve.errors import FetchFailed, NoCapacity
+from mlserve.errors import NoCapacity
 from mlserve.storage.archives import is_archive, unpack
 from mlserve.storage.base import FetchOptions, Progress
 from mlserve.storage.cache import key_of
 from mlserve.storage.disk import require_space, size_text
 from mlserve.storage.failure import failed
+from mlserve.storage.fingerprint import READ_AT_MOST
+from mlserve.storage.http_failures import broken, refused, web_page
 from mlserve.storage.names import redacted, unsafe
 
 if TYPE_CHECKING:
@@ -66,12 +68,47 @@ def fetch(uri: str, dest: Path, options: FetchOptions, progress: Progress) -> Pa
         _forget(part)
 
 
-def _download(uri: str, part: Path, options: FetchOptions, progress: Progress) -> _Answer:
+def mark(uri: str, options: FetchOptions) -> str:
+    """Its ETag or date, in one word; of a server that says neither the bytes, unless those are many."""
+    import httpx
+
+    try:
+        with _client(options) as client, client.stream("GET", uri) as response:
+            response.raise_for_status()
+            told = [response.headers.get(name, "") for name in ("etag", "last-modified", "content-length")]
+            if any(told[:2]):
+                return f"etag:{_sha(' '.join(told))}"
+            return _bytes_of(response)
+    except httpx.HTTPStatusError as exc:
+        raise refused(uri, exc.response) from exc
+    except httpx.TransportError as exc:
+        raise broken(uri, exc) from exc
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as exc:
+        raise failed(uri, "invalid", str(exc), "check the address") from exc
+
+
+def _bytes_of(response: httpx.Response) -> str:
+    read, size = hashlib.sha256(), 0
+    for chunk in response.iter_raw():
+        read.update(chunk)
+        size += len(chunk)
+        if size > READ_AT_MOST:
+            return ""
+    return f"sha256:{read.hexdigest()}"
+
+
+def _client(options: FetchOptions) -> httpx.Client:
     import httpx
 
     # httpx writes every address in full into its log, with the tokens that a signed one carries.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     timeout = httpx.Timeout(options.stall_seconds, connect=options.connect_seconds)
+    return httpx.Client(timeout=timeout, follow_redirects=True, headers={"Accept-Encoding": "identity"})
+
+
+def _download(uri: str, part: Path, options: FetchOptions, progress: Progress) -> _Answer:
+    import httpx
+
     deadline = time.monotonic() + options.total_seconds
 
     def watch(done: int, total: int | None) -> None:
@@ -84,20 +121,20 @@ def _download(uri: str, part: Path, options: FetchOptions, progress: Progress) -
             raise failed(uri, "timeout", "it took longer than the time set for it", "use a nearer place")
 
     failure = failed(uri, "broken-off", "no try was allowed", "set tries to 1 or more")
-    with httpx.Client(timeout=timeout, follow_redirects=True, headers={"Accept-Encoding": "identity"}) as client:
+    with _client(options) as client:
         for attempt in range(options.tries):
             time.sleep(min(2**attempt, 60) / 4 if attempt else 0)
             try:
                 return _transfer(client, uri, part, watch, options)
             except httpx.HTTPStatusError as exc:
-                failure = _refused(uri, exc.response)
+                failure = refused(uri, exc.response)
                 if exc.response.status_code not in _AGAIN:
                     break
             except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as exc:
                 failure = failed(uri, "invalid", str(exc), "check the address")
                 break
             except httpx.TransportError as exc:
-                failure = _broken(uri, exc)
+                failure = broken(uri, exc)
                 code = failure.details[0]["code"]
                 if code == "tls" or (code == "unreachable" and attempt):
                     break
@@ -172,7 +209,7 @@ def _answer(uri: str, response: httpx.Response) -> _Answer:
     if not Path(name).suffix:
         name += _PACKED.get(kind, "")
     if kind == "text/html" and not name.endswith((".html", ".htm")):
-        raise _web_page(uri)
+        raise web_page(uri)
     size = headers.get("content-length", "")
     etag = headers.get("etag", "")
     mark = etag if etag and not etag.startswith("W/") else headers.get("last-modified", "")
@@ -192,7 +229,7 @@ def _refuse_stand_ins(uri: str, part: Path, answer: _Answer) -> None:
     with part.open("rb") as file:
         first = file.read(200).lstrip().lower()
     if first.startswith((b"<!doctype html", b"<html")) and not answer.name.endswith((".html", ".htm")):
-        raise _web_page(uri)
+        raise web_page(uri)
     if first.startswith(b"version https://git-lfs"):
         raise failed(
             uri,
@@ -225,39 +262,3 @@ def _forget(part: Path) -> None:
 
 def _memo(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
-
-
-def _refused(uri: str, response: httpx.Response) -> FetchFailed:
-    status = response.status_code
-    if status in (401, 403):
-        return failed(
-            uri,
-            "denied",
-            f"the server denies it ({status})",
-            "give user:password@ in the address, or a signed one",
-        )
-    if status in (404, 410):
-        return failed(uri, "missing", f"there is nothing there ({status})", "check the address")
-    return failed(uri, "server", f"the server answered {status} {response.reason_phrase}", "try again later")
-
-
-def _broken(uri: str, exc: httpx.TransportError) -> FetchFailed:
-    import httpx
-
-    why = str(exc).replace(uri, redacted(uri)) or type(exc).__name__
-    if "CERTIFICATE" in why.upper() or "SSL" in why.upper():
-        return failed(
-            uri,
-            "tls",
-            f"no safe connection: {why}",
-            "SSL_CERT_FILE may name the authority's file",
-        )
-    if isinstance(exc, httpx.ConnectTimeout | httpx.ConnectError):
-        return failed(uri, "unreachable", f"no connection: {why}", "check host name, network and HTTPS_PROXY")
-    if isinstance(exc, httpx.TimeoutException):
-        return failed(uri, "timeout", "no byte has come for too long", "try again: it goes on where it broke off")
-    return failed(uri, "broken-off", why, "try again: it goes on where it broke off")
-
-
-def _web_page(uri: str) -> FetchFailed:
-    return failed(uri, "not-a-file", "a web page came, no file", "is it a login page? use the link to the file itself")

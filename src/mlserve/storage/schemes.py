@@ -54,6 +54,15 @@ def check(uri: str, options: FetchOptions | None = None) -> None:
         look(uri, options or FetchOptions())
 
 
+def mark(uri: str, options: FetchOptions | None = None) -> str:
+    """A word for what ``uri`` names now, which is another one once the files are; empty where its scheme can't tell.
+
+    Told within seconds, unless a server says nothing of a file but its bytes. Raises FetchFailed.
+    """
+    look = getattr(find(uri), "mark", None)
+    return str(look(uri, options or FetchOptions())) if look else ""
+
+
 def put(path: Path, uri: str, *, options: FetchOptions | None = None, progress: Progress | None = None) -> str:
     """Write a file or folder to ``uri``; the address by which it is fetched again. Blocks.
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Argument, Option
+from typer import Argument
 
 from mlserve import connect
 from mlserve.client.waiting import waits_for_somebody
 from mlserve.errors import InvalidInput
 from mlserve_cli import report
 from mlserve_cli.follow import settle, uploading
-from mlserve_cli.options import Changes, Name, NoWait, Output, Safe, Timeout, changes, seconds
+from mlserve_cli.options import Changes, Name, NoWait, Output, Safe, Strategy, Timeout, changes, seconds
 from mlserve_cli.render import Format, show
 from mlserve_cli.show import changed
 
@@ -23,9 +23,7 @@ def command(
     ] = None,
     set: Changes = None,
     require_safe: Safe = False,
-    strategy: Annotated[
-        str, Option("--strategy", metavar="STRATEGY", help="How it takes over: rolling, blue_green, canary or recreate")
-    ] = "",
+    strategy: Strategy = "",
     no_wait: NoWait = False,
     timeout: Timeout = None,
     output: Output = Format.table,

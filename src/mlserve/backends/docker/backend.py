@@ -81,6 +81,10 @@ class DockerBackend(KeepingBackend):
         """Have an image there."""
         return await self._images.pull(image, auth, say)
 
+    async def identify(self, image: str) -> str:
+        """The id of an image that is there."""
+        return await self._images.identify(image)
+
     async def build(self, recipe: Recipe, say: Say, *, fresh: bool = False) -> Image:
         """Have an image of ours there."""
         return await self._images.build(recipe, say, fresh=fresh)

@@ -31,6 +31,10 @@ class ImageStore:
         """Have an image there; raises FetchFailed, ResourceUnavailable."""
         return await registry.pull(self._engine, image, auth, say)
 
+    async def identify(self, image: str) -> str:
+        """The id of an image that is there; raises FetchFailed, ResourceUnavailable."""
+        return await registry.identify(self._engine, image)
+
     async def build(self, recipe: Recipe, say: Say, *, fresh: bool = False) -> Image:
         """Have an image of a recipe there; raises BuildFailed, ResourceUnavailable."""
         await self._remember(recipe.labels.get(SERVICE, ""))

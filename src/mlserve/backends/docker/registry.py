@@ -21,10 +21,19 @@ async def pull(engine: Engine, image: str, auth: str, say: Say) -> str:
     return image
 
 
+async def identify(engine: Engine, image: str) -> str:
+    """The id of an image that is on the engine, whatever its name means tomorrow; raises ResourceUnavailable."""
+    return await engine.call(lambda client: _id(client, image))
+
+
 async def push(engine: Engine, image: str, auth: str, say: Say) -> str:
     """Send an image to the registry of its name; returns ``name@sha256:…``. Raises as `pull` does."""
     tell = _from_thread(say)
     return await engine.call(lambda client: _push(client, image, auth, tell), seconds=None)
+
+
+def _id(client: Any, image: str) -> str:
+    return str(client.api.inspect_image(image)["Id"])
 
 
 def _pull(client: Any, image: str, auth: str, say: Say) -> None:

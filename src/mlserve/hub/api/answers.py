@@ -131,14 +131,26 @@ class InstancesAnswer(Answer):
     instances: list[InstanceAnswer]
 
 
+class DigestsAnswer(Answer):
+    """What a version is made of; null where it has no such part, or it is not known yet."""
+
+    model: str | None
+    code: str | None
+    environment: str | None
+
+
 class VersionAnswer(Answer):
-    """One version: a descriptor that was accepted, and what became of it."""
+    """One version: a descriptor that was accepted, and what became of it.
+
+    ``kept``: it serves nothing, and its instances still run. ``files``: the digest of each field that names some.
+    """
 
     version: int
     created_at: str
     state: Literal["serving", "failed", "starting", "kept", "replaced"]
     descriptor: dict[str, Any]
-    digests: dict[str, str]
+    digests: DigestsAnswer
+    files: dict[str, str]
     requirements: list[str]
     conversion: dict[str, Any] | None
     failure: FailureRecord | None
@@ -148,6 +160,72 @@ class VersionsAnswer(Answer):
     """The versions of a service, newest first."""
 
     versions: list[VersionAnswer]
+
+
+class ChangeAnswer(Answer):
+    """A field that would change, or the files that it names (by their digests); secrets are ``***``.
+
+    ``applies``: by what runs already, by replacing instances, never (``reason``), or with all of a new service.
+    """
+
+    pointer: str
+    old: Any
+    new: Any
+    applies: Literal["new", "live", "replace", "never"]
+    reason: str
+
+
+class FromTo(Answer):
+    """A number before and after; null where there is none, or no other one."""
+
+    old: int | None
+    new: int | None
+
+
+class StrategyAnswer(Answer):
+    """How one version makes room for the next."""
+
+    name: str
+    does: str
+
+
+class PeakAnswer(Answer):
+    """The most that runs at any time on the way; ``memory_mb``: 0 where no instance has a limit."""
+
+    instances: int
+    old: int
+    new: int
+    cpu: float
+    memory_mb: int
+    gpu: int
+
+
+class RoomAnswer(Answer):
+    """What a resource group has to spare; null where it schedules by itself."""
+
+    cpu: float | None
+    memory_mb: int | None
+    gpus: int | None
+    gpu_memory_gb: float | None
+
+
+class PlanAnswer(Answer):
+    """What a descriptor would do. ``errors``: the problem that keeps it from being done, room included."""
+
+    service: str
+    action: Literal["create", "update", "scale", "nothing", "refuse"]
+    resource: str
+    backend: str
+    version: FromTo
+    instances: FromTo
+    changes: list[ChangeAnswer]
+    content: list[ChangeAnswer]
+    strategy: StrategyAnswer | None
+    peak: PeakAnswer | None
+    free: RoomAnswer
+    fits: bool
+    errors: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
 
 
 class FailuresAnswer(Answer):

@@ -48,6 +48,12 @@ class CreateBody(SubmissionBody):
     trial: bool = False
 
 
+class PlanBody(SubmissionBody):
+    """A descriptor to compare with what is there; ``strategy``: how it is to take over, this time."""
+
+    strategy: str = ""
+
+
 class UpdateBody(Body):
     """Another descriptor, or values to set in the newest one (``metadata.cpu=2``), or both."""
 

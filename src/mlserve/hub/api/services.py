@@ -13,11 +13,12 @@ from fastapi.responses import StreamingResponse
 from mlserve.hub.api.answers import (
     FailuresAnswer,
     InstancesAnswer,
+    PlanAnswer,
     ServiceAnswer,
     ServicesAnswer,
     VersionsAnswer,
 )
-from mlserve.hub.api.bodies import CreateBody, ScaleBody, UpdateBody
+from mlserve.hub.api.bodies import CreateBody, PlanBody, ScaleBody, UpdateBody
 from mlserve.hub.findings import with_findings
 from mlserve.hub.hub import Hub
 
@@ -40,6 +41,12 @@ async def list_services(request: Request) -> dict[str, Any]:
 async def create_service(request: Request, body: CreateBody) -> dict[str, Any]:
     """Accept a descriptor as a new service; its instances start after this has answered."""
     return await hub_of(request).create(body.submission(), trial=body.trial)
+
+
+@router.post("/plan", responses={200: {"model": PlanAnswer}})
+async def plan_service(request: Request, body: PlanBody) -> dict[str, Any]:
+    """What a descriptor would change of the service it names, or that it would be a new one; nothing is done."""
+    return await hub_of(request).plan(body.submission(), strategy=body.strategy)
 
 
 @router.get("/{name}", responses={200: {"model": ServiceAnswer}})

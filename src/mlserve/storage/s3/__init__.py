@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -54,6 +56,17 @@ def check(uri: str, options: FetchOptions) -> None:
         client, scene.endpoint = connect(address, options)
         with closing(client):
             _patient(Patience(1, options.stall_seconds), lambda: _require_some(client, address))
+
+
+def mark(uri: str, options: FetchOptions) -> str:
+    """Keys, sizes and ETags of the objects, in one word."""
+    address = parse(uri)
+    with explained(uri, address.bucket) as scene:
+        client, scene.endpoint = connect(address, options)
+        with closing(client):
+            objects = _wanted(client, address, options, Patience(1, options.stall_seconds))
+    told = sorted((item.key, item.size, item.etag) for item in objects)
+    return f"etag:{hashlib.sha256(json.dumps(told).encode()).hexdigest()}"
 
 
 def put(path: Path, uri: str, options: FetchOptions, progress: Progress) -> str:
