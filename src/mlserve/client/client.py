@@ -12,6 +12,7 @@ from mlserve.client.resources import Resources
 from mlserve.client.services import Services
 from mlserve.client.stored import Stored, Told, upload
 from mlserve.client.submission import Source, draft
+from mlserve.client.tokens import Tokens
 from mlserve.client.trial import Trial, try_out
 from mlserve.client.uploads import Uploaded
 from mlserve.client.waiting import Progress
@@ -20,13 +21,14 @@ from mlserve.management import Management
 
 
 class Client:
-    """A hub's services, resource groups and checks. Safe to share between threads."""
+    """A hub's services, resource groups, tokens and checks. Safe to share between threads."""
 
     def __init__(self, management: Management) -> None:
         self._management = management
         self.services = Services(management)
         self.resources = Resources(management)
         self.images = Images(management)
+        self.tokens = Tokens(management)
         self.hub = Hub(management)
 
     def validate(

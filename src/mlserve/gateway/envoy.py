@@ -13,7 +13,7 @@ from mlserve.gateway.port import any_port, choose_port
 from mlserve.gateway.publish import Publisher, write_private
 from mlserve.gateway.server import Server
 from mlserve.gateway.stats import Requests, Stats, connections
-from mlserve.gateway.table import Table
+from mlserve.gateway.table import Access, Table
 
 _LIVED = 10.0
 """Seconds after which a death is taken for an accident, and not for one more failed start."""
@@ -68,6 +68,10 @@ class Gateway:
         Raises GatewayFailed, with Envoy's own reason and the last good table restored, when Envoy refuses it.
         """
         await self._publisher.publish(table)
+
+    async def admit(self, access: Access) -> None:
+        """Return once exactly these of the hub's tokens open services; raises GatewayFailed as `publish` does."""
+        await self._publisher.admit(access)
 
     async def active(self, service: str, version: int) -> dict[str, int]:
         """Requests in flight by address, for the instances of a version that the table has."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mlserve.gateway import tokens
 from mlserve.gateway.browser import browser_filter
 from mlserve.gateway.replies import local_replies
 from mlserve.gateway.table import DEFAULT_MAX_BODY
@@ -16,7 +17,7 @@ HTTP_STATS = "mlserve"
 ROUTES = "services"
 
 _STATS = (
-    r"^(cluster_manager|listener_manager|server|http\.mlserve\.(rds|downstream_(rq|cx)_active)).*"
+    r"^(cluster_manager|listener_manager|server|extension_config_discovery|http\.mlserve\.(rds|downstream_(rq|cx)_active)).*"
     r"|^cluster\.[^.]+\.(membership_(healthy|total)|upstream_cx_(total|active)"
     r"|upstream_rq_(active|total|completed|[1-5]xx|retry|timeout|pending_overflow|time))$"
 )
@@ -43,18 +44,19 @@ def _connection_manager(directory: Path) -> dict[str, Any]:
     kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     router = _filter("router", "router.v3.Router", suppress_envoy_headers=True)
     default_limit = body_limit(DEFAULT_MAX_BODY)
+    asked = [browser_filter(), *tokens.filters(_file(directory / "jwt.json"), _file(directory / "revoked.json"))]
     return {
         "@type": f"type.googleapis.com/{kind}",
         "stat_prefix": HTTP_STATS,
         "codec_type": "AUTO",
         "rds": {"route_config_name": ROUTES, "config_source": _file(directory / "rds.json")},
         "http_filters": [
-            browser_filter(),
+            *asked,
             _filter("filter_chain", "filter_chain.v3.FilterChainConfig", default_filter_chain=default_limit),
             router,
         ],
         # A WebSocket's bytes are not one body: they pass without the limit.
-        "upgrade_configs": [{"upgrade_type": "websocket", "filters": [browser_filter(), router]}],
+        "upgrade_configs": [{"upgrade_type": "websocket", "filters": [*asked, router]}],
         "local_reply_config": local_replies(),
         "use_remote_address": True,
         # "..", "%2e%2e" and the like are resolved before a service is chosen. %2F stays as it is: the prefix is

@@ -1,8 +1,8 @@
 """Routes as Envoy resources, one JSON text per service. Pure.
 
 What a request meets, per service, first match wins: the hub's probe of one version, a WebSocket, any other request with
-the right token, the page for people (which has nothing of the service in it, and asks for the token), the same with a
-browser's cookie (`cookie`) in the token's place, and last the 401.
+the right token, the same with one that the hub issued (`tokens`), the page for people (which has nothing of the service
+in it, and asks for the token), the same with a browser's cookie (`cookie`) in the token's place, and last the 401.
 
 The deadline (`Route.timeout_seconds`) bounds silence, not length: an answer has to begin within it, counted from the
 end of the request and over all tries together, and may then not pause longer than it. So a JSON answer, which comes in
@@ -15,6 +15,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from mlserve.gateway import tokens
 from mlserve.gateway.actions import NO_BODY, STREAM_SILENCE, filters, forward, nothing, seconds, to_instances, unseen
 from mlserve.gateway.browser import APP, LOGIN, LOGIN_APP
 from mlserve.gateway.cookie import LOGIN_HEADER, LOGIN_PATH
@@ -59,10 +60,12 @@ def _public(route: Route) -> list[dict[str, Any]]:
     token, login = [authorization(route.token)], [logged_in(route.service, route.token)]
     denied = {"name": route.service, "match": everything(route.service), "direct_response": {"status": 401}}
     if stopped:
-        return [_stopped(route, token), _stopped(route, login), denied]
+        issued = tokens.checked(route, [_stopped(route, [tokens.header()])])
+        return [_stopped(route, token), *issued, _stopped(route, login), denied]
+    issued = tokens.checked(route, _served(route, targets, [tokens.header()], form))
     page = [_docs(route, targets)] if route.open_docs else []
     browser = _served(route, targets, login, LOGIN_APP if route.web else LOGIN)
-    return [*_served(route, targets, token, form), *page, *_slash(route), *browser, denied]
+    return [*_served(route, targets, token, form), *issued, *page, *_slash(route), *browser, denied]
 
 
 def _served(

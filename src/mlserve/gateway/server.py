@@ -33,7 +33,7 @@ _READY = r"^listener_manager\.(total_listeners_active|lds\.update_rejected)$"
 
 
 class Server:
-    """Keeps boot.json, lds.json, envoy.json (who runs), envoy.log and envoy.lock; rds and cds are `publish`'s."""
+    """Keeps boot.json, lds.json, envoy.json (who runs), envoy.log and envoy.lock; the tables are `publish`'s."""
 
     def __init__(self, directory: Path, binary: Path | None) -> None:
         self.directory = directory
@@ -45,7 +45,7 @@ class Server:
     async def start(self, address: str, empty: Callable[[], None]) -> None:
         """Adopt the Envoy that runs for this directory and address, else start one.
 
-        ``empty`` is called to write empty cds and rds files where there are none of this run of the machine.
+        ``empty`` is called to write empty tables where there are none of this run of the machine.
         """
         make_private(self.directory)
         make_private(self.admin.socket.parent)
@@ -159,7 +159,7 @@ class Server:
         return record if isinstance(record, dict) else {}
 
     def _has_tables(self) -> bool:
-        return all((self.directory / name).exists() for name in ("cds.json", "rds.json"))
+        return all((self.directory / name).exists() for name in ("cds.json", "rds.json", "jwt.json", "revoked.json"))
 
     def _write(self, name: str, document: dict[str, Any]) -> None:
         write_private(self.directory / name, json.dumps(document, indent=1))

@@ -52,6 +52,19 @@ class Route:
     """``(version, port)``: those of its versions that have a further port of that name."""
     failed: bool = False
     """It serves nothing because it failed for good: trying again won't help."""
+    issued: bool = False
+    """Tokens that the hub issued (`Access`) open it as well as its own one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Which of the tokens that the hub issued open services; all of it comes into force without a route's change."""
+
+    issuer: str = ""
+    keys: tuple[str, ...] = ()
+    """Public keys as JWK texts: whoever's signature one of them made may pass. None: there are no such tokens."""
+    revoked: frozenset[str] = frozenset()
+    """Ids of tokens (``jti``) that are refused before their time."""
 
 
 @dataclass(frozen=True, slots=True)

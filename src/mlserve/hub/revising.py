@@ -9,9 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 from mlserve.descriptor import Descriptor, is_path, set_values
+from mlserve.descriptor.shapes import shape
 from mlserve.errors import InvalidInput
 from mlserve.hub.acceptance import Accepted, Submission
 from mlserve.hub.records import Service, Version
+
+
+def named(raw: Mapping[str, Any]) -> str:
+    """The name that a descriptor gives its service, "" where it gives none; raises InvalidDescriptor."""
+    name = shape(raw).values.get("name")
+    return name if isinstance(name, str) else ""
 
 
 def version(name: str, number: int, submission: Submission, accepted: Accepted) -> Version:

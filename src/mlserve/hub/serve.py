@@ -20,12 +20,13 @@ from mlserve import storage
 from mlserve.descriptor import resource_of
 from mlserve.errors import HubStartFailed, InvalidInput, MlserveError
 from mlserve.gateway.envoy import Gateway
-from mlserve.hub import tokens
+from mlserve.hub import guard
 from mlserve.hub.app import application
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.fetching import Credentials
 from mlserve.hub.home import Home
 from mlserve.hub.hub import Hub
+from mlserve.hub.keys import Keys
 from mlserve.hub.links import Links
 from mlserve.hub.places import Place, Places
 from mlserve.hub.prepare import Preparer
@@ -33,6 +34,7 @@ from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import Version
 from mlserve.hub.settings import Settings
 from mlserve.hub.store.sqlite import SqliteStore
+from mlserve.hub.tokens import Tokens
 from mlserve.hub.uploads import Uploads
 from mlserve.hub.wishes import Wishes
 
@@ -55,6 +57,7 @@ async def serve(settings: Settings) -> None:
             gateway = Gateway(home.path / "gateway", _gateway_address(settings), binary=binary)
             await gateway.start()
             app = _assemble(replace(settings, address=_reached(listener)), home, store, wishes, gateway)
+            await gateway.admit(app.state.tokens.access(time.time()))
         url = "http://{}:{}".format(*listener.getsockname())
         token = app.state.token
         app.state.url = url
@@ -113,12 +116,13 @@ def _assemble(settings: Settings, home: Home, store: SqliteStore, wishes: Wishes
         settings.triton_image,
     )  # fmt: skip
     reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway)
-    token = home.read("hub.json").get("token") or tokens.make()
+    token = home.read("hub.json").get("token") or guard.make()
     app = application(token)
     app.state.hub = Hub(wishes, places, blueprints, content, reconciler, f"http://{gateway.address}")
     app.state.links = Links(store, wishes, blueprints.limits)
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.uploads = Uploads(content)
+    app.state.tokens = Tokens(store, Keys(home.path / "keys"), home.hub)
     app.state.reconciler, app.state.token = reconciler, token
     app.state.version, app.state.started_at = mlserve.__version__, time.time()
     app.state.gateway_url = f"http://{gateway.address}"

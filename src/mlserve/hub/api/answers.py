@@ -197,3 +197,36 @@ class UploadAnswer(Answer):
     done: int
     total: int
     error: dict[str, Any] | None
+
+
+class TokenAnswer(Answer):
+    """A token that the hub issued; the token itself is told once, when it is made."""
+
+    id: str
+    label: str
+    scopes: list[str]
+    services: list[str]
+    state: Literal["valid", "revoked", "expired", "ended"]
+    created_at: str
+    expires_at: str
+    revoked_at: str | None
+    key: str
+
+
+class IssuedAnswer(TokenAnswer):
+    """A new one."""
+
+    token: str
+
+
+class TokensAnswer(Answer):
+    """All tokens, newest first."""
+
+    tokens: list[TokenAnswer]
+
+
+class KeysAnswer(Answer):
+    """Ids of keys: which signs, and all whose tokens are taken."""
+
+    signing: str
+    checking: list[str]

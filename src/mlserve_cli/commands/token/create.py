@@ -1,0 +1,29 @@
+"""Make a token for requests to services, or for looking after them."""
+
+from typing import Annotated
+
+from typer import Option
+
+from mlserve import connect
+from mlserve_cli import report
+from mlserve_cli.options import Output, seconds
+from mlserve_cli.render import Format, properties, show
+
+
+def command(
+    service: Annotated[
+        list[str], Option("--service", metavar="NAME", help="What it opens, 'fraud*' for all that begin so; repeatable")
+    ],
+    scope: Annotated[
+        list[str] | None, Option("--scope", metavar="SCOPE", help="evaluate (requests) or manage; repeatable")
+    ] = None,
+    expires: Annotated[str, Option("--expires", metavar="TIME", help="How long it lives, e.g. 12h")] = "30d",
+    label: Annotated[str, Option("--label", metavar="TEXT", help="What it is for, to find it again")] = "",
+    output: Output = Format.table,
+) -> None:
+    """Create a token; it is shown once."""
+    scopes = scope or ["evaluate"]
+    made = dict(connect().tokens.create(service, scopes=scopes, expires=seconds(expires), label=label))
+    facts = {"token": made["token"], "id": made["id"], "opens": ", ".join(made["services"])}
+    show(output, made, lambda: properties({**facts, "for": ", ".join(made["scopes"]), "until": made["expires_at"]}))
+    report.note("keep it now: the hub does not")
