@@ -13,7 +13,7 @@ import pytest
 
 import mlserve
 from mlserve.client import Client
-from mlserve.errors import Denied, Forbidden
+from mlserve.errors import Denied, Forbidden, InvalidInput
 from tests.walk.test_cli import document
 from tests.walk.test_cli import mlserve as command
 
@@ -106,6 +106,38 @@ def test_whoever_manages_some_services_sees_and_changes_no_other(
     evaluate = client.tokens.create(["*"])["token"]
     with mlserve.connect(url, evaluate) as caller, pytest.raises(Denied):
         caller.services.list()
+
+
+def test_events_say_who_did_what_and_never_with_which_token(
+    services: dict[str, str], client: Client, home: Path, tmp_path: Path
+) -> None:
+    made = client.tokens.create(["fraud*"], scopes=["manage"], label="night shift")
+    url = json.loads((home / "hub.json").read_text())["url"]
+    with mlserve.connect(url, made["token"]) as theirs:
+        theirs.services.get("fraud-a").scale(2).wait(timeout=60)
+        for _ in range(3):
+            with pytest.raises(Forbidden):
+                theirs.services.get("fraud-a")._management.post("/v1/services/wine/stop")
+        with pytest.raises(InvalidInput):
+            theirs.services.get("fraud-a").scale(0)
+    client.services.get("fraud-a").delete()
+    httpx.post(f"{url}/v1/services/wine/stop", headers={"authorization": "wrong"})
+    httpx.post(f"{url}/v1/services/made-up/stop", headers={"authorization": f"Bearer {made['token']}"})
+
+    deleted, refused, scaled, created = document("events", "fraud-a")
+    assert [(e["who"], e["what"], e["outcome"]) for e in (deleted, scaled, created)] == [
+        ("hub", "delete", "done"), (made["id"], "scale", "done"), ("hub", "create", "done")
+    ]  # fmt: skip
+    assert (refused["outcome"], "1 to 1000" in refused["detail"]) == ("refused", True)
+    assert (scaled["label"], "2 instances" in scaled["detail"]) == ("night shift", True)
+    denied, _ = document("events", "wine")
+    assert (denied["who"], denied["outcome"], denied["times"]) == (made["id"], "refused", 3)
+    token, *_ = document("events")
+    assert (token["what"], made["id"] in token["detail"]) == ("token create", True)
+    assert command("events", "made-up").returncode == 3
+    assert "night shift" in command("events", "fraud-a").stdout
+    for name in ((), ("wine",), ("fraud-a",)):
+        assert made["token"] not in command("events", *name).stdout
 
 
 def _others(theirs: Client, folder: Path) -> list[Any]:

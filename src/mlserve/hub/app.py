@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 
 import mlserve
 from mlserve.errors import InvalidInput, MlserveError, NotFound, to_problem
-from mlserve.hub.api import builds, content, hub, login, models, resources, services, tokens, uploads
+from mlserve.hub.api import builds, content, events, hub, login, models, resources, services, tokens, uploads
 from mlserve.hub.api.answers import Problem
+from mlserve.hub.audit import Audit
 from mlserve.hub.guard import Guard
 
 _UNTITLED = {404: NotFound}
@@ -25,7 +26,7 @@ def application(token: str) -> FastAPI:
     refused: dict[int | str, dict[str, Any]] = {
         "default": {"model": Problem, "description": "application/problem+json"}
     }
-    for routes in (hub, services, models, content, uploads, builds, resources, login, tokens):
+    for routes in (hub, services, models, content, uploads, builds, resources, login, tokens, events):
         app.include_router(routes.router, responses=refused)
     app.add_exception_handler(MlserveError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -33,6 +34,7 @@ def application(token: str) -> FastAPI:
     app.add_exception_handler(OSError, _of_this_machine)
     app.add_exception_handler(Exception, _unforeseen)
     app.add_middleware(Guard, token=token, refusal=problem)
+    app.add_middleware(Audit)
     return app
 
 

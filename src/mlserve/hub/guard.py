@@ -39,6 +39,7 @@ class Caller:
 
     id: str
     services: tuple[str, ...]
+    label: str = ""
 
     def manages(self, name: str) -> bool:
         """Whether a service of that name is theirs."""
@@ -96,10 +97,9 @@ class Guard:
         return path in OPEN_PATHS or path.startswith(OPEN_BELOW)
 
     def _admit(self, scope: Scope) -> None:
-        caller = self._caller(scope)
+        caller = scope.setdefault("state", {})["caller"] = self._caller(scope)
         hub = getattr(scope["app"].state, "hub", None)
         allow(caller, scope["method"], scope["path"], hub.owner_of if hub else str)
-        scope.setdefault("state", {})["caller"] = caller
 
     def _caller(self, scope: Scope) -> Caller:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
@@ -111,7 +111,7 @@ class Guard:
         if tokens is None or not text.startswith(b"eyJ"):
             raise _DENIED
         issued = tokens.check(text.decode("latin-1"))
-        return Caller(issued.id, issued.services)
+        return Caller(issued.id, issued.services, issued.label)
 
 
 _DENIED = Denied(

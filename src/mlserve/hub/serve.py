@@ -23,6 +23,7 @@ from mlserve.gateway.envoy import Gateway
 from mlserve.hub import guard
 from mlserve.hub.app import application
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.events import Events
 from mlserve.hub.fetching import Credentials
 from mlserve.hub.home import Home
 from mlserve.hub.hub import Hub
@@ -122,6 +123,7 @@ def _assemble(settings: Settings, home: Home, store: SqliteStore, wishes: Wishes
     app.state.links = Links(store, wishes, blueprints.limits)
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.uploads = Uploads(content)
+    app.state.events = Events(store)
     app.state.tokens = Tokens(store, Keys(home.path / "keys"), home.hub)
     app.state.reconciler, app.state.token = reconciler, token
     app.state.version, app.state.started_at = mlserve.__version__, time.time()

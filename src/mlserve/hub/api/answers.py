@@ -230,3 +230,22 @@ class KeysAnswer(Answer):
 
     signing: str
     checking: list[str]
+
+
+class EventAnswer(Answer):
+    """Something that was done or refused; ``who``: ``hub``, or the id of a token."""
+
+    at: str
+    who: str
+    what: str
+    label: str
+    address: str
+    detail: str
+    outcome: Literal["done", "refused"]
+    times: int
+
+
+class EventsAnswer(Answer):
+    """Events, newest first."""
+
+    events: list[EventAnswer]
