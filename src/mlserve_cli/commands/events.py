@@ -10,9 +10,7 @@ from mlserve_cli.render import Format, show
 
 
 def command(
-    name: Annotated[
-        str | None, Argument(metavar="NAME", help="The service, also a former one; none: the hub")
-    ] = None,
+    name: Annotated[str | None, Argument(metavar="NAME", help="The service, also a former one; none: the hub")] = None,
     output: Output = Format.table,
 ) -> None:
     """List events, newest first; token ids, never tokens."""
