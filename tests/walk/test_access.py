@@ -108,6 +108,22 @@ def test_whoever_manages_some_services_sees_and_changes_no_other(
         caller.services.list()
 
 
+def test_limits_of_a_service_and_of_a_token_answer_429(client: Client, tmp_path: Path) -> None:
+    limits = ("networking.gateway_policy.rate_limit.limit=5", "metadata.instance=1")
+    bounded = client.services.create(wish(tmp_path, "bounded"), set=limits).wait(timeout=60)
+    free = client.services.create(wish(tmp_path, "free"), set=["metadata.rpc.rate_limit=1000"]).wait(timeout=60)
+    all_of = document("token", "create", "--service", "*")["token"]
+    few = document("token", "create", "--service", "*", "--rate-limit", "3")["token"]
+    for endpoint, token, some_refused in (
+        (bounded.endpoint, bounded.token, True), (bounded.endpoint, all_of, True),
+        (free.endpoint, all_of, False), (free.endpoint, few, True),
+    ):  # fmt: skip
+        with httpx.Client(headers={"authorization": token or ""}) as asking:
+            answers = [asking.get(f"{endpoint}/x").status_code for _ in range(30)]
+        assert (429 in answers, 200 in answers or not some_refused) == (some_refused, True), answers
+    assert document("token", "list")[0]["rate_limit"] == 3
+
+
 def test_events_say_who_did_what_and_never_with_which_token(
     services: dict[str, str], client: Client, home: Path, tmp_path: Path
 ) -> None:

@@ -26,13 +26,15 @@ class Tokens:
         scopes: Sequence[str] = ("evaluate",),
         expires: float = _MONTH,
         label: str = "",
+        rate_limit: int = 0,
     ) -> Mapping[str, Any]:
         """A token for services, ``fraud*`` for all that begin so: ``["token"]`` has it, and is told once.
 
-        ``scopes``: ``evaluate`` for requests, ``manage`` for the management API; ``expires``: seconds from now.
+        ``scopes``: ``evaluate`` for requests, ``manage`` for the management API; ``expires``: seconds from now;
+        ``rate_limit``: requests a second that it may make, 0 for any number.
         """
         wished = {"services": list(services), "scopes": list(scopes), "expires": expires, "label": label}
-        return self._management.post("/v1/tokens", wished)
+        return self._management.post("/v1/tokens", {**wished, "rate_limit": rate_limit})
 
     def list(self) -> Table:
         """Every token that lives or ended lately, newest first; never the tokens themselves."""

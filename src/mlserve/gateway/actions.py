@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlserve.gateway.browser import LOGIN, LOGIN_APP, script
+from mlserve.gateway.limits import counted
 from mlserve.gateway.listener import body_limit
 from mlserve.gateway.matches import path
 from mlserve.gateway.replies import FAILED
@@ -34,7 +35,7 @@ def to_instances(route: Route, targets: list[tuple[int, int]], port: str = "") -
     # Leading slashes are one, so that no instance ever sees "//host"; what follows arrives as it was sent.
     rewrite = {"pattern": {"regex": f"^{path(route.service)}/*"}, "substitution": "/"}
     once = {} if route.retry else {"retry_policy": retry_policy(False)}
-    return where | {"regex_rewrite": rewrite, "timeout": "0s"} | once
+    return where | {"regex_rewrite": rewrite, "timeout": "0s"} | once | counted(route)
 
 
 def unseen(route: Route, form: str = "") -> list[str]:

@@ -16,6 +16,7 @@ from mlserve.errors import Detail, GatewayFailed
 from mlserve.gateway.admin import Admin, AdminSilent
 from mlserve.gateway.calls import grpc_json
 from mlserve.gateway.clusters import address_json, cluster_json
+from mlserve.gateway.limits import LIMITS, limits_json
 from mlserve.gateway.listener import HTTP_STATS, ROUTES
 from mlserve.gateway.log import Log
 from mlserve.gateway.route_table import routes_json
@@ -27,10 +28,12 @@ _FILTERS = "extension_config_discovery.http_filter"
 _PREFIXES = {
     "jwt": f"{_FILTERS}.{SIGNED}",
     "revoked": f"{_FILTERS}.{REVOKED}",
+    "limits": f"{_FILTERS}.{LIMITS}",
     "cds": "cluster_manager.cds",
     "rds": f"http.{HTTP_STATS}.rds.{ROUTES}",
 }
 """The files, by the name under which Envoy tells of each."""
+PARTS = tuple(_PREFIXES)
 _NOBODY = Access()
 _WATCHED = "^({}|cluster_manager.warming_clusters)$".format(
     "|".join(rf"{prefix}\.(version_text|update_rejected)" for prefix in _PREFIXES.values())
@@ -42,17 +45,18 @@ _WARMING_PATIENCE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A table as Envoy reads it: one text per cluster, one for all routes, two for the tokens that the hub issued."""
+    """A table as Envoy reads it: a text per cluster, one for all routes, one each for keys, revoked tokens, limits."""
 
     clusters: Mapping[str, str] = field(default_factory=dict)
     routes: str = ""
     signed: str = ""
     revoked: str = ""
+    limits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file to write: ``jwt``, ``revoked``, ``cds`` or ``rds``, with these resources."""
+    """One file to write: ``jwt``, ``revoked``, ``limits``, ``cds`` or ``rds``, with these resources."""
 
     kind: str
     resources: str
@@ -74,9 +78,13 @@ def render(table: Table, access: Access = _NOBODY) -> Rendered:
     if table.hub:
         clusters[LOGIN_CLUSTER] = address_json(LOGIN_CLUSTER, table.hub)
         services.append(login_json())
-    calls = [grpc_json(route) for _, route in sorted(routes.items())]
+    ordered = [route for _, route in sorted(routes.items())]
     return Rendered(
-        dict(sorted(clusters.items())), routes_json(services, calls), signed_json(access), revoked_json(access)
+        clusters=dict(sorted(clusters.items())),
+        routes=routes_json(services, [grpc_json(route) for route in ordered]),
+        signed=signed_json(access),
+        revoked=revoked_json(access),
+        limits=limits_json(ordered, access),
     )
 
 
@@ -89,6 +97,8 @@ def steps(now: Rendered, wished: Rendered) -> list[Step]:
         plan.append(Step("revoked", wished.revoked))
     if wished.signed != now.signed:
         plan.append(Step("jwt", wished.signed))
+    if wished.limits != now.limits:
+        plan.append(Step("limits", wished.limits))
     if first != now.clusters:
         plan.append(Step("cds", ",".join(first.values())))
     if wished.routes != now.routes:
@@ -161,8 +171,8 @@ class Publisher:
         try:
             # Whole files, for Envoy may have taken some of a refused file's clusters.
             every = ",".join(good.clusters.values())
-            tokens = Step("jwt", good.signed), Step("revoked", good.revoked)
-            for step in (Step("rds", good.routes), Step("cds", every), *tokens):
+            filters = Step("jwt", good.signed), Step("revoked", good.revoked), Step("limits", good.limits)
+            for step in (Step("rds", good.routes), Step("cds", every), *filters):
                 await self._apply(step)
         except GatewayFailed as exc:
             refused.add_note(f"the last good table could not be restored either: {exc}")
@@ -221,7 +231,7 @@ class Publisher:
             return Rendered()
         clusters = {json.loads(text)["name"]: text for text in read["cds"][1]}
         texts = {kind: ",".join(found) for kind, (_, found) in read.items()}
-        return Rendered(clusters, texts["rds"], texts["jwt"], texts["revoked"])
+        return Rendered(clusters, texts["rds"], texts["jwt"], texts["revoked"], texts["limits"])
 
     def _write(self, step: Step) -> str:
         digest = hashlib.sha256(step.resources.encode()).hexdigest()[:16]

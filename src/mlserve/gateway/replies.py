@@ -82,7 +82,7 @@ def _by_flag() -> list[dict[str, Any]]:
     """Why no instance answered. Where the fault may pass by itself, Retry-After says when to come again."""
     return [
         _on_flags(["UH", "NC"], 503, "no-instance", f"{_SERVICE} has no instance that could answer", retry=True),
-        _on_flags(["UO"], 503, "overloaded", f"{_SERVICE} has too many requests in flight", retry=True),
+        _on_flags(["UO"], 429, "overloaded", f"{_SERVICE} has too many requests in flight", retry=True),
         _on_flags(["SI", "UT", "DT"], None, "timed-out", f"{_SERVICE} did not answer before its deadline"),
         _on_flags(
             ["UF", "UC", "UR", "LR", "URX", "UPE"], 503, "instance-failed",

@@ -12,6 +12,7 @@ WebSockets and calls of gRPC that stream may be silent for an hour.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -91,7 +92,7 @@ def _stopped(route: Route, allowed: list[dict[str, Any]] | None = None) -> dict[
 
 
 def _probe(service: str, version: int, secret: str, route: Route | None) -> dict[str, Any]:
-    like = route or Route(service, ())
+    like = replace(route or Route(service, ()), rate=0, issued=False)  # the hub's own questions are not counted
     headers = [exact(PROBE_HEADER, secret), exact(VERSION_HEADER, str(version))]
     action = to_instances(like, [(version, 1)]) | {"idle_timeout": seconds(like.timeout_seconds)}
     hidden = ["authorization", VERSION_HEADER]

@@ -20,7 +20,7 @@ from mlserve.gateway.listener import HTTP_STATS, bootstrap, listener
 from mlserve.gateway.log import Log
 from mlserve.gateway.port import check_free, split
 from mlserve.gateway.process import Process, boot, spawn
-from mlserve.gateway.publish import write_private
+from mlserve.gateway.publish import PARTS, write_private
 
 _START_SECONDS = 10.0
 _ADOPT_SECONDS = 3.0
@@ -159,7 +159,7 @@ class Server:
         return record if isinstance(record, dict) else {}
 
     def _has_tables(self) -> bool:
-        return all((self.directory / name).exists() for name in ("cds.json", "rds.json", "jwt.json", "revoked.json"))
+        return all((self.directory / f"{name}.json").exists() for name in PARTS)
 
     def _write(self, name: str, document: dict[str, Any]) -> None:
         write_private(self.directory / name, json.dumps(document, indent=1))

@@ -20,6 +20,8 @@ class Cluster:
     http2: bool = False
     """The instances speak HTTP/2 (and so gRPC) as well as HTTP/1.1, on one port: a request keeps what it came in."""
 
+    concurrency: int = 0
+    """Requests at a time at most; further ones are answered with 429. 0: as many as its instances queue."""
     port: str = ""
     """Of which further port the endpoints are: ``grpc``, where calls go, or ``metrics``; empty: the instances' own."""
 
@@ -54,6 +56,8 @@ class Route:
     """It serves nothing because it failed for good: trying again won't help."""
     issued: bool = False
     """Tokens that the hub issued (`Access`) open it as well as its own one."""
+    rate: int = 0
+    """Requests a second at most, by everybody together; further ones are answered with 429. 0: any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class Access:
     """Public keys as JWK texts: whoever's signature one of them made may pass. None: there are no such tokens."""
     revoked: frozenset[str] = frozenset()
     """Ids of tokens (``jti``) that are refused before their time."""
+    rates: frozenset[tuple[str, int]] = frozenset()
+    """Id of a token, and how many requests a second it may make."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class Token:
     kid: str
     label: str = ""
     revoked_at: float | None = None
+    rate: int = 0
+    """Requests a second that it may make, over all services; 0: any number."""
 
     def live(self, now: float) -> bool:
         """Its time has not come; it may have been revoked."""
@@ -53,6 +55,7 @@ class Wanted:
     services: Sequence[str]
     seconds: float
     label: str = ""
+    rate: int = 0
 
 
 def covers(services: Sequence[str], name: str) -> bool:
@@ -87,7 +90,7 @@ class Tokens:
         scopes, services = sorted(set(wanted.scopes)), sorted(set(wanted.services))
         claims = {"iss": self._issuer, "aud": scopes, "jti": made, "iat": int(now), "exp": ends, CLAIM: services}
         text, kid = self._keys.sign(claims, now)
-        token = Token(made, tuple(scopes), tuple(services), now, float(ends), kid, wanted.label)
+        token = Token(made, tuple(scopes), tuple(services), now, float(ends), kid, wanted.label, rate=wanted.rate)
         self._put(token)
         return token, text
 
@@ -134,7 +137,9 @@ class Tokens:
         """What the gateway has to know of them."""
         live = [token for token, _ in self._known.values() if token.live(now) and AUDIENCE in token.scopes]
         keys = tuple(key.jwk for key in self._keys.all()) if live else ()
-        return Access(self._issuer, keys, frozenset(token.id for token in live if token.revoked_at is not None))
+        revoked = frozenset(token.id for token in live if token.revoked_at is not None)
+        rates = frozenset((token.id, token.rate) for token in live if token.rate and token.revoked_at is None)
+        return Access(self._issuer, keys, revoked, rates)
 
     def _forget(self, now: float) -> None:
         """Tokens that ended long ago, and keys that no living token needs."""
@@ -159,6 +164,8 @@ def _check(wanted: Wanted) -> None:
     if wrong or not 1 <= len(wanted.services) <= 100:
         said = f'"{wrong[0]}" is no name of a service' if wrong else "a token names 1 to 100 services"
         raise InvalidInput(said, hint="a name, fraud* for all that begin so, or * for all")
+    if not 0 <= wanted.rate <= 1_000_000:
+        raise InvalidInput(f"{wanted.rate} is no number of requests a second", hint="1 to a million; 0 is no limit")
     if not 1 <= wanted.seconds <= _LONGEST:
         raise InvalidInput("a token lives a second at least and ten years at most", hint="--expires 30d")
 

@@ -206,6 +206,7 @@ class TokenAnswer(Answer):
     label: str
     scopes: list[str]
     services: list[str]
+    rate_limit: int | None
     state: Literal["valid", "revoked", "expired", "ended"]
     created_at: str
     expires_at: str

@@ -27,7 +27,7 @@ async def list_tokens(request: Request) -> dict[str, Any]:
 @router.post("", status_code=201, responses={201: {"model": IssuedAnswer}})
 async def create_token(request: Request, body: TokenBody) -> dict[str, Any]:
     """A new token; it is in this answer and nowhere else."""
-    wanted = Wanted(body.scopes, body.services, body.expires, body.label)
+    wanted = Wanted(body.scopes, body.services, body.expires, body.label, body.rate_limit)
     token, text = _tokens(request).issue(wanted, time.time())
     try:
         await _admit(request)
@@ -67,6 +67,7 @@ def _shown(request: Request, token: Token) -> dict[str, Any]:
         "label": token.label,
         "scopes": list(token.scopes),
         "services": list(token.services),
+        "rate_limit": token.rate or None,
         "state": _tokens(request).state(token, time.time()),
         "created_at": view.moment(token.created_at),
         "expires_at": view.moment(token.expires_at),

@@ -19,11 +19,13 @@ def command(
     ] = None,
     expires: Annotated[str, Option("--expires", metavar="TIME", help="How long it lives, e.g. 12h")] = "30d",
     label: Annotated[str, Option("--label", metavar="TEXT", help="What it is for, to find it again")] = "",
+    rate_limit: Annotated[int, Option("--rate-limit", metavar="N", min=0, help="Requests a second it may make")] = 0,
     output: Output = Format.table,
 ) -> None:
     """Create a token; it is shown once."""
     scopes = scope or ["evaluate"]
-    made = dict(connect().tokens.create(service, scopes=scopes, expires=seconds(expires), label=label))
+    tokens, until = connect().tokens, seconds(expires)
+    made = dict(tokens.create(service, scopes=scopes, expires=until, label=label, rate_limit=rate_limit))
     facts = {"token": made["token"], "id": made["id"], "opens": ", ".join(made["services"])}
     show(output, made, lambda: properties({**facts, "for": ", ".join(made["scopes"]), "until": made["expires_at"]}))
     report.note("keep it now: the hub does not")

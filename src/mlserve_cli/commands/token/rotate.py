@@ -5,8 +5,8 @@ from typing import Annotated
 from typer import Option
 
 from mlserve import connect
+from mlserve_cli.confirmation import confirm
 from mlserve_cli.options import Output
-from mlserve_cli.questions import confirm
 from mlserve_cli.render import Format, show
 
 
