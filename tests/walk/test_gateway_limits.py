@@ -1,4 +1,4 @@
-"""A service that is asked too often, at the real Envoy: who gets 429, who does not, and what a change of limits costs."""
+"""A service that is asked too often, at the real Envoy: who gets 429 and who does not, and what new limits cost."""
 
 from __future__ import annotations
 
