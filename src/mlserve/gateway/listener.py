@@ -10,6 +10,7 @@ from typing import Any
 
 from mlserve.gateway import tokens
 from mlserve.gateway.browser import browser_filter
+from mlserve.gateway.cors import cors_filter
 from mlserve.gateway.limits import limits_filter
 from mlserve.gateway.replies import local_replies
 from mlserve.gateway.table import DEFAULT_MAX_BODY
@@ -46,7 +47,7 @@ def _connection_manager(directory: Path) -> dict[str, Any]:
     router = _filter("router", "router.v3.Router", suppress_envoy_headers=True)
     default_limit = body_limit(DEFAULT_MAX_BODY)
     issued = tokens.filters(_file(directory / "jwt.json"), _file(directory / "revoked.json"))
-    asked = [browser_filter(), *issued, limits_filter(_file(directory / "limits.json"))]
+    asked = [cors_filter(), browser_filter(), *issued, limits_filter(_file(directory / "limits.json"))]
     return {
         "@type": f"type.googleapis.com/{kind}",
         "stat_prefix": HTTP_STATS,

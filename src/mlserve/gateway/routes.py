@@ -20,6 +20,7 @@ from mlserve.gateway import tokens
 from mlserve.gateway.actions import NO_BODY, STREAM_SILENCE, filters, forward, nothing, seconds, to_instances, unseen
 from mlserve.gateway.browser import APP, LOGIN, LOGIN_APP
 from mlserve.gateway.cookie import LOGIN_HEADER, LOGIN_PATH
+from mlserve.gateway.cors import question, readable
 from mlserve.gateway.matches import authorization, everything, exact, logged_in, path
 from mlserve.gateway.route_table import PROBE_HEADER, entry
 from mlserve.gateway.table import Route
@@ -34,7 +35,7 @@ def service_json(service: str, route: Route | None, versions: tuple[int, ...], p
     """One entry of the route table's map: the path prefix and all routes of a service."""
     routes = [_probe(service, version, probe_secret, route) for version in versions if probe_secret]
     if route is not None:
-        routes += _public(route)
+        routes += readable(route, [*_question(route), *_public(route)])
     return entry(path(service), service, routes)
 
 
@@ -67,6 +68,11 @@ def _public(route: Route) -> list[dict[str, Any]]:
     page = [_docs(route, targets)] if route.open_docs else []
     browser = _served(route, targets, login, LOGIN_APP if route.web else LOGIN)
     return [*_served(route, targets, token, form), *issued, *page, *_slash(route), *browser, denied]
+
+
+def _question(route: Route) -> list[dict[str, Any]]:
+    targets = [(version, weight) for version, weight in route.targets if weight > 0]
+    return question(route, to_instances(replace(route, rate=0, issued=False), targets)) if targets else []
 
 
 def _served(

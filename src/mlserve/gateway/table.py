@@ -56,6 +56,8 @@ class Route:
     """It serves nothing because it failed for good: trying again won't help."""
     issued: bool = False
     """Tokens that the hub issued (`Access`) open it as well as its own one."""
+    origins: tuple[str, ...] = ()
+    """Whose pages may ask it from a browser: ``https://app.example.com``, ``https://*.example.com``, ``*``."""
     rate: int = 0
     """Requests a second at most, by everybody together; further ones are answered with 429. 0: any number."""
 

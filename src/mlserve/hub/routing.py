@@ -25,6 +25,8 @@ class Limits:
     http2: bool = False
     open_docs: bool = False
     web: bool = False
+    origins: tuple[str, ...] = ()
+    """Whose pages may ask it from a browser."""
     rate: int = 0
     """Requests a second of the whole service; 0: any number."""
     instance_rate: int = 0
@@ -104,5 +106,6 @@ def _route(service: Service, limits: Callable[[str, int], Limits], *, failed: bo
         open_docs=limit.open_docs,
         apart=frozenset((serving(service), port) for port in limit.ports),
         web=limit.web,
+        origins=limit.origins,
         failed=failed,
     )
