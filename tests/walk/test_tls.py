@@ -52,6 +52,8 @@ def test_a_renewed_certificate_is_shown_by_both_and_no_request_notices(
     assert made["endpoint"].startswith("https://127.0.0.1:")
     elsewhere = {"MLSERVE_HUB": status["open_at"], "MLSERVE_TOKEN": token}
     assert "app" in command("list", **elsewhere).stdout
+    stranger = command("list", **elsewhere, SSL_CERT_FILE="/nowhere.pem")
+    assert (stranger.returncode, "SSL_CERT_FILE" in stranger.stderr) == (6, True)
 
     addresses = [urlsplit(address).netloc for address in (status["open_at"], made["endpoint"])]
     asyncio.run(_renewed(addresses, made, tmp_path / "tls"))
