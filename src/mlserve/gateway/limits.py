@@ -27,6 +27,7 @@ def limits_json(routes: Iterable[Route], access: Access) -> str:
     if buckets:
         config |= {
             "token_bucket": _bucket(_ANY_NUMBER),
+            "rate_limited_as_resource_exhausted": True,  # what gRPC calls it
             "filter_enabled": _ALWAYS,
             "filter_enforced": _ALWAYS,
             "descriptors": [_descriptor(*bucket) for bucket in buckets],

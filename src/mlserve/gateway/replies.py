@@ -15,7 +15,15 @@ from mlserve.gateway.cookie import LOGIN_HEADER
 _SERVICE = 'service "%ROUTE_NAME%"'
 _CALL_WORDS = {"not-found": "no service answers: name it in the metadata of the call (x-mlserve-service: NAME)"}
 """Where a call needs to be told something else."""
-_CALL_STATUS = {"body-too-large": 8, "timed-out": 4, "bad-request": 3, "failed": 14, "denied": 16}
+_CALL_STATUS = {
+    "body-too-large": 8,
+    "timed-out": 4,
+    "bad-request": 3,
+    "failed": 14,
+    "denied": 16,
+    "rate-limited": 8,
+    "overloaded": 8,
+}
 """Where Envoy's translation says too little: RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, …"""
 _ANOTHER = "mlserve token list shows what each one opens, mlserve token create makes another"
 FAILED = 590
