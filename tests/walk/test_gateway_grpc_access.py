@@ -55,10 +55,9 @@ def asked(address: str, *tokens: str) -> list[grpc.StatusCode]:
 
 def test_a_call_takes_such_a_token_and_a_wrong_one_is_told_apart(tmp_path: Path, iris: Running) -> None:
     def story(address: str) -> None:
-        tokens = [
-            TOKEN, f"Bearer {kit.token(OURS, 'k1', 'ir*')}", kit.token(OURS, "k1", "iris"), kit.token(OURS, "k1", "wine"),
-            kit.token(kit.key(), "k1", "iris"), kit.token(OURS, "k1", "iris", jti="gone"), kit.unsigned("iris"), "wrong",
-        ]  # fmt: skip
+        right = [TOKEN, f"Bearer {kit.token(OURS, 'k1', 'ir*')}", kit.token(OURS, "k1", "iris")]
+        other, revoked = kit.token(OURS, "k1", "wine"), kit.token(OURS, "k1", "iris", jti="gone")
+        tokens = [*right, other, kit.token(kit.key(), "k1", "iris"), revoked, kit.unsigned("iris"), "wrong"]
         ok, denied, forbidden = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
         assert asked(address, *tokens) == [ok, ok, ok, forbidden, denied, denied, denied, denied]
 
