@@ -17,7 +17,7 @@ from tests.unit.runtime_kit import IRIS, Running, serving
 from tests.walk.gateway_kit import SECRET, TOKEN, gateway
 
 OURS = kit.key()
-ACCESS = Access(kit.ISSUER, (kit.jwk(OURS, "k1"),), frozenset({"gone"}))
+ACCESS = Access(kit.ISSUER, (kit.jwk(OURS, "k1"),), frozenset({"gone"}), frozenset({"iris", "ir*", "wine"}))
 
 
 @pytest.fixture(scope="module")

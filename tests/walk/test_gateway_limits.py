@@ -19,7 +19,7 @@ from tests.walk.gateway_kit import SECRET, TOKEN, Instance, Load, client, gatewa
 
 Story = Callable[[Gateway, httpx.AsyncClient], Coroutine[Any, Any, None]]
 OURS = kit.key()
-ACCESS = Access(kit.ISSUER, (kit.jwk(OURS, "k1"),), rates=frozenset({("slow", 4)}))
+ACCESS = Access(kit.ISSUER, (kit.jwk(OURS, "k1"),), services=frozenset({"*", "iris"}), rates=frozenset({("slow", 4)}))
 ISSUED = kit.token(OURS, "k1", "iris")
 
 

@@ -24,7 +24,10 @@ from tests.walk.gateway_kit import SECRET, TOKEN, Instance, Load, client, eventu
 
 Story = Callable[[Gateway, httpx.AsyncClient], Coroutine[Any, Any, None]]
 OURS, NEXT, THEIRS = kit.key(), kit.key(), kit.key()
-ACCESS = Access(kit.ISSUER, (kit.jwk(OURS, "k1"),))
+NAMED = frozenset(
+    {"iris", "iris-lite", "iris*", "*", "wine", "iris-l*", "iri", "iris-", "irisx*", "iris**", "ir*s", "closed"}
+)
+ACCESS = Access(kit.ISSUER, (kit.jwk(OURS, "k1"),), services=NAMED)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,8 @@ def test_a_token_opens_the_services_it_names_and_no_other(tmp_path: Path, one: I
         for services, opened in (
             (("iris",), {"/iris"}), (("iris-lite",), {"/iris-lite"}), (("iris*",), {"/iris", "/iris-lite"}),
             (("*",), {"/iris", "/iris-lite"}), (("wine", "iris-l*"), {"/iris-lite"}), (("iri",), set()),
-            (("iris-",), set()), (("irisx*",), set()), (("iris**",), set()), (("ir*s",), set()), ((), set()),
+            (("unknown*", "i*"), set()), (("iris-",), set()), (("irisx*",), set()), (("iris**",), set()),
+            (("ir*s",), set()), ((), set()),
         ):  # fmt: skip
             made = kit.token(OURS, "k1", *services)
             for form in (made, f"Bearer {made}", f"bearer  {made}"):
@@ -122,7 +126,7 @@ def test_a_revoked_token_is_refused_at_once_and_stays_so_when_a_table_is_refused
     async def story(made: Gateway, ask: httpx.AsyncClient) -> None:
         assert [(await said(ask, "/iris", token))[0] for token in (first, second)] == [200, 200]
         since = time.monotonic()
-        await made.admit(Access(kit.ISSUER, ACCESS.keys, frozenset({"t1"})))
+        await made.admit(Access(kit.ISSUER, ACCESS.keys, frozenset({"t1"}), NAMED))
         status, text = await said(ask, "/iris", first)
         assert (status, "was revoked" in text) == (401, True)
         assert time.monotonic() - since < 1
@@ -142,12 +146,12 @@ def test_keys_rotate_under_load_and_no_request_notices(tmp_path: Path, one: Inst
         load = Load(httpx.AsyncClient(base_url=ask.base_url, headers={"authorization": old}, timeout=20))
         async with load.running(4):
             for _ in range(5):
-                await made.admit(Access(kit.ISSUER, (kit.jwk(NEXT, "k2"), *ACCESS.keys)))
+                await made.admit(Access(kit.ISSUER, (kit.jwk(NEXT, "k2"), *ACCESS.keys), services=NAMED))
                 assert (await said(ask, "/iris", new))[0] == 200
                 await made.admit(ACCESS)
         await load.ask.aclose()
         assert load.failures == []
-        await made.admit(Access(kit.ISSUER, (kit.jwk(NEXT, "k2"),)))
+        await made.admit(Access(kit.ISSUER, (kit.jwk(NEXT, "k2"),), services=NAMED))
         assert [(await said(ask, "/iris", token))[0] for token in (old, new)] == [401, 200]
 
     tell(tmp_path, one, story)
@@ -175,7 +179,7 @@ def test_the_first_token_needs_no_other_publication_and_envoys_death_forgets_non
 
     async def story(made: Gateway, ask: httpx.AsyncClient) -> None:
         assert (await said(ask, "/iris", made_token))[0] == 401
-        await made.admit(Access(kit.ISSUER, ACCESS.keys, frozenset({"t2"})))
+        await made.admit(Access(kit.ISSUER, ACCESS.keys, frozenset({"t2"}), NAMED))
         assert (await said(ask, "/iris", made_token))[0] == 200
         watch = asyncio.create_task(made.watch())
         assert made.pid

@@ -48,7 +48,7 @@ def _connection_manager(directory: Path) -> dict[str, Any]:
     kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     router = _filter("router", "router.v3.Router", suppress_envoy_headers=True)
     default_limit = body_limit(DEFAULT_MAX_BODY)
-    issued = tokens.filters(_file(directory / "jwt.json"), _file(directory / "revoked.json"))
+    issued = tokens.filters(*(_file(directory / f"{name}.json") for name in ("jwt", "revoked", "services")))
     asked = [cors_filter(), browser_filter(), *issued, limits_filter(_file(directory / "limits.json"))]
     return {
         "@type": f"type.googleapis.com/{kind}",

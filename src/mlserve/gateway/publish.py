@@ -23,12 +23,13 @@ from mlserve.gateway.route_table import routes_json
 from mlserve.gateway.routes import LOGIN_CLUSTER, login_json, service_json
 from mlserve.gateway.table import Access, Table
 from mlserve.gateway.tls import SECRET, Certificate, secret_json
-from mlserve.gateway.tokens import REVOKED, SIGNED, revoked_json, signed_json
+from mlserve.gateway.tokens import REVOKED, SERVICES, SIGNED, revoked_json, services_json, signed_json
 
 _FILTERS = "extension_config_discovery.http_filter"
 _PREFIXES = {
     "jwt": f"{_FILTERS}.{SIGNED}",
     "revoked": f"{_FILTERS}.{REVOKED}",
+    "services": f"{_FILTERS}.{SERVICES}",
     "limits": f"{_FILTERS}.{LIMITS}",
     "cds": "cluster_manager.cds",
     "rds": f"http.{HTTP_STATS}.rds.{ROUTES}",
@@ -53,12 +54,13 @@ class Rendered:
     routes: str = ""
     signed: str = ""
     revoked: str = ""
+    services: str = ""
     limits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file to write: ``jwt``, ``revoked``, ``limits``, ``cds``, ``rds`` or ``sds``, with these resources."""
+    """One file to write, of those that `_TOLD` names, with these resources."""
 
     kind: str
     resources: str
@@ -86,6 +88,7 @@ def render(table: Table, access: Access = _NOBODY) -> Rendered:
         routes=routes_json(services, [grpc_json(route) for route in ordered]),
         signed=signed_json(access),
         revoked=revoked_json(access),
+        services=services_json(access),
         limits=limits_json(ordered, access),
     )
 
@@ -99,6 +102,8 @@ def steps(now: Rendered, wished: Rendered) -> list[Step]:
         plan.append(Step("revoked", wished.revoked))
     if wished.signed != now.signed:
         plan.append(Step("jwt", wished.signed))
+    if wished.services != now.services:
+        plan.append(Step("services", wished.services))
     if wished.limits != now.limits:
         plan.append(Step("limits", wished.limits))
     if first != now.clusters:
@@ -160,7 +165,7 @@ class Publisher:
     async def _bring(self, wished: Rendered) -> None:
         before = self._now if self._now is not None else await self._taken()
         # Tokens by themselves: a table that is refused and rolled back must not bring a revoked one back.
-        admitted = replace(before, signed=wished.signed, revoked=wished.revoked)
+        admitted = replace(before, signed=wished.signed, revoked=wished.revoked, services=wished.services)
         for start, end in ((before, admitted), (admitted, wished)):
             if steps(start, end):
                 await self._change(start, end)
@@ -182,8 +187,8 @@ class Publisher:
         try:
             # Whole files, for Envoy may have taken some of a refused file's clusters.
             every = ",".join(good.clusters.values())
-            filters = Step("jwt", good.signed), Step("revoked", good.revoked), Step("limits", good.limits)
-            for step in (Step("rds", good.routes), Step("cds", every), *filters):
+            filters = Step("jwt", good.signed), Step("revoked", good.revoked), Step("services", good.services)
+            for step in (Step("rds", good.routes), Step("cds", every), *filters, Step("limits", good.limits)):
                 await self._apply(step)
         except GatewayFailed as exc:
             refused.add_note(f"the last good table could not be restored either: {exc}")
@@ -242,7 +247,7 @@ class Publisher:
             return Rendered()
         clusters = {json.loads(text)["name"]: text for text in read["cds"][1]}
         texts = {kind: ",".join(found) for kind, (_, found) in read.items()}
-        return Rendered(clusters, texts["rds"], texts["jwt"], texts["revoked"], texts["limits"])
+        return Rendered(clusters, texts["rds"], texts["jwt"], texts["revoked"], texts["services"], texts["limits"])
 
     def _write(self, step: Step) -> str:
         digest = hashlib.sha256(step.resources.encode()).hexdigest()[:16]

@@ -71,6 +71,8 @@ class Access:
     """Public keys as JWK texts: whoever's signature one of them made may pass. None: there are no such tokens."""
     revoked: frozenset[str] = frozenset()
     """Ids of tokens (``jti``) that are refused before their time."""
+    services: frozenset[str] = frozenset()
+    """What tokens may open: names of services, ``fraud*`` for all that begin so. What else one says opens nothing."""
     rates: frozenset[tuple[str, int]] = frozenset()
     """Id of a token, and how many requests a second it may make."""
 

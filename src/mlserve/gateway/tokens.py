@@ -1,14 +1,12 @@
 """Tokens that the hub issued (JWTs) as Envoy reads them: whose signature counts, which are revoked, what opens. Pure.
 
-Keys and revoked tokens are files of their own (ECDS), so that a change is in force within milliseconds and touches
-neither a route nor a connection. What a token opens is checked where its service's routes are.
+Keys, revoked tokens and what tokens open are files of their own (ECDS): a change is in force within milliseconds and
+touches neither a route nor a connection. A route for such tokens says which service it is of, and no more.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from functools import lru_cache
 from typing import Any
 
 from mlserve.gateway.table import Access, Route
@@ -25,7 +23,7 @@ FORM = r"(?:(?i:bearer) +)?eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*"
 
 _JWT = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3"
 _RBAC = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3"
-_NEED = "issued"
+_NEED, _OURS = "issued", "mlserve"
 _CLOCKS_APART = 1
 """Seconds; Envoy's own choice would let a token live a minute longer than it says."""
 _REMEMBERED = 1000
@@ -54,12 +52,22 @@ def revoked_json(access: Access) -> str:
     return _resource(REVOKED, config)
 
 
-def filters(signed: dict[str, Any], revoked: dict[str, Any]) -> list[dict[str, Any]]:
-    """The listener's filters, off unless a route asks for them; the arguments say where their files are."""
+def services_json(access: Access) -> str:
+    """The filter that compares the services of a token with that of the route, as the resource of a file."""
+    config: dict[str, Any] = {"@type": f"{_RBAC}.RBAC"}
+    if access.keys:
+        elsewhere = {"permissions": [{"not_rule": _route_of({"present_match": True})}], "principals": [{"any": True}]}
+        policies = {name: _policy(name) for name in sorted(access.services)}
+        config["rules"] = {"action": "ALLOW", "policies": policies | {" without a token of the hub": elsewhere}}
+    return _resource(SERVICES, config)
+
+
+def filters(signed: dict[str, Any], revoked: dict[str, Any], services: dict[str, Any]) -> list[dict[str, Any]]:
+    """The listener's filters; the arguments say where their files are."""
     return [
         _discovered(SIGNED, signed, f"{_JWT}.JwtAuthentication") | {"disabled": True},
         _discovered(REVOKED, revoked, f"{_RBAC}.RBAC"),
-        {"name": SERVICES, "disabled": True, "typed_config": {"@type": f"{_RBAC}.RBAC"}},
+        _discovered(SERVICES, services, f"{_RBAC}.RBAC"),
     ]
 
 
@@ -72,19 +80,10 @@ def checked(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The routes, which then want a JWT that opens the service; none where the hub has issued none."""
     if not route.issued:
         return []
-    found = _checks(route.service)
-    return [route | {"typed_per_filter_config": route.get("typed_per_filter_config", {}) | found} for route in routes]
-
-
-@lru_cache(maxsize=4096)
-def _checks(service: str) -> dict[str, Any]:
-    names = {"list_match": {"one_of": {"string_match": {"safe_regex": {"regex": _patterns(service)}}}}}
-    policy = _ANY | {"principals": [_claim(CLAIM, names)]}
-    rules = {"rules": {"action": "ALLOW", "policies": {SERVICES: policy}}}
-    return {
-        SIGNED: {"@type": f"{_JWT}.PerRouteConfig", "requirement_name": _NEED},
-        SERVICES: {"@type": f"{_RBAC}.RBACPerRoute", "rbac": rules},
-    }
+    found = {SIGNED: {"@type": f"{_JWT}.PerRouteConfig", "requirement_name": _NEED}}
+    told = {"metadata": {"filter_metadata": {_OURS: {"service": route.service}}}}
+    filtered = [each | told for each in routes]
+    return [each | {"typed_per_filter_config": each.get("typed_per_filter_config", {}) | found} for each in filtered]
 
 
 def _provider(access: Access, way: dict[str, Any]) -> dict[str, Any]:
@@ -107,12 +106,17 @@ def _claim(name: str, value: dict[str, Any]) -> dict[str, Any]:
     return {"sourced_metadata": {"metadata_matcher": matcher, "metadata_source": "DYNAMIC"}}
 
 
-def _patterns(service: str) -> str:
-    """All that a token may say to open the service: its name, or any beginning of it with a star."""
-    beginnings = ""
-    for letter in reversed(service):
-        beginnings = f"(?:{re.escape(letter)}{beginnings})?"
-    return rf"{re.escape(service)}|{beginnings}\*"
+def _policy(name: str) -> dict[str, Any]:
+    """Tokens that name a service so open it; ``fraud*`` all that begin so, ``*`` all."""
+    begins: dict[str, Any] = {"prefix": name[:-1]} if len(name) > 1 else {"safe_regex": {"regex": ".+"}}
+    meant = begins if name.endswith("*") else {"exact": name}
+    says_so = {"list_match": {"one_of": {"string_match": {"exact": name}}}}
+    return {"permissions": [_route_of({"string_match": meant})], "principals": [_claim(CLAIM, says_so)]}
+
+
+def _route_of(value: dict[str, Any]) -> dict[str, Any]:
+    matcher = {"filter": _OURS, "path": [{"key": "service"}], "value": value}
+    return {"sourced_metadata": {"metadata_matcher": matcher, "metadata_source": "ROUTE"}}
 
 
 def _discovered(name: str, source: dict[str, Any], kind: str) -> dict[str, Any]:

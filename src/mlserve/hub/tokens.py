@@ -139,7 +139,8 @@ class Tokens:
         keys = tuple(key.jwk for key in self._keys.all()) if live else ()
         revoked = frozenset(token.id for token in live if token.revoked_at is not None)
         rates = frozenset((token.id, token.rate) for token in live if token.rate and token.revoked_at is None)
-        return Access(self._issuer, keys, revoked, rates)
+        services = frozenset(name for token in live for name in token.services)
+        return Access(self._issuer, keys, revoked, services, rates)
 
     def _forget(self, now: float) -> None:
         """Tokens that ended long ago, and keys that no living token needs."""
