@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 import mlserve
+from mlserve import client_lib
 from mlserve.client import Client
 from mlserve.errors import Denied, Forbidden, InvalidInput
 from tests.walk.test_cli import document
@@ -152,6 +153,8 @@ def test_events_say_who_did_what_and_never_with_which_token(
     assert (token["what"], made["id"] in token["detail"]) == ("token create", True)
     assert command("events", "made-up").returncode == 3
     assert "night shift" in command("events", "fraud-a").stdout
+    assert client_lib.events("wine")[0]["outcome"] == "refused"
+    assert status(services["wine"], client_lib.create_token(["wine"])["token"]) == 200
     for name in ((), ("wine",), ("fraud-a",)):
         assert made["token"] not in command("events", *name).stdout
 

@@ -49,10 +49,10 @@ class Certificates:
             try:
                 found = self._read()
                 await show(found)
-            except (HubStartFailed, GatewayFailed) as exc:
-                log.warning("event=certificate-waits reason=%r", exc.message)
+                _load(self.context, found)
+            except (HubStartFailed, GatewayFailed, OSError) as exc:
+                log.warning("event=certificate-waits reason=%r", str(exc))
                 continue
-            _load(self.context, found)
             self._seen, self.current = marks, found
             log.info("event=certificate-shown chain=%s", self._paths[0])
 
