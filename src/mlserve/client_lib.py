@@ -151,6 +151,18 @@ def why(name: str) -> Sequence[Mapping[str, Any]]:
     return describe(name).why()
 
 
+def events(name: str | None = None) -> Table:
+    """Who did what to a service, also one that is gone, or to the hub itself; newest first."""
+    return _client().events(name)
+
+
+def create_token(
+    services: Sequence[str], *, scopes: Sequence[str] = ("evaluate",), expires: float = 30 * 86400.0, label: str = ""
+) -> Mapping[str, Any]:
+    """A token for services, ``fraud*`` for all that begin so: ``["token"]`` has it, and is told once."""
+    return _client().tokens.create(services, scopes=scopes, expires=expires, label=label)
+
+
 def build_image(
     source: Source,
     *,

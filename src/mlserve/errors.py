@@ -6,6 +6,7 @@ MlserveError                  error                 500   1
 ├── NotFound                  not-found             404   3
 ├── Conflict                  conflict              409   4
 ├── Denied                    denied                401   5
+│   └── Forbidden             forbidden             403   5
 ├── HubUnreachable            hub-unreachable       503   6
 │   └── HubStartFailed        hub-start-failed      503   6
 ├── TimedOut                  timed-out             504   7
@@ -72,9 +73,15 @@ class Conflict(MlserveError):
 
 
 class Denied(MlserveError):
-    """No token, or one that does not allow this."""
+    """No token, or one that is not taken."""
 
     code, status, exit_code = "denied", 401, 5
+
+
+class Forbidden(Denied):
+    """The token is a good one, and not for this."""
+
+    code, status, exit_code = "forbidden", 403, 5
 
 
 class HubUnreachable(MlserveError):

@@ -118,6 +118,12 @@ class Transport:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
         try:
             connection.connect()
+        except ssl.SSLCertVerificationError as exc:
+            connection.close()
+            raise NotConnected(
+                f"{self._host}:{self._port}: its certificate is not trusted here ({exc.verify_message});"
+                " SSL_CERT_FILE names a file of those that are"
+            ) from exc
         except OSError as exc:
             connection.close()
             raise NotConnected(f"{self._host}:{self._port}: {exc.strerror or exc}") from exc

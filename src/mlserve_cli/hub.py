@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from mlserve_cli import report
 _STOP_SECONDS = 120.0
 
 
-def start(gateway: str | None) -> Mapping[str, Any]:
-    """The hub of this machine, running; its status."""
+def start(gateway: str | None, options: Sequence[str] = ()) -> Mapping[str, Any]:
+    """The hub of this machine, running, with these options of who may reach it; its status."""
     home = home_directory()
-    record = local_hub.ensure(home, gateway=gateway)
+    before = local_hub.read(home)
+    if options and before and local_hub.answers(before):
+        raise Conflict("the hub runs already", hint="mlserve hub stop ends it, its services go on; then start it anew")
+    record = local_hub.ensure(home, gateway=gateway, options=options)
     if gateway and not _same(record.gateway, gateway):
         raise Conflict(
             f"the hub runs with its gateway on {record.gateway}, not {gateway}",

@@ -29,6 +29,11 @@ def settings(pairs: list[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
+def whole(path: str) -> str:
+    """A file's path as the hub, which has another folder, finds it."""
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
 def _services(incomplete: str) -> list[str]:
     from mlserve_cli.completion import service_names  # it reads the verbs, which read this file
 

@@ -89,7 +89,6 @@ def test_what_this_backend_lacks_is_refused_with_the_backends_that_have_it() -> 
         "/dockerAuth",
         "/storage",
         "/autoscaler",
-        "/networking/gateway_policy/rate_limit",
     }
     assert {detail["code"] for detail in found.values()} == {"unsupported"}
 

@@ -12,21 +12,24 @@ from mlserve.client.resources import Resources
 from mlserve.client.services import Services
 from mlserve.client.stored import Stored, Told, upload
 from mlserve.client.submission import Source, draft
+from mlserve.client.tables import Table
+from mlserve.client.tokens import Tokens
 from mlserve.client.trial import Trial, try_out
 from mlserve.client.uploads import Uploaded
 from mlserve.client.waiting import Progress
 from mlserve.context import find
-from mlserve.management import Management
+from mlserve.management import Management, service_path
 
 
 class Client:
-    """A hub's services, resource groups and checks. Safe to share between threads."""
+    """A hub's services, resource groups, tokens and checks. Safe to share between threads."""
 
     def __init__(self, management: Management) -> None:
         self._management = management
         self.services = Services(management)
         self.resources = Resources(management)
         self.images = Images(management)
+        self.tokens = Tokens(management)
         self.hub = Hub(management)
 
     def validate(
@@ -76,6 +79,11 @@ class Client:
             self._management, path, address, resource=resource, endpoint=endpoint,
             on_upload=on_upload, on_progress=on_progress,
         )  # fmt: skip
+
+    def events(self, name: str | None = None) -> Table:
+        """Who did what to a service, also one that is gone, or to the hub itself; newest first. Raises NotFound."""
+        path = service_path(name, "events") if name else "/v1/events"
+        return Table(self._management.get(path)["events"], ("at", "who", "label", "what", "detail", "outcome", "times"))
 
     def close(self) -> None:
         """Let go of this thread's connection; a later call opens another."""

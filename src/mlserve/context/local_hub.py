@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +59,8 @@ def running(home: Path) -> Record:
     raise HubUnreachable(f"no hub runs for {home}", hint="mlserve hub start starts one")
 
 
-def ensure(home: Path, *, gateway: str | None = None) -> Record:
-    """The hub that runs, started when there is none; many callers at once start exactly one."""
+def ensure(home: Path, *, gateway: str | None = None, options: Sequence[str] = ()) -> Record:
+    """The hub that runs, started when there is none, with these ``options``; many callers start exactly one."""
     record = read(home)
     if record and answers(record):
         return record
@@ -70,7 +70,7 @@ def ensure(home: Path, *, gateway: str | None = None) -> Record:
         record = read(home)
         if record and answers(record):
             return record
-        return _start(home, gateway)
+        return _start(home, [*(["--gateway", gateway] if gateway else []), *options])
 
 
 def answers(record: Record) -> bool:
@@ -105,12 +105,12 @@ def wait_gone(pid: int, seconds: float) -> bool:
     return _until(lambda: not alive(pid), seconds)
 
 
-def _start(home: Path, gateway: str | None) -> Record:
+def _start(home: Path, options: Sequence[str]) -> Record:
     log = home / "hub.log"
     if log.exists() and log.stat().st_size > _LOG_BYTES:
         log.replace(home / "hub.log.1")  # a hub writes a line an event: between two starts this is enough
     begin = log.stat().st_size if log.exists() else 0
-    child = _spawn(home, log, gateway)
+    child = _spawn(home, log, options)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         record = read(home)
@@ -123,9 +123,8 @@ def _start(home: Path, gateway: str | None) -> Record:
     raise _start_failure(log, begin, f"it did not answer within {START_SECONDS:.0f} s")
 
 
-def _spawn(home: Path, log: Path, gateway: str | None) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-P", "-m", "mlserve.hub", "--home", str(home)]
-    command += ["--gateway", gateway] if gateway else []
+def _spawn(home: Path, log: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "mlserve.hub", "--home", str(home), *options]
     try:
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
             child = subprocess.Popen(

@@ -18,6 +18,8 @@ class Rpc(Words):
     """Requests that may wait in one instance; a full queue answers 503. (EAS's default)"""
     max_queue_wait: Whole | None = Field(default=None, ge=1, le=86_400_000)
     """The longest a request may be expected to wait, in ms, before it is refused at once; unset: its deadline."""
+    rate_limit: Whole = Field(default=0, ge=0, le=1_000_000)
+    """Requests a second for each instance, beyond it 429; 0 is any number. (EAS's default)"""
     worker_threads: Whole = Field(default=5, ge=1, le=1024)
     """Requests one instance works on at a time. (EAS's default)"""
     batching: bool = False

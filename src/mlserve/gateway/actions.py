@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlserve.gateway.browser import LOGIN, LOGIN_APP, script
+from mlserve.gateway.limits import counted
 from mlserve.gateway.listener import body_limit
 from mlserve.gateway.matches import path
 from mlserve.gateway.replies import FAILED
@@ -35,7 +36,7 @@ def to_instances(route: Route, targets: list[tuple[int, int]], port: str = "") -
     alone = len(names) == 1
     policy = retry_policy(route.retry) | ({} if alone else {"refresh_cluster_on_retry": True})
     once = {} if route.retry and alone else {"retry_policy": policy}
-    return where | {"regex_rewrite": rewrite, "timeout": "0s"} | once
+    return where | {"regex_rewrite": rewrite, "timeout": "0s"} | once | counted(route)
 
 
 def unseen(route: Route, form: str = "") -> list[str]:

@@ -31,17 +31,8 @@ _OUTLIERS: dict[str, Any] = {
     "interval": "1s",
 }
 
-_BREAKERS: dict[str, Any] = {
-    # A safety cap only: queues and their limits are the runtime's. Envoy's default is 3 retries at a time.
-    "thresholds": [
-        {
-            "max_connections": 10000,
-            "max_pending_requests": 10000,
-            "max_requests": 10000,
-            "retry_budget": {"budget_percent": {"value": 50}, "min_retry_concurrency": 20},
-        }
-    ]
-}
+_CAP = 10000
+"""A safety cap only: queues and their limits are the runtime's."""
 
 
 @lru_cache(maxsize=4096)
@@ -76,7 +67,7 @@ def _resource(cluster: Cluster) -> dict[str, Any]:
         "load_assignment": {"cluster_name": cluster.name, "endpoints": [{"lb_endpoints": endpoints}]},
         "health_checks": [_health_check(cluster)],
         "outlier_detection": _OUTLIERS,
-        "circuit_breakers": _BREAKERS,
+        "circuit_breakers": _breakers(cluster.concurrency),
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -85,6 +76,13 @@ def _resource(cluster: Cluster) -> dict[str, Any]:
             }
         },
     }
+
+
+def _breakers(concurrency: int) -> dict[str, Any]:
+    most = {"max_connections": _CAP, "max_pending_requests": _CAP, "max_requests": concurrency or _CAP}
+    # Envoy's default is 3 retries at a time.
+    budget = {"budget_percent": {"value": 50}, "min_retry_concurrency": 20}
+    return {"thresholds": [{**most, "retry_budget": budget}]}
 
 
 def _health_check(cluster: Cluster) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from mlserve.errors import GatewayFailed
+from mlserve.gateway.admin import make_private
 from mlserve.gateway.port import any_port, choose_port
 from mlserve.gateway.publish import Publisher, write_private
 from mlserve.gateway.server import Server
 from mlserve.gateway.stats import Requests, Stats, connections
-from mlserve.gateway.table import Table
+from mlserve.gateway.table import Access, Table
+from mlserve.gateway.tls import Certificate
 
 _LIVED = 10.0
 """Seconds after which a death is taken for an accident, and not for one more failed start."""
@@ -31,9 +33,17 @@ class Gateway:
     ``listen`` is ``HOST:PORT`` (port 0: any free one); None: that of the last start, else the first free from 8080 on.
     """
 
-    def __init__(self, directory: Path, listen: str | None = None, binary: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        listen: str | None = None,
+        binary: Path | None = None,
+        certificate: Certificate | None = None,
+    ) -> None:
         self.address = listen or ""
         """``host:port`` where requests are answered; known once started."""
+        self.certificate = certificate
+        """What it shows to whoever connects; None: it speaks HTTP without TLS."""
         self.problem: GatewayFailed | None = None
         """Why Envoy can't be kept running, while that is so."""
         self._directory = directory.absolute()
@@ -51,10 +61,13 @@ class Gateway:
         """Adopt the Envoy that runs for this directory, else start one. Raises GatewayFailed: port taken, …"""
         kept = self._directory / "listen"
         first = not self.address and not kept.exists()
+        make_private(self._directory)
+        if self.certificate:
+            self._publisher.certificate(self.certificate)
         for attempt in range(_FIRST_STARTS):
             address = any_port(self.address) if self.address else choose_port(self._directory)
             try:
-                await self._server.start(address, self._publisher.reset)
+                await self._server.start(address, self._publisher.reset, tls=self.certificate is not None)
                 break
             except GatewayFailed:
                 if not first or attempt == _FIRST_STARTS - 1 or choose_port(self._directory) == address:
@@ -68,6 +81,20 @@ class Gateway:
         Raises GatewayFailed, with Envoy's own reason and the last good table restored, when Envoy refuses it.
         """
         await self._publisher.publish(table)
+
+    async def certify(self, certificate: Certificate) -> None:
+        """Show another certificate from now on; connections that are open stay. Raises GatewayFailed."""
+        try:
+            await self._publisher.certify(certificate)
+        except GatewayFailed:
+            if self.certificate:  # the next Envoy must not start with one that this one refused
+                self._publisher.certificate(self.certificate)
+            raise
+        self.certificate = certificate
+
+    async def admit(self, access: Access) -> None:
+        """Return once exactly these of the hub's tokens open services; raises GatewayFailed as `publish` does."""
+        await self._publisher.admit(access)
 
     async def active(self, service: str, version: int) -> dict[str, int]:
         """Requests in flight by address, for the instances of a version that the table has."""

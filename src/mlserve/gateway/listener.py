@@ -8,35 +8,39 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mlserve.gateway import times
+from mlserve.gateway import times, tokens
 from mlserve.gateway.browser import browser_filter
+from mlserve.gateway.cors import cors_filter
+from mlserve.gateway.limits import limits_filter
 from mlserve.gateway.replies import local_replies
 from mlserve.gateway.table import DEFAULT_MAX_BODY
+from mlserve.gateway.tls import transport
 
 HTTP_STATS = "mlserve"
 ROUTES = "services"
 
 _STATS = (
-    r"^(cluster_manager|listener_manager|server|http\.mlserve\.(rds|downstream_(rq|cx)_active)).*"
+    r"^(cluster_manager|listener_manager|server|extension_config_discovery|sds|http\.mlserve\.(rds|downstream_(rq|cx)_active)).*"
     r"|^cluster\.[^.]+\.(membership_(healthy|total)|upstream_cx_(total|active)"
     r"|upstream_rq_(active|total|completed|[1-5]xx|retry|timeout|pending_overflow|time))$"
 )
 """The rest of Envoy's hundred numbers per cluster is not kept: that saves memory and makes each question cheap."""
 
 
-def listener(host: str, port: int, directory: Path) -> dict[str, Any]:
+def listener(host: str, port: int, directory: Path, *, tls: bool = False) -> dict[str, Any]:
     """The one resource of lds.json."""
     manager = {
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": _connection_manager(directory),
     }
+    spoken = {"transport_socket": transport(_file(directory / "sds.json"))} if tls else {}
     return {
         "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
         "name": "gateway",
         "address": {"socket_address": {"address": host, "port_value": port}},
         # With port sharing, a second Envoy would silently take half of the requests; without, it can't start.
         "enable_reuse_port": False,
-        "filter_chains": [{"filters": [manager]}],
+        "filter_chains": [{"filters": [manager], **spoken}],
     }
 
 
@@ -44,18 +48,20 @@ def _connection_manager(directory: Path) -> dict[str, Any]:
     kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     router = _filter("router", "router.v3.Router", suppress_envoy_headers=True)
     default_limit = body_limit(DEFAULT_MAX_BODY)
+    issued = tokens.filters(*(_file(directory / f"{name}.json") for name in ("jwt", "revoked", "services")))
+    asked = [cors_filter(), browser_filter(), *issued, limits_filter(_file(directory / "limits.json"))]
     return {
         "@type": f"type.googleapis.com/{kind}",
         "stat_prefix": HTTP_STATS,
         "codec_type": "AUTO",
         "rds": {"route_config_name": ROUTES, "config_source": _file(directory / "rds.json")},
         "http_filters": [
-            browser_filter(),
+            *asked,
             _filter("filter_chain", "filter_chain.v3.FilterChainConfig", default_filter_chain=default_limit),
             router,
         ],
         # A WebSocket's bytes are not one body: they pass without the limit.
-        "upgrade_configs": [{"upgrade_type": "websocket", "filters": [browser_filter(), router]}],
+        "upgrade_configs": [{"upgrade_type": "websocket", "filters": [*asked, router]}],
         "local_reply_config": local_replies(),
         "use_remote_address": True,
         # "..", "%2e%2e" and the like are resolved before a service is chosen. %2F stays as it is: the prefix is

@@ -9,22 +9,37 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlserve.errors import Detail, GatewayFailed
 from mlserve.gateway.admin import Admin, AdminSilent
 from mlserve.gateway.calls import grpc_json
 from mlserve.gateway.clusters import address_json, cluster_json
+from mlserve.gateway.limits import LIMITS, limits_json
 from mlserve.gateway.listener import HTTP_STATS, ROUTES
 from mlserve.gateway.log import Log
 from mlserve.gateway.route_table import routes_json
 from mlserve.gateway.routes import LOGIN_CLUSTER, login_json, service_json
-from mlserve.gateway.table import Table
+from mlserve.gateway.table import Access, Table
+from mlserve.gateway.tls import SECRET, Certificate, secret_json
+from mlserve.gateway.tokens import REVOKED, SERVICES, SIGNED, revoked_json, services_json, signed_json
 
-_PREFIXES = {"cds": "cluster_manager.cds", "rds": f"http.{HTTP_STATS}.rds.{ROUTES}"}
+_FILTERS = "extension_config_discovery.http_filter"
+_PREFIXES = {
+    "jwt": f"{_FILTERS}.{SIGNED}",
+    "revoked": f"{_FILTERS}.{REVOKED}",
+    "services": f"{_FILTERS}.{SERVICES}",
+    "limits": f"{_FILTERS}.{LIMITS}",
+    "cds": "cluster_manager.cds",
+    "rds": f"http.{HTTP_STATS}.rds.{ROUTES}",
+}
+"""The files, by the name under which Envoy tells of each."""
+PARTS = tuple(_PREFIXES)
+_TOLD = _PREFIXES | {"sds": f"sds.{SECRET}"}
+_NOBODY = Access()
 _WATCHED = "^({}|cluster_manager.warming_clusters)$".format(
-    "|".join(rf"{prefix}\.(version_text|update_rejected)" for prefix in _PREFIXES.values())
+    "|".join(rf"{prefix}\.(version_text|update_rejected)" for prefix in _TOLD.values())
 )
 _PATIENCE = 10.0
 _WARMING_PATIENCE = 3.0
@@ -33,28 +48,33 @@ _WARMING_PATIENCE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A table as Envoy reads it: one text per cluster, one for all routes."""
+    """A table as Envoy reads it: a text per cluster, one for all routes, one each for keys, revoked tokens, limits."""
 
     clusters: Mapping[str, str] = field(default_factory=dict)
     routes: str = ""
+    signed: str = ""
+    revoked: str = ""
+    services: str = ""
+    limits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file to write: ``cds`` or ``rds``, with these resources."""
+    """One file to write, of those that `_TOLD` names, with these resources."""
 
     kind: str
     resources: str
 
 
-def render(table: Table) -> Rendered:
+def render(table: Table, access: Access = _NOBODY) -> Rendered:
     """Pure; the texts of clusters and services that did not change are remembered."""
     clusters = {cluster.name: cluster_json(cluster) for cluster in table.clusters}
     versions: dict[str, list[int]] = {route.service: [] for route in table.routes}
     for cluster in table.clusters:
         if not cluster.port:
             versions.setdefault(cluster.service, []).append(cluster.version)
-    routes = {route.service: route for route in table.routes}
+    issued = bool(access.keys)
+    routes = {route.service: replace(route, issued=issued) for route in table.routes}
     services = [
         service_json(name, routes.get(name), tuple(sorted(found)), table.probe_secret)
         for name, found in sorted(versions.items())
@@ -62,16 +82,30 @@ def render(table: Table) -> Rendered:
     if table.hub:
         clusters[LOGIN_CLUSTER] = address_json(LOGIN_CLUSTER, table.hub)
         services.append(login_json())
+    ordered = [route for _, route in sorted(routes.items())]
     return Rendered(
-        dict(sorted(clusters.items())), routes_json(services, [grpc_json(route) for _, route in sorted(routes.items())])
+        clusters=dict(sorted(clusters.items())),
+        routes=routes_json(services, [grpc_json(route) for route in ordered]),
+        signed=signed_json(access),
+        revoked=revoked_json(access),
+        services=services_json(access),
+        limits=limits_json(ordered, access),
     )
 
 
 def steps(now: Rendered, wished: Rendered) -> list[Step]:
-    """What to write, in order: clusters before routes that name them, routes away before their clusters. Pure."""
+    """What to write, in order: what routes name before them, routes before their clusters go. Pure."""
     leaving = {name: text for name, text in now.clusters.items() if name not in wished.clusters}
     first = dict(sorted({**leaving, **wished.clusters}.items()))
     plan = []
+    if wished.revoked != now.revoked:
+        plan.append(Step("revoked", wished.revoked))
+    if wished.signed != now.signed:
+        plan.append(Step("jwt", wished.signed))
+    if wished.services != now.services:
+        plan.append(Step("services", wished.services))
+    if wished.limits != now.limits:
+        plan.append(Step("limits", wished.limits))
     if first != now.clusters:
         plan.append(Step("cds", ",".join(first.values())))
     if wished.routes != now.routes:
@@ -89,15 +123,22 @@ class Publisher:
         self._admin = admin
         self._log = log
         self._now: Rendered | None = None
+        self._table: Table | None = None
+        self._access = _NOBODY
         self._lock = asyncio.Lock()
 
     async def publish(self, table: Table) -> None:
         """Return once Envoy serves the table; raise GatewayFailed, the last good table restored, if it refuses it."""
-        wished = render(table)
         async with self._lock:
-            before = self._now if self._now is not None else await self._taken()
-            if steps(before, wished):
-                await self._change(before, wished)
+            self._table = table
+            await self._bring(render(table, self._access))
+
+    async def admit(self, access: Access) -> None:
+        """Return once Envoy takes these tokens, and no others. Before the first table they wait for it."""
+        async with self._lock:
+            self._access = access
+            if self._table is not None:
+                await self._bring(render(self._table, access))
 
     async def repair(self) -> None:
         """After Envoy was started again: make sure that it took the files."""
@@ -105,12 +146,29 @@ class Publisher:
             if self._now is not None and await self._taken() != self._now:
                 await self._change(Rendered(), self._now)
 
+    async def certify(self, certificate: Certificate) -> None:
+        """Return once Envoy shows this certificate to whoever connects from now on; raises GatewayFailed."""
+        async with self._lock:
+            await self._apply(Step("sds", secret_json(certificate)))
+
+    def certificate(self, certificate: Certificate) -> None:
+        """Write it for an Envoy that is started next; one that runs takes it, too."""
+        self._write(Step("sds", secret_json(certificate)))
+
     def reset(self) -> None:
         """Write an empty table, for an Envoy that is not running yet."""
         self._now = None
         empty = render(Table())
-        self._write(Step("cds", ""))
-        self._write(Step("rds", empty.routes))
+        for step in (Step("cds", ""), *steps(Rendered(), empty)):
+            self._write(step)
+
+    async def _bring(self, wished: Rendered) -> None:
+        before = self._now if self._now is not None else await self._taken()
+        # Tokens by themselves: a table that is refused and rolled back must not bring a revoked one back.
+        admitted = replace(before, signed=wished.signed, revoked=wished.revoked, services=wished.services)
+        for start, end in ((before, admitted), (admitted, wished)):
+            if steps(start, end):
+                await self._change(start, end)
 
     async def _change(self, before: Rendered, wished: Rendered) -> None:
         self._now = None
@@ -129,7 +187,8 @@ class Publisher:
         try:
             # Whole files, for Envoy may have taken some of a refused file's clusters.
             every = ",".join(good.clusters.values())
-            for step in (Step("rds", good.routes), Step("cds", every)):
+            filters = Step("jwt", good.signed), Step("revoked", good.revoked), Step("services", good.services)
+            for step in (Step("rds", good.routes), Step("cds", every), *filters, Step("limits", good.limits)):
                 await self._apply(step)
         except GatewayFailed as exc:
             refused.add_note(f"the last good table could not be restored either: {exc}")
@@ -138,13 +197,13 @@ class Publisher:
 
     async def _apply(self, step: Step) -> None:
         known = await self._watched()
-        rejected = int(known.get(f"{_PREFIXES[step.kind]}.update_rejected", "0"))
+        rejected = int(known.get(f"{_TOLD[step.kind]}.update_rejected", "0"))
         position = self._log.position()
         version = self._write(step)
         await self._acknowledged(step.kind, version, rejected, position)
 
     async def _acknowledged(self, kind: str, version: str, rejected: int, position: int) -> None:
-        prefix, start, pause = _PREFIXES[kind], time.monotonic(), 0.001
+        prefix, start, pause = _TOLD[kind], time.monotonic(), 0.001
         while (waited := time.monotonic() - start) < _PATIENCE:
             with contextlib.suppress(AdminSilent):
                 known = await self._watched()
@@ -187,7 +246,8 @@ class Publisher:
         if any(known.get(f"{prefix}.version_text") != read[kind][0] for kind, prefix in _PREFIXES.items()):
             return Rendered()
         clusters = {json.loads(text)["name"]: text for text in read["cds"][1]}
-        return Rendered(clusters, ",".join(read["rds"][1]))
+        texts = {kind: ",".join(found) for kind, (_, found) in read.items()}
+        return Rendered(clusters, texts["rds"], texts["jwt"], texts["revoked"], texts["services"], texts["limits"])
 
     def _write(self, step: Step) -> str:
         digest = hashlib.sha256(step.resources.encode()).hexdigest()[:16]

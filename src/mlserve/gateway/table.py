@@ -20,6 +20,8 @@ class Cluster:
     http2: bool = False
     """The instances speak HTTP/2 (and so gRPC) as well as HTTP/1.1, on one port: a request keeps what it came in."""
 
+    concurrency: int = 0
+    """Requests at a time at most; further ones are answered with 429. 0: as many as its instances queue."""
     port: str = ""
     """Of which further port the endpoints are: ``grpc``, where calls go, or ``metrics``; empty: the instances' own."""
 
@@ -55,6 +57,27 @@ class Route:
     """``(version, port)``: those of its versions that have a further port of that name."""
     failed: bool = False
     """It serves nothing because it failed for good: trying again won't help."""
+    issued: bool = False
+    """Tokens that the hub issued (`Access`) open it as well as its own one."""
+    origins: tuple[str, ...] = ()
+    """Whose pages may ask it from a browser: ``https://app.example.com``, ``https://*.example.com``, ``*``."""
+    rate: int = 0
+    """Requests a second at most, by everybody together; further ones are answered with 429. 0: any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Which of the tokens that the hub issued open services; all of it comes into force without a route's change."""
+
+    issuer: str = ""
+    keys: tuple[str, ...] = ()
+    """Public keys as JWK texts: whoever's signature one of them made may pass. None: there are no such tokens."""
+    revoked: frozenset[str] = frozenset()
+    """Ids of tokens (``jti``) that are refused before their time."""
+    services: frozenset[str] = frozenset()
+    """What tokens may open: names of services, ``fraud*`` for all that begin so. What else one says opens nothing."""
+    rates: frozenset[tuple[str, int]] = frozenset()
+    """Id of a token, and how many requests a second it may make."""
 
 
 @dataclass(frozen=True, slots=True)

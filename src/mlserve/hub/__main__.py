@@ -1,4 +1,6 @@
-"""Run a hub: `python -m mlserve.hub [--home DIR] [--gateway HOST:PORT] [--listen HOST:PORT]`."""
+"""Run a hub: `python -m mlserve.hub [--home DIR] [--gateway HOST:PORT] [--listen HOST:PORT]
+[--tls-cert FILE --tls-key FILE] [--insecure]`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ import sys
 from dataclasses import replace
 
 from mlserve.errors import MlserveError
+from mlserve.hub.exposure import Exposure
 from mlserve.hub.serve import serve
 from mlserve.hub.settings import settings
 
@@ -21,11 +24,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mlserve.hub", description="The control plane of mlserve.")
     parser.add_argument("--home")
     parser.add_argument("--gateway", metavar="HOST:PORT")
-    parser.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:0")
+    parser.add_argument("--listen", metavar="HOST:PORT", default="")
+    parser.add_argument("--tls-cert", metavar="FILE", default="")
+    parser.add_argument("--tls-key", metavar="FILE", default="")
+    parser.add_argument("--insecure", action="store_true")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    chosen = replace(settings(os.environ, home=arguments.home, gateway=arguments.gateway), listen=arguments.listen)
+    told = Exposure(arguments.listen, arguments.tls_cert, arguments.tls_key, arguments.insecure)
+    chosen = replace(settings(os.environ, home=arguments.home, gateway=arguments.gateway), exposure=told)
     os.umask(0o077)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that closes is no reason to go
     try:

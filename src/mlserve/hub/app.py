@@ -11,10 +11,11 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 import mlserve
-from mlserve.errors import Denied, InvalidInput, MlserveError, NotFound, to_problem
-from mlserve.hub import tokens
-from mlserve.hub.api import builds, content, hub, login, models, releases, resources, services, uploads
+from mlserve.errors import InvalidInput, MlserveError, NotFound, to_problem
+from mlserve.hub.api import builds, content, events, hub, login, models, releases, resources, services, tokens, uploads
 from mlserve.hub.api.answers import Problem
+from mlserve.hub.audit import Audit
+from mlserve.hub.guard import Guard
 
 _UNTITLED = {404: NotFound}
 
@@ -25,14 +26,15 @@ def application(token: str) -> FastAPI:
     refused: dict[int | str, dict[str, Any]] = {
         "default": {"model": Problem, "description": "application/problem+json"}
     }
-    for routes in (hub, services, releases, models, content, uploads, builds, resources, login):
+    for routes in (hub, services, releases, models, content, uploads, builds, resources, login, tokens, events):
         app.include_router(routes.router, responses=refused)
     app.add_exception_handler(MlserveError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(OSError, _of_this_machine)
     app.add_exception_handler(Exception, _unforeseen)
-    app.add_middleware(tokens.TokenGuard, token=token, refusal=problem(_DENIED))
+    app.add_middleware(Guard, token=token, refusal=problem)
+    app.add_middleware(Audit)
     return app
 
 
@@ -40,12 +42,6 @@ def problem(error: MlserveError) -> Response:
     """An error as application/problem+json."""
     headers = {"www-authenticate": "Bearer"} if error.status == 401 else {}
     return Response(json.dumps(to_problem(error)), error.status, headers, "application/problem+json")
-
-
-_DENIED = Denied(
-    "the hub wants its token, and none or another one came",
-    hint="the local hub's token is in hub.json; for a hub elsewhere set MLSERVE_TOKEN or use mlserve context add",
-)
 
 
 async def _ours(_: Request, error: Exception) -> Response:

@@ -65,6 +65,10 @@ class Blueprints:
             open_docs=blueprint.engine.open_docs,
             ports=self.workload(version).ports if version.prepared else (),
             web=blueprint.engine.web,
+            origins=descriptor.networking.cors.allow_origins,
+            rate=descriptor.networking.gateway_policy.rate_limit.in_force,
+            instance_rate=descriptor.metadata.rpc.rate_limit,
+            concurrency=descriptor.networking.gateway_policy.concurrency_limit.in_force,
         )
 
     def workload(self, version: Version) -> Workload:

@@ -258,6 +258,12 @@ class Hub:
     def _descriptor(self, service: Service) -> Descriptor:
         return self._blueprints.of(self.wishes.version(service.name, service.target)).descriptor
 
+    def owner_of(self, name: str) -> str:
+        """The name by which a service is somebody's: a throw-away one belongs to whoever has the one it stands for."""
+        service = self.wishes.find(name)
+        tried = service is not None and service.trial_until is not None
+        return revising.named(self.wishes.version(name, 1).descriptor) if tried else name
+
     def _refuse_taken(self, submission: Submission, *, trial: bool) -> None:
         """A name that exists is told before what else may be wrong; `Wishes.create` decides."""
         name = submission.descriptor.get("name") or dict(submission.descriptor.get("metadata") or {}).get("name")

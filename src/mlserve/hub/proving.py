@@ -35,7 +35,9 @@ class Prover:
         if not any(i.address in published for i in seen.current(number)):
             return
         asked = self._blueprints.questions(version)
-        silence = await aside(partial(proof.ask, self._gateway.address, name, number, self._secret, asked))
+        shown = self._gateway.certificate.chain if self._gateway.certificate else ""
+        ask = partial(proof.ask, self._gateway.address, name, number, self._secret, asked, chain=shown)
+        silence = await aside(ask)
         if silence is None:
             self._silent_since.pop((name, number), None)
             self._change(version, served=True, fixed_port=self._has_fixed_port(seen, number))

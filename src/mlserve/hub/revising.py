@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlserve.descriptor import Descriptor, is_path, parse, set_values
+from mlserve.descriptor.shapes import shape
 from mlserve.errors import Conflict, InvalidInput
 from mlserve.hub.acceptance import Accepted, Submission
 from mlserve.hub.changes import Side, changed_files, changes, makes_a_version
@@ -42,6 +43,12 @@ def marks_of_both(newest: Version, now: Mapping[str, str]) -> tuple[Mapping[str,
     then = newest.prepared.marks if newest.prepared else {}
     both = then.keys() & now.keys()
     return {key: then[key] for key in both}, {key: now[key] for key in both}
+
+
+def named(raw: Mapping[str, Any]) -> str:
+    """The name that a descriptor gives its service, "" where it gives none; raises InvalidDescriptor."""
+    name = shape(raw).values.get("name")
+    return name if isinstance(name, str) else ""
 
 
 def version(name: str, number: int, submission: Submission, accepted: Accepted) -> Version:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlserve.backends.base import State
 from mlserve.gateway.table import Cluster, Route, Table
@@ -26,6 +26,14 @@ class Limits:
     http2: bool = False
     open_docs: bool = False
     web: bool = False
+    origins: tuple[str, ...] = ()
+    """Whose pages may ask it from a browser."""
+    rate: int = 0
+    """Requests a second of the whole service; 0: any number."""
+    instance_rate: int = 0
+    """The same of each instance."""
+    concurrency: int = 0
+    """Requests at a time; 0: as many as the instances queue."""
     ports: tuple[str, ...] = ()
     """Names of further ports of its instances."""
 
@@ -37,7 +45,8 @@ def table(sights: Iterable[Seen], limits: Callable[[str, int], Limits], probe_se
     for seen in sights:
         if not seen.service.deleting:
             clusters += _clusters(seen, limits)
-            routes.append(_route(seen, limits, failed=status(seen) is Status.FAILED))
+            route = _route(seen, limits, failed=status(seen) is Status.FAILED)
+            routes.append(replace(route, rate=_rate(seen, limits)))
     return Table(clusters=tuple(clusters), routes=tuple(routes), probe_secret=probe_secret, hub=hub)
 
 
@@ -56,6 +65,13 @@ def serving(service: Service) -> int:
     return NOTHING if service.stopped or service.serving is None else service.serving
 
 
+def _rate(seen: Seen, limits: Callable[[str, int], Limits]) -> int:
+    """The service's own bound and that of its instances together, whichever is lower; 0: there is none."""
+    limit, served = limits(seen.service.name, serving(seen.service)), serving(seen.service)
+    together = limit.instance_rate * max(len(seen.of(served, State.READY)), 1)
+    return min((rate for rate in (limit.rate, together) if rate), default=0)
+
+
 def _clusters(seen: Seen, limits: Callable[[str, int], Limits]) -> list[Cluster]:
     name, served = seen.service.name, serving(seen.service)
     numbers = {instance.version for instance in seen.instances if instance.state is State.READY} | {served} - {NOTHING}
@@ -70,6 +86,7 @@ def _of_version(seen: Seen, number: int, limit: Limits) -> list[Cluster]:
         endpoints=tuple(sorted(instance.address for instance in ready)),
         health_path=limit.health_path,
         http2=limit.http2,
+        concurrency=limit.concurrency,
     )
     further = [
         Cluster(name, number, tuple(sorted(one.ports[port] for one in ready if port in one.ports)), port=port)
@@ -93,5 +110,6 @@ def _route(seen: Seen, limits: Callable[[str, int], Limits], *, failed: bool) ->
         open_docs=limit.open_docs,
         apart=frozenset((version, port) for version, its in ports.items() for port in its),
         web=limit.web,
+        origins=limit.origins,
         failed=failed,
     )

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
 import mlserve
@@ -20,19 +19,25 @@ from mlserve import storage
 from mlserve.descriptor import resource_of
 from mlserve.errors import HubStartFailed, InvalidInput, MlserveError
 from mlserve.gateway.envoy import Gateway
-from mlserve.hub import tokens
+from mlserve.hub import guard
 from mlserve.hub.app import application
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.certificates import Certificates
+from mlserve.hub.events import Events
+from mlserve.hub.exposure import exposure, keep
 from mlserve.hub.fetching import Credentials
 from mlserve.hub.home import Home
 from mlserve.hub.hub import Hub
+from mlserve.hub.keys import Keys
 from mlserve.hub.links import Links
 from mlserve.hub.places import Place, Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import Version
+from mlserve.hub.servers import Server, open_to_others
 from mlserve.hub.settings import Settings
 from mlserve.hub.store.sqlite import SqliteStore
+from mlserve.hub.tokens import Tokens
 from mlserve.hub.uploads import Uploads
 from mlserve.hub.wishes import Wishes
 
@@ -48,42 +53,34 @@ async def serve(settings: Settings) -> None:
     home = Home(settings.home)
     try:
         with _explained(home.path):
+            wished = exposure(home, settings.exposure)
+            certificates = Certificates(Path(wished.tls_cert), Path(wished.tls_key)) if wished.tls_cert else None
             store = SqliteStore(home.path / "hub.db")
             wishes = Wishes(store)
-            listener = _listen(settings.listen)
+            listener = _listen("127.0.0.1:0")
+            others = _listen(wished.listen) if wished.listen else None
             binary = Path(settings.envoy) if settings.envoy else None
-            gateway = Gateway(home.path / "gateway", _gateway_address(settings), binary=binary)
+            shown = certificates.current if certificates else None
+            gateway = Gateway(home.path / "gateway", _gateway_address(settings), binary=binary, certificate=shown)
             await gateway.start()
-            app = _assemble(replace(settings, address=_reached(listener)), home, store, wishes, gateway)
+            keep(home, wished)
+            gateway_url = _gateway_url(gateway.address, certificates)
+            app = _assemble(replace(settings, address=_reached(listener)), home, store, wishes, gateway, gateway_url)
+            await gateway.admit(app.state.tokens.access(time.time()))
         url = "http://{}:{}".format(*listener.getsockname())
         token = app.state.token
-        app.state.url = url
-        server = _Server(app)
-        async with _looping(app):
-            home.publish(url=url, token=token, gateway=f"http://{gateway.address}")
+        app.state.url, app.state.open_at = url, _open_at(others, certificates)
+        server = Server(app)
+        async with _looping(app), _renewing(certificates, gateway):
+            home.publish(url=url, token=token, gateway=gateway_url)
             log.info("event=serving url=%s gateway=%s pid=%s", url, gateway.address, os.getpid())
-            await server.serve(sockets=[listener])
+            async with open_to_others(app, others, certificates.context if certificates else None):
+                await server.serve(sockets=[listener])
         if server.stop_all:
             await _stop_everything(app, gateway)
         store.close()
     finally:
         home.close()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, ended through the API as well as by a signal."""
-
-    def __init__(self, app: FastAPI) -> None:
-        super().__init__(
-            uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, lifespan="off")
-        )
-        self.stop_all = False
-        app.state.stop = self.stop
-
-    def stop(self, everything: bool) -> None:
-        """End after the answers under way were sent."""
-        self.stop_all = everything
-        self.should_exit = True
 
 
 @contextlib.contextmanager
@@ -104,7 +101,9 @@ def _explained(home: Path) -> Iterator[None]:
         ) from exc
 
 
-def _assemble(settings: Settings, home: Home, store: SqliteStore, wishes: Wishes, gateway: Gateway) -> FastAPI:
+def _assemble(
+    settings: Settings, home: Home, store: SqliteStore, wishes: Wishes, gateway: Gateway, gateway_url: str
+) -> FastAPI:
     places = Places(home.path, store, home.hub)
     blueprints = Blueprints(home.path, wishes, _credentials(wishes, places))
     content = storage.ContentStore(home.path / "content")
@@ -113,15 +112,17 @@ def _assemble(settings: Settings, home: Home, store: SqliteStore, wishes: Wishes
         settings.triton_image,
     )  # fmt: skip
     reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway)
-    token = home.read("hub.json").get("token") or tokens.make()
+    token = home.read("hub.json").get("token") or guard.make()
     app = application(token)
-    app.state.hub = Hub(wishes, places, blueprints, content, reconciler, f"http://{gateway.address}")
+    app.state.hub = Hub(wishes, places, blueprints, content, reconciler, gateway_url)
     app.state.links = Links(store, wishes, blueprints.limits)
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.uploads = Uploads(content)
+    app.state.events = Events(store)
+    app.state.tokens = Tokens(store, Keys(home.path / "keys"), home.hub)
     app.state.reconciler, app.state.token = reconciler, token
     app.state.version, app.state.started_at = mlserve.__version__, time.time()
-    app.state.gateway_url = f"http://{gateway.address}"
+    app.state.gateway_url = gateway_url
     return app
 
 
@@ -140,6 +141,36 @@ def _cache(settings: Settings) -> storage.Cache:
         return storage.Cache(folder, storage.bound_of(settings.cache_size, folder))
     except InvalidInput as exc:
         raise HubStartFailed(f"MLSERVE_CACHE_SIZE: {exc.message}", hint=exc.hint) from exc
+
+
+@contextlib.asynccontextmanager
+async def _renewing(certificates: Certificates | None, gateway: Gateway) -> AsyncIterator[None]:
+    """Meanwhile a certificate that is replaced is shown by hub and gateway."""
+    task = asyncio.create_task(certificates.watch(gateway.certify)) if certificates else None
+    try:
+        yield
+    finally:
+        if task:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def _gateway_url(address: str, certificates: Certificates | None) -> str:
+    """How callers reach the gateway: by a name of its certificate where it listens on all addresses."""
+    host, _, port = address.rpartition(":")
+    if certificates is None:
+        return f"http://{address}"
+    everywhere = host in ("0.0.0.0", "[::]")  # noqa: S104 - read, not bound
+    return f"https://{(everywhere and certificates.name()) or host}:{port}"
+
+
+def _open_at(listener: socket.socket | None, certificates: Certificates | None) -> str | None:
+    """Where others reach the hub."""
+    if listener is None:
+        return None
+    host, port = listener.getsockname()[:2]
+    return f"{'https' if certificates else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 @contextlib.asynccontextmanager

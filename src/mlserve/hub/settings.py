@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlserve.hub.exposure import UNTOLD, Exposure
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Where a hub lives and listens. Intervals are seconds."""
 
     home: Path
-    listen: str = "127.0.0.1:0"
+    exposure: Exposure = UNTOLD
+    """What it was told of who may reach it from where; nothing: as before."""
     address: str = ""
     """``host:port`` where the gateway finds this hub; known once it listens."""
     gateway: str | None = None

@@ -1,38 +1,176 @@
-"""Tokens of the management API: made and compared."""
+"""Tokens that the hub issues: for requests to services (evaluate) or for looking after them (manage), by name.
+
+The hub keeps what a token is for and when it ends, never the token itself.
+"""
 
 from __future__ import annotations
 
-import hmac
+import re
 import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from mlserve.errors import Conflict, Denied, InvalidInput, NotFound
+from mlserve.gateway.table import Access
+from mlserve.gateway.tokens import AUDIENCE, CLAIM
+from mlserve.hub.keys import Keys
+from mlserve.hub.store.base import Record, Store
 
-from mlserve.gateway.cookie import LOGIN_PATH
-
-OPEN_PATHS = ("/healthz",)
-OPEN_BELOW = (LOGIN_PATH,)
-"""What follows is a secret of its own."""
-
-
-def make() -> str:
-    """A new token, fit for a header and a shell."""
-    return secrets.token_urlsafe(32)
+MANAGE = "manage"
+SCOPES = (AUDIENCE, MANAGE)
+_KIND = "token"
+_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,62}\*?|\*")
+_LONGEST = 10 * 366 * 86400.0
+_MOST = 10_000
+_REMEMBERED = 7 * 86400.0
+"""How long an ended token is still listed."""
 
 
-class TokenGuard:
-    """Lets no request in without the hub's token, whatever its path; only liveness and one-time codes are open."""
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What one is for. ``services``: names, ``fraud*`` for all that begin so, ``*`` for all. Times as seconds."""
 
-    def __init__(self, app: ASGIApp, token: str, refusal: ASGIApp) -> None:
-        self._app, self._token, self._refusal = app, token.encode(), refusal
+    id: str
+    scopes: tuple[str, ...]
+    services: tuple[str, ...]
+    created_at: float
+    expires_at: float
+    kid: str
+    label: str = ""
+    revoked_at: float | None = None
+    rate: int = 0
+    """Requests a second that it may make, over all services; 0: any number."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        allowed = scope["type"] != "http" or self._open(scope["path"]) or self._allowed(scope)
-        await (self._app if allowed else self._refusal)(scope, receive, send)
+    def live(self, now: float) -> bool:
+        """Its time has not come; it may have been revoked."""
+        return now < self.expires_at
 
-    def _open(self, path: str) -> bool:
-        return path in OPEN_PATHS or path.startswith(OPEN_BELOW)
 
-    def _allowed(self, scope: Scope) -> bool:
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        scheme, _, token = given.partition(b" ")
-        return hmac.compare_digest(token if scheme.lower() == b"bearer" else given, self._token)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A token to issue; ``seconds``: how long it lives."""
+
+    scopes: Sequence[str]
+    services: Sequence[str]
+    seconds: float
+    label: str = ""
+    rate: int = 0
+
+
+def covers(services: Sequence[str], name: str) -> bool:
+    """Whether a token for these services is one for the service of that name."""
+    return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in services)
+
+
+class Tokens:
+    """The tokens of one hub, whose store and keys survive it."""
+
+    def __init__(self, store: Store, keys: Keys, hub: str) -> None:
+        self._store, self._keys, self._issuer = store, keys, f"mlserve:{hub}"
+        self._known = {record.key: (_from(record), record.revision) for record in store.list(_KIND)}
+        if not self._known:  # a store that was lost took along which tokens were revoked
+            for key in keys.all():
+                keys.remove(key.kid)
+        self._forget(time.time())
+
+    def all(self) -> Sequence[Token]:
+        """Every token that lives or ended lately, newest first."""
+        return sorted((token for token, _ in self._known.values()), key=lambda token: token.created_at, reverse=True)
+
+    def issue(self, wanted: Wanted, now: float) -> tuple[Token, str]:
+        """A new token, and its text, which nobody can be told again; raises InvalidInput, Conflict."""
+        _check(wanted)
+        self._forget(now)
+        if sum(token.live(now) for token, _ in self._known.values()) >= _MOST:
+            raise Conflict(
+                f"there are {_MOST} tokens that live", hint="let one token open several services, e.g. fraud*"
+            )
+        made, ends = secrets.token_hex(8), int(now + wanted.seconds)
+        scopes, services = sorted(set(wanted.scopes)), sorted(set(wanted.services))
+        claims = {"iss": self._issuer, "aud": scopes, "jti": made, "iat": int(now), "exp": ends, CLAIM: services}
+        text, kid = self._keys.sign(claims, now)
+        token = Token(made, tuple(scopes), tuple(services), now, float(ends), kid, wanted.label, rate=wanted.rate)
+        self._put(token)
+        return token, text
+
+    def get(self, id: str) -> Token:
+        """One of them; raises NotFound."""
+        if id not in self._known:
+            raise NotFound(f'no token "{id}"', hint="mlserve token list shows their ids")
+        return self._known[id][0]
+
+    def revoke(self, id: str, now: float) -> Token:
+        """It opens nothing any more; doing it twice changes nothing. Raises NotFound."""
+        token = self.get(id)
+        if token.revoked_at is None:
+            token = replace(token, revoked_at=now)
+            self._put(token)
+        return token
+
+    def rotate(self, now: float, *, remove: bool) -> Sequence[str]:
+        """A new key signs from now on; with ``remove`` what others signed ends. Ids of those that count, it first."""
+        old = [key.kid for key in self._keys.all()]
+        self._keys.rotate(now)
+        for kid in old if remove else ():
+            self._keys.remove(kid)
+        self._forget(now)
+        return [key.kid for key in self._keys.all()]
+
+    def check(self, text: str) -> Token:
+        """The token that a caller of the management API has; raises Denied."""
+        claims = self._keys.check(text, audience=MANAGE, issuer=self._issuer)
+        known = self._known.get(str(claims["jti"]))
+        if known is None or known[0].revoked_at is not None:
+            raise Denied("the token was revoked", hint="mlserve token create makes another")
+        return known[0]
+
+    def state(self, token: Token, now: float) -> str:
+        """``valid``, ``revoked``, ``expired``, or ``ended`` where its key was removed."""
+        if token.revoked_at is not None:
+            return "revoked"
+        if not token.live(now):
+            return "expired"
+        return "valid" if token.kid in {key.kid for key in self._keys.all()} else "ended"
+
+    def access(self, now: float) -> Access:
+        """What the gateway has to know of them."""
+        live = [token for token, _ in self._known.values() if token.live(now) and AUDIENCE in token.scopes]
+        keys = tuple(key.jwk for key in self._keys.all()) if live else ()
+        revoked = frozenset(token.id for token in live if token.revoked_at is not None)
+        rates = frozenset((token.id, token.rate) for token in live if token.rate and token.revoked_at is None)
+        services = frozenset(name for token in live for name in token.services)
+        return Access(self._issuer, keys, revoked, services, rates)
+
+    def _forget(self, now: float) -> None:
+        """Tokens that ended long ago, and keys that no living token needs."""
+        for token in [token for token, _ in self._known.values() if token.expires_at + _REMEMBERED < now]:
+            self._store.delete(_KIND, token.id)
+            del self._known[token.id]
+        needed = {token.kid for token, _ in self._known.values() if token.live(now)}
+        for key in self._keys.all()[1:]:
+            if key.kid not in needed:
+                self._keys.remove(key.kid)
+
+    def _put(self, token: Token) -> None:
+        revision = self._known[token.id][1] if token.id in self._known else 0
+        stored = self._store.put(Record(_KIND, token.id, asdict(token)), revision)
+        self._known[token.id] = (token, stored.revision)
+
+
+def _check(wanted: Wanted) -> None:
+    if not wanted.scopes or set(wanted.scopes) - set(SCOPES):
+        raise InvalidInput(f"a token is for {' or '.join(SCOPES)}", hint="--scope evaluate: requests to services")
+    wrong = [each for each in wanted.services if not _PATTERN.fullmatch(each)]
+    if wrong or not 1 <= len(wanted.services) <= 100:
+        said = f'"{wrong[0]}" is no name of a service' if wrong else "a token names 1 to 100 services"
+        raise InvalidInput(said, hint="a name, fraud* for all that begin so, or * for all")
+    if not 0 <= wanted.rate <= 1_000_000:
+        raise InvalidInput(f"{wanted.rate} is no number of requests a second", hint="1 to a million; 0 is no limit")
+    if not 1 <= wanted.seconds <= _LONGEST:
+        raise InvalidInput("a token lives a second at least and ten years at most", hint="--expires 30d")
+
+
+def _from(record: Record) -> Token:
+    data = dict(record.data)
+    return Token(**{**data, "scopes": tuple(data["scopes"]), "services": tuple(data["services"])})

@@ -122,3 +122,22 @@ class TreeBody(Body):
 
     manifest: list[dict[str, Any]]
     name: str
+
+
+class TokenBody(Body):
+    """A token for requests (``evaluate``) or for the management API (``manage``).
+
+    ``expires``: seconds from now; ``rate_limit``: requests a second that it may make, 0 for any number.
+    """
+
+    scopes: list[str] = Field(default=["evaluate"], max_length=10)
+    services: list[str] = Field(max_length=100)
+    expires: float = 30 * 86400.0
+    label: str = Field(default="", max_length=200)
+    rate_limit: int = 0
+
+
+class RotateBody(Body):
+    """``remove``: end what the former keys signed, too."""
+
+    remove: bool = False

@@ -32,6 +32,7 @@ async def describe_hub(request: Request) -> dict[str, Any]:
         "home": str(state.settings.home),
         "url": state.url,
         "gateway": state.gateway_url,
+        "open_at": state.open_at,
         "started_at": view.moment(state.started_at),
         "services": len(hub_of(request).list()),
         "python": platform.python_version(),

@@ -44,7 +44,8 @@ async def open_link(request: Request, code: str) -> Response:
         return HTMLResponse(_page(exc), exc.status, _HEADERS)
     answer = RedirectResponse(opened.path, 303, _HEADERS)
     if opened.cookie:
-        answer.headers["set-cookie"] = opened.cookie
+        secure = "; Secure" if request.headers.get("x-forwarded-proto") == "https" else ""
+        answer.headers["set-cookie"] = f"{opened.cookie}{secure}"
     return answer
 
 

@@ -20,7 +20,9 @@ from mlserve.hub.api.answers import (
 )
 from mlserve.hub.api.bodies import CreateBody, PlanBody, ScaleBody, UpdateBody
 from mlserve.hub.findings import with_findings
+from mlserve.hub.guard import Caller
 from mlserve.hub.hub import Hub
+from mlserve.hub.revising import named
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
@@ -31,15 +33,22 @@ def hub_of(request: Request) -> Hub:
     return hub
 
 
+def caller_of(request: Request) -> Caller:
+    """Who asks; the guard has let them in."""
+    caller: Caller = request.state.caller
+    return caller
+
+
 @router.get("", responses={200: {"model": ServicesAnswer}})
 async def list_services(request: Request) -> dict[str, Any]:
-    """All services."""
-    return {"services": hub_of(request).list()}
+    """All services of the caller's."""
+    return {"services": [shown for shown in hub_of(request).list() if caller_of(request).manages(shown["name"])]}
 
 
 @router.post("", status_code=201, responses={201: {"model": ServiceAnswer}})
 async def create_service(request: Request, body: CreateBody) -> dict[str, Any]:
     """Accept a descriptor as a new service; its instances start after this has answered."""
+    caller_of(request).require(named(body.descriptor))
     return await hub_of(request).create(body.submission(), trial=body.trial)
 
 

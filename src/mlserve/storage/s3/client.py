@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,9 +48,23 @@ def connect(address: Address, options: FetchOptions) -> tuple[Any, str]:
 def session_of(address: Address, options: FetchOptions, given: Mapping[str, str], endpoint: str) -> tuple[Any, str]:
     """boto3's session with the keys for an address, and the region."""
     import boto3
+    from botocore.session import Session
 
-    session = boto3.Session(**_login(given, options.credentials, oss=address.scheme == "oss"))
+    inner = Session()
+    loader = _loader(inner.get_config_variable("data_path"))
+    inner.register_component("data_loader", loader)
+    login = _login(given, options.credentials, oss=address.scheme == "oss")
+    session = boto3.Session(botocore_session=inner, **login)
+    loader.search_paths[:] = dict.fromkeys(loader.search_paths)  # each session of boto3 adds the same one
     return session, _region(endpoint, given) or session.region_name or "us-east-1"
+
+
+@cache
+def _loader(data_path: str | None) -> Any:
+    """boto3's descriptions of services, read once: they take most of the time that a client takes."""
+    from botocore.loaders import create_loader
+
+    return create_loader(data_path)
 
 
 def endpoint_of(address: Address, options: FetchOptions, given: Mapping[str, str]) -> str:

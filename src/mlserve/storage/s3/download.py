@@ -102,13 +102,17 @@ class Download:
     def _filled(self, partial: Partial, item: Object, workers: int) -> str:
         self._count(partial.here)
         headers: dict[str, str] = {}
-        share(partial.missing(), lambda piece: headers.update(self._piece(partial, item, piece)), workers=workers)
+        running = proof.Running() if workers == 1 else None
+        share(
+            partial.missing(), lambda piece: headers.update(self._piece(partial, item, piece, running)), workers=workers
+        )
         whole, part_size = _whole(headers), self._part_size(item)
         if not whole or not (part_size or proof.is_md5(item.etag, whole)):
             whole = self._head(item, ChecksumMode="ENABLED")
-        return proof.mistake(partial.path, item.etag, whole, part_size)
+        md5 = running.digest(item.size) if running else b""
+        return proof.mistake(partial.path, item.etag, whole, part_size, md5)
 
-    def _piece(self, partial: Partial, item: Object, piece: range) -> Mapping[str, str]:
+    def _piece(self, partial: Partial, item: Object, piece: range, running: proof.Running | None) -> Mapping[str, str]:
         came = 0
 
         def ask() -> Mapping[str, str]:
@@ -122,6 +126,8 @@ class Download:
             try:
                 while data := body.read(_CHUNK):
                     partial.write(piece.start + came, data)
+                    if running:
+                        running.add(piece.start + came, data)
                     came += len(data)
                     self._count(len(data))
                     self.patience.came()

@@ -22,12 +22,32 @@ def parts_of(etag: str) -> int:
     return int(found[1]) if found else 0
 
 
-def mistake(file: Path, etag: str, headers: Mapping[str, str], part_size: int = 0) -> str:
-    """What is wrong with the file; empty where nothing is known to be. ``headers``: of the answer that brought it."""
+class Running:
+    """The MD5 of what comes, taken as it comes: of no use once a byte came out of turn."""
+
+    def __init__(self) -> None:
+        self._state, self._at = hashlib.md5(usedforsecurity=False), 0
+
+    def add(self, offset: int, data: bytes) -> None:
+        """These bytes came; only one thread may say so."""
+        if offset == self._at:
+            self._state.update(data)
+            self._at += len(data)
+
+    def digest(self, size: int) -> bytes:
+        """Of all the bytes; empty where not all of them came in turn."""
+        return self._state.digest() if self._at == size else b""
+
+
+def mistake(file: Path, etag: str, headers: Mapping[str, str], part_size: int = 0, md5: bytes = b"") -> str:
+    """What is wrong with the file; empty where nothing is known to be.
+
+    ``headers``: of the answer that brought it. ``md5``: of the file where it is known already, else it is read again.
+    """
     if wanted := headers.get("content-md5", ""):
-        return _differs("MD5", base64.b64encode(_md5(file)).decode(), wanted)
+        return _differs("MD5", base64.b64encode(md5 or _md5(file)).decode(), wanted)
     if is_md5(etag, headers):
-        return _differs("MD5", _md5(file).hex(), _bare(etag))
+        return _differs("MD5", (md5 or _md5(file)).hex(), _bare(etag))
     if part_size and (count := parts_of(etag)):
         return _differs("MD5 of its parts", parts_etag(file, part_size, count), _bare(etag))
     for name, digest in _CHECKSUMS.items():

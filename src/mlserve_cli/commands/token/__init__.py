@@ -1,0 +1,1 @@
+"""Issue tokens for services, and end them."""
