@@ -19,6 +19,7 @@ from mlserve.storage.s3.address import Address
 from mlserve.storage.s3.client import WORKERS
 from mlserve.storage.s3.explained import Changed, Damaged, is_transient, is_unreachable
 from mlserve.storage.s3.listing import Object
+from mlserve.storage.s3.plain import Plain
 
 _CHUNK = 1 << 18
 _LARGE = 2 * PIECE
@@ -40,6 +41,10 @@ class Download:
     _placed: set[str] = field(default_factory=set)
     _done: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _plain: Plain = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._plain = Plain(self.client, self.address.bucket)
 
     def run(self, objects: Sequence[Object]) -> None:
         """Bring all of them; raises what boto3 raises, Changed, Damaged, FetchFailed, OSError."""
@@ -109,7 +114,7 @@ class Download:
         whole, part_size = _whole(headers), self._part_size(item)
         if not whole or not (part_size or proof.is_md5(item.etag, whole)):
             whole = self._head(item, ChecksumMode="ENABLED")
-        md5 = running.digest(item.size) if running else b""
+        md5 = running.digest(item.size) if running is not None else b""
         return proof.mistake(partial.path, item.etag, whole, part_size, md5)
 
     def _piece(self, partial: Partial, item: Object, piece: range, running: proof.Running | None) -> Mapping[str, str]:
@@ -117,23 +122,20 @@ class Download:
 
         def ask() -> Mapping[str, str]:
             nonlocal came
-            wanted = {"IfMatch": item.etag} if item.etag else {}
-            if came or len(piece) != item.size:
-                wanted["Range"] = f"bytes={piece.start + came}-{piece.stop - 1}"
-            answer = self.client.get_object(Bucket=self.address.bucket, Key=item.key, **wanted)
-            _refuse_other(answer, item, len(piece) - came)
-            body = answer["Body"]
+            part = piece[came:] if came or len(piece) != item.size else None
+            body, headers = self._plain.ask(item.key, item.etag, part)
             try:
+                _refuse_other(headers, item, len(piece) - came)
                 while data := body.read(_CHUNK):
                     partial.write(piece.start + came, data)
-                    if running:
+                    if running is not None:
                         running.add(piece.start + came, data)
                     came += len(data)
                     self._count(len(data))
                     self.patience.came()
             finally:
                 body.close()
-            return dict(answer["ResponseMetadata"]["HTTPHeaders"])
+            return headers
 
         headers = self.patience.each(lambda: _changed(item, ask), _judged)
         partial.done(piece)
@@ -166,11 +168,12 @@ def _whole(headers: dict[str, str]) -> Mapping[str, str]:
     return {name: value for name, value in headers.items() if not name.startswith(("content-md5", "x-amz-checksum"))}
 
 
-def _refuse_other(answer: Mapping[str, Any], item: Object, length: int) -> None:
-    if item.etag and answer.get("ETag") not in (None, item.etag):
+def _refuse_other(headers: Mapping[str, str], item: Object, length: int) -> None:
+    if item.etag and headers.get("etag") not in (None, item.etag):
         raise Changed(f"{item.key} was written over while it was read")
-    if int(answer["ContentLength"]) != length:
-        raise Changed(f"{item.key} has another size than it had: {answer['ContentLength']} bytes came, not {length}")
+    came = headers["content-length"]
+    if int(came) != length:
+        raise Changed(f"{item.key} has another size than it had: {came} bytes came, not {length}")
 
 
 def _changed(item: Object, ask: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
