@@ -86,18 +86,19 @@ def test_a_server_that_is_killed_midway_and_started_again_only_delays_a_fetch(tm
     with s3_server() as server, s3_proxy(server.endpoint) as proxy:
         s3_client(server.endpoint).put_object(Bucket="models", Key="large", Body=LARGE)
         time.sleep(1)  # SeaweedFS keeps its newest names in memory for a moment
-        died = threading.Lock()
+        died, coming = threading.Lock(), threading.Thread(target=server.start_again, daemon=True)
 
         def kill(asked: Asked) -> None:
             if asked.is_transfer and len(proxy.transfers) == 4 and died.acquire(blocking=False):
                 server.kill()
-                threading.Thread(target=server.start_again, daemon=True).start()
+                coming.start()
 
         proxy.before = kill
         wanted = replace(options(proxy), stall_seconds=10)
         found = fetch("s3://models/large", tmp_path / "d", options=wanted)
         assert found.read_bytes() == LARGE
         assert died.locked()
+        coming.join(60)  # it answers before the one who waits for it has seen that
 
 
 def test_a_server_that_is_killed_midway_and_stays_away_ends_a_fetch_within_seconds(tmp_path: Path) -> None:
