@@ -26,7 +26,9 @@ class Plain:
     """Requests for the bytes of objects in a bucket; for several threads."""
 
     def __init__(self, client: Any, bucket: str) -> None:
-        self._client, self._bucket, self._ours = client, bucket, True
+        self._client, self._bucket = client, bucket
+        # These parts are botocore's own: a release of it may do without them, and then boto3 asks.
+        self._ours = hasattr(client, "_request_signer") and hasattr(getattr(client, "_endpoint", None), "http_session")
         signed: str = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "k"})
         self._root = signed.partition("?")[0].removesuffix("k")
 
