@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 ISSUER = "mlserve:test"
+LASTING = 6 * 3600
+"""Seconds: longer than a run of all tests, at whose begin some tokens are made."""
 
 
 def key() -> EllipticCurvePrivateKey:
@@ -28,7 +30,7 @@ def jwk(key: EllipticCurvePrivateKey, kid: str) -> str:
 def claims(*services: str, **changes: Any) -> dict[str, Any]:
     now = int(time.time())
     made = {
-        "iss": ISSUER, "aud": ["evaluate"], "jti": "t1", "iat": now, "exp": now + 600, "services": list(services)
+        "iss": ISSUER, "aud": ["evaluate"], "jti": "t1", "iat": now, "exp": now + LASTING, "services": list(services)
     }  # fmt: skip
     return {name: value for name, value in (made | changes).items() if value is not None}
 
