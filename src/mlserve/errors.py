@@ -164,8 +164,9 @@ def _classes(root: type[MlserveError] = MlserveError) -> Iterator[type[MlserveEr
 
 def from_problem(problem: Mapping[str, Any]) -> MlserveError:
     """The error that an ``application/problem+json`` body (RFC 9457) stands for, as the same class again."""
-    known = {cls.code: cls for cls in _classes()}
-    cls = known.get(str(problem.get("code", "")), MlserveError)
+    code = str(problem.get("code", ""))
+    # The first is the class that the code was given to; others inherit it, and may be made in their own way.
+    cls = next((cls for cls in _classes() if cls.code == code), MlserveError)
     message = str(problem.get("detail") or problem.get("title") or "the hub answered with an error")
     return cls(message, hint=str(problem.get("hint", "")), details=list(problem.get("errors", [])))
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from mlserve.context import Address
 from mlserve.errors import HubUnreachable, MlserveError, from_problem
-from mlserve.transport import Broken, NotConnected, Reply, Transport
+from mlserve.transport import SAFE, Broken, NotConnected, Reply, Transport
 
 Json = dict[str, Any]
 
@@ -87,11 +87,12 @@ class Management:
         try:
             try:
                 return self._transport.exchange(method, path, body=body, headers=self._headers(kind), timeout=timeout)
-            except NotConnected:
-                if not self.address.local:
+            except (NotConnected, Broken) as exc:
+                # The local hub may have ended and come back elsewhere. What was sent is sent again only if it reads.
+                if not self.address.local or (isinstance(exc, Broken) and method not in SAFE):
                     raise
                 self.close()
-                self._connect()  # the local hub may have ended and come back elsewhere; nothing was sent yet
+                self._connect()
                 return self._transport.exchange(method, path, body=body, headers=self._headers(kind), timeout=timeout)
         except OSError as exc:
             raise self._unreachable(exc) from exc

@@ -14,9 +14,7 @@ from urllib.parse import urlsplit
 
 Body = bytes | None
 NO_HEADERS: Mapping[str, str] = {}
-
-
-_SAFE = ("GET", "HEAD")
+SAFE = ("GET", "HEAD")
 """Methods that change nothing and may be sent again."""
 
 
@@ -68,7 +66,7 @@ class Transport:
         try:
             response = self._send(connection, method, path, body, headers, timeout)
         except Broken:
-            if not used or method not in _SAFE:
+            if not used or method not in SAFE:
                 raise
             # The server closed a connection that had been idle just as this request was on its way.
             self.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,7 @@ from mlserve.errors import (
     MlserveError,
     NotFound,
     RequestFailed,
+    from_problem,
     to_problem,
 )
 from mlserve.management import Management
@@ -151,6 +153,34 @@ def test_a_local_hub_that_has_moved_is_found_again(url: str) -> None:
     management = Management(lambda: addresses.pop(0))
     assert management.get("/") == {}
     management.close()
+
+
+def test_a_local_hub_that_ends_under_a_question_is_asked_again_where_it_came_back(url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as dying:
+        here = f"http://127.0.0.1:{dying.getsockname()[1]}"
+
+        def answers_nobody() -> None:
+            for _ in range(2):
+                dying.accept()[0].close()
+
+        ending = threading.Thread(target=answers_nobody, daemon=True)
+        ending.start()
+        addresses = [Address(at, "t", "x", local=True) for at in (here, url, here)]
+        management = Management(lambda: addresses.pop(0))
+        assert management.get("/") == {}
+        management.close()
+        with pytest.raises(HubUnreachable):  # what changes something may have been done
+            Management(lambda: addresses.pop(0)).post("/200")
+        ending.join(10)
+
+
+def test_errors_that_others_derive_are_not_what_a_problem_becomes() -> None:
+    class Narrow(Conflict):
+        def __init__(self, *, by: str) -> None:
+            super().__init__(by)
+
+    again = from_problem(to_problem(Narrow(by="somebody")))
+    assert (type(again), again.message) == (Conflict, "somebody")
 
 
 def test_lines_come_one_by_one(management: Management) -> None:
