@@ -95,7 +95,7 @@ class Reconciler:
     async def first_look(self) -> None:
         """See what is there before anybody asks; nothing that is wished is changed."""
         await self._observer.first_answers()
-        self.seen = {seen.service.name: seen for seen in await self._observer.look()}
+        self.seen = _by_name(await self._observer.look())
 
     async def adopt(self, place: Place) -> list[str]:
         """Take up what runs at a place for a hub that has forgotten it; the names of those services."""
@@ -108,11 +108,15 @@ class Reconciler:
         self._changed.clear()
         self._noticing.follow()
         sights = await self._observer.look()
-        self.seen = {seen.service.name: seen for seen in sights}
-        await self._publish(sights)
+        try:
+            await self._publish(sights)
+        except MlserveError:
+            self.seen = _by_name(sights)  # what runs is told, whatever ails the gateway
+            raise
         sights = [replace(seen, routed=self._routed.get(seen.service.name)) for seen in sights]
         sights = await with_figures(self._gateway, sights)
-        self.seen = {seen.service.name: seen for seen in sights}
+        # Not before: what is told to be ready is asked at once, and the gateway may need a moment to take it up.
+        self.seen = _by_name(sights)
         moving = [seen for seen in sights if self._settled.get(seen.service.name) != self._mark(seen)]
         # At a place that is away nothing is planned: what is wished there waits.
         moving = [seen for seen in moving if self._may_move(seen)]
@@ -262,3 +266,7 @@ class Reconciler:
 
 def _by_place(sights: Sequence[Seen]) -> Iterator[tuple[str, Iterator[Seen]]]:
     return groupby(sorted(sights, key=lambda seen: seen.service.resource), key=lambda seen: seen.service.resource)
+
+
+def _by_name(sights: Sequence[Seen]) -> dict[str, Seen]:
+    return {seen.service.name: seen for seen in sights}
