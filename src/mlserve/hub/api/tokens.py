@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 
 from mlserve.errors import GatewayFailed
 from mlserve.hub import view
-from mlserve.hub.api.answers import IssuedAnswer, KeysAnswer, TokenAnswer, TokensAnswer
+from mlserve.hub.api.access_answers import IssuedAnswer, KeysAnswer, TokenAnswer, TokensAnswer
 from mlserve.hub.api.bodies import RotateBody, TokenBody
 from mlserve.hub.tokens import Token, Tokens, Wanted
 
