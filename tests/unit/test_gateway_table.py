@@ -67,7 +67,7 @@ def calls_of(table: Table, service: str) -> list[dict[str, Any]]:
 
 def test_calls_of_grpc_keep_their_path_and_only_the_one_with_one_answer_its_deadline() -> None:
     route = Route("iris", ((1, 90), (2, 10)), token="a+b", timeout_seconds=5, max_body=1000)
-    one, many, denied = calls_of(Table((), (route,)), "iris")
+    _, one, many, denied = calls_of(Table((), (route,)), "iris")
     assert one["match"]["path"].endswith("/ModelInfer")
     assert (one["route"]["idle_timeout"], many["route"]["idle_timeout"]) == ("5.000s", "3600s")
     assert shared(one) == shared(many)
@@ -102,21 +102,21 @@ def shared(route: dict[str, Any]) -> list[list[tuple[str, int]]]:
 
 def test_requests_are_shared_by_weight_and_tried_again_with_the_first_version() -> None:
     targets = ((1, 90), (2, 10), (3, 0))
-    websocket, main = routes_of(Table((), (Route("iris", targets),)), "iris")
+    _, websocket, main = routes_of(Table((), (Route("iris", targets),)), "iris")
     expected = [[("iris/1", 90), ("iris/2", 10)], [("iris/1", 1)]]
     assert shared(main) == shared(websocket) == expected
     assert main["route"]["retry_policy"]["refresh_cluster_on_retry"]
 
 
 def test_a_tokens_characters_are_only_themselves() -> None:
-    _, main, *_, denied = routes_of(Table((), (Route("iris", ((1, 1),), token="a.b+c"),)), "iris")
+    _, _, main, *_, denied = routes_of(Table((), (Route("iris", ((1, 1),), token="a.b+c"),)), "iris")
     assert main["match"]["headers"][0]["string_match"]["safe_regex"]["regex"] == r"(?:(?i:bearer) +)?a\.b\+c"
     assert denied["direct_response"] == {"status": 401}
 
 
 def test_only_a_bare_get_of_the_page_needs_no_token() -> None:
     route = Route("iris", ((1, 1),), token="t", open_docs=True)
-    _, main, page, *_, denied = routes_of(Table((), (route,)), "iris")
+    _, _, main, page, *_, denied = routes_of(Table((), (route,)), "iris")
     assert "headers" in main["match"]
     assert page["match"]["path"] == "/api/predict/iris/docs"
     assert [header["name"] for header in page["match"]["headers"]] == [":method", "upgrade"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mlserve.gateway.browser import LOGIN, LOGIN_APP, script
@@ -9,7 +10,8 @@ from mlserve.gateway.limits import counted
 from mlserve.gateway.listener import body_limit
 from mlserve.gateway.matches import path
 from mlserve.gateway.replies import FAILED
-from mlserve.gateway.table import DEFAULT_MAX_BODY, Route
+from mlserve.gateway.sharing import alone, destination
+from mlserve.gateway.table import DEFAULT_MAX_BODY, Route, Target
 
 OVERLOADED_HEADER = "x-mlserve-overloaded"
 """Set by the runtime on a 503 of a full queue: the request has not run and may be tried elsewhere."""
@@ -27,15 +29,13 @@ def forward(service: str, match: dict[str, Any], action: dict[str, Any], removed
     return route | ({"request_headers_to_remove": removed} if removed else {})
 
 
-def to_instances(route: Route, targets: list[tuple[int, int]], port: str = "") -> dict[str, Any]:
+def to_instances(route: Route, targets: Sequence[Target], port: str = "") -> dict[str, Any]:
     """To the instances of these versions, by weight; ``port``: at their further port of that name."""
-    names = [(_cluster(route, version, port), weight) for version, weight in targets]
-    where = {"cluster": names[0][0]} if len(names) == 1 else _shared(names)
+    where = destination(route, targets, port)
     # Leading slashes are one, so that no instance ever sees "//host"; what follows arrives as it was sent.
-    rewrite = {"pattern": {"regex": f"^{path(route.service)}/*"}, "substitution": "/"}
-    alone = len(names) == 1
-    policy = retry_policy(route.retry) | ({} if alone else {"refresh_cluster_on_retry": True})
-    once = {} if route.retry and alone else {"retry_policy": policy}
+    rewrite = {"pattern": {"regex": f"^{path(route.at)}/*"}, "substitution": "/"}
+    policy = retry_policy(route.retry) | ({} if alone(targets) else {"refresh_cluster_on_retry": True})
+    once = {} if route.retry and alone(targets) else {"retry_policy": policy}
     return where | {"regex_rewrite": rewrite, "timeout": "0s"} | once | counted(route)
 
 
@@ -83,20 +83,3 @@ def nothing(route: Route) -> int:
 def seconds(duration: float) -> str:
     """A duration as Envoy reads it, which takes 0 for forever."""
     return f"{max(duration, 0.001):.3f}s"
-
-
-def _shared(names: list[tuple[str, int]]) -> dict[str, Any]:
-    """By weight at first; a request that an instance has not taken is tried again with the first version.
-
-    So a new version's only instance may die in a canary, and nobody who asks is told.
-    """
-    kind = "envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier"
-    first = [{"cluster_name": name, "weight": weight} for name, weight in names]
-    groups = [{"name": "shared", "clusters": first}, {"name": "again", "clusters": [{**first[0], "weight": 1}]}]
-    config = {"@type": f"type.googleapis.com/{kind}", "priority_groups": groups}
-    name = "envoy.router.cluster_specifier_plugin.priority_group"
-    return {"inline_cluster_specifier_plugin": {"extension": {"name": name, "typed_config": config}}}
-
-
-def _cluster(route: Route, version: int, port: str) -> str:
-    return f"{route.service}/{version}" + (f"/{port}" if (version, port) in route.apart else "")

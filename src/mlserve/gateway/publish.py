@@ -20,7 +20,7 @@ from mlserve.gateway.limits import LIMITS, limits_json
 from mlserve.gateway.listener import HTTP_STATS, ROUTES
 from mlserve.gateway.log import Log
 from mlserve.gateway.route_table import routes_json
-from mlserve.gateway.routes import LOGIN_CLUSTER, login_json, service_json
+from mlserve.gateway.routes import LOGIN_CLUSTER, login_json, private_json, service_json
 from mlserve.gateway.table import Access, Table
 from mlserve.gateway.tls import SECRET, Certificate, secret_json
 from mlserve.gateway.tokens import REVOKED, SERVICES, SIGNED, revoked_json, services_json, signed_json
@@ -79,13 +79,15 @@ def render(table: Table, access: Access = _NOBODY) -> Rendered:
         service_json(name, routes.get(name), tuple(sorted(found)), table.probe_secret)
         for name, found in sorted(versions.items())
     ]
+    running = {name: tuple(sorted(found)) for name, found in versions.items()}
+    services += [text for name, route in sorted(routes.items()) for text in private_json(route, running[name])]
     if table.hub:
         clusters[LOGIN_CLUSTER] = address_json(LOGIN_CLUSTER, table.hub)
         services.append(login_json())
     ordered = [route for _, route in sorted(routes.items())]
     return Rendered(
         clusters=dict(sorted(clusters.items())),
-        routes=routes_json(services, [grpc_json(route) for route in ordered]),
+        routes=routes_json(services, [grpc_json(route, running[route.service]) for route in ordered]),
         signed=signed_json(access),
         revoked=revoked_json(access),
         services=services_json(access),
@@ -94,9 +96,13 @@ def render(table: Table, access: Access = _NOBODY) -> Rendered:
 
 
 def steps(now: Rendered, wished: Rendered) -> list[Step]:
-    """What to write, in order: what routes name before them, routes before their clusters go. Pure."""
-    leaving = {name: text for name, text in now.clusters.items() if name not in wished.clusters}
-    first = dict(sorted({**leaving, **wished.clusters}.items()))
+    """What to write, in order: what routes name before them, routes before their clusters go or empty. Pure."""
+    leaving = {
+        name: text
+        for name, text in now.clusters.items()
+        if name not in wished.clusters or (_is_empty(wished.clusters[name]) and not _is_empty(text))
+    }
+    first = dict(sorted({**wished.clusters, **leaving}.items()))
     plan = []
     if wished.revoked != now.revoked:
         plan.append(Step("revoked", wished.revoked))
@@ -113,6 +119,11 @@ def steps(now: Rendered, wished: Rendered) -> list[Step]:
     if leaving:
         plan.append(Step("cds", ",".join(wished.clusters.values())))
     return plan
+
+
+def _is_empty(cluster: str) -> bool:
+    """Nobody answers in it any more: routes are to leave it first, since Envoy asks nobody else in its place."""
+    return '"lb_endpoints":[]' in cluster
 
 
 class Publisher:

@@ -23,11 +23,14 @@ _CALL_STATUS = {
     "denied": 16,
     "rate-limited": 8,
     "overloaded": 8,
+    "no-version": 5,
 }
 """Where Envoy's translation says too little: RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, …"""
 _ANOTHER = "mlserve token list shows what each one opens, mlserve token create makes another"
 FAILED = 590
 """The status by which a route says that its service failed for good; it is 503 when it leaves."""
+UNPINNED = 591
+"""The status by which a route says that what a request named is not there; it is 404 when it leaves."""
 
 
 def local_replies() -> dict[str, Any]:
@@ -129,6 +132,10 @@ def _by_status() -> list[dict[str, Any]]:
         _on_status(501, "not-implemented", "Transfer-Encoding may only be chunked", hint="or send Content-Length"),
         _on_status(429, "rate-limited", f"{_SERVICE} was asked too often", retry=True),
         _on_status(503, "stopped", f"{_SERVICE} is stopped or not ready yet", hint="mlserve start NAME", retry=True),
+        _on_status(
+            UNPINNED, "no-version", f"{_SERVICE} has nothing running that x-mlserve-version or x-mlserve-service names",
+            hint="mlserve describe %ROUTE_NAME% shows what runs; leave the header out to be sent to any", leaves_as=404,
+        ),
         _on_status(FAILED, "failed", f"{_SERVICE} has failed", hint="mlserve why %ROUTE_NAME%", leaves_as=503),
     ]  # fmt: skip
 

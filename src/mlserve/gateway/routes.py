@@ -12,6 +12,7 @@ WebSockets and calls of gRPC that stream may be silent for an hour.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -22,10 +23,10 @@ from mlserve.gateway.browser import APP, LOGIN, LOGIN_APP
 from mlserve.gateway.cookie import LOGIN_HEADER, LOGIN_PATH
 from mlserve.gateway.cors import question, readable
 from mlserve.gateway.matches import authorization, everything, exact, logged_in, path
+from mlserve.gateway.pinning import VERSION_HEADER, pins, private, unpinned
 from mlserve.gateway.route_table import PROBE_HEADER, entry
-from mlserve.gateway.table import Route
+from mlserve.gateway.table import Route, Target
 
-VERSION_HEADER = "x-mlserve-version"
 LOGIN_CLUSTER = "login"
 """The hub, which answers nothing but one-time codes here."""
 
@@ -35,8 +36,14 @@ def service_json(service: str, route: Route | None, versions: tuple[int, ...], p
     """One entry of the route table's map: the path prefix and all routes of a service."""
     routes = [_probe(service, version, probe_secret, route) for version in versions if probe_secret]
     if route is not None:
-        routes += readable(route, [*_question(route), *_public(route)])
+        routes += readable(route, [*_question(route), *_public(route, versions)])
     return entry(path(service), service, routes)
+
+
+@lru_cache(maxsize=4096)
+def private_json(route: Route, versions: tuple[int, ...]) -> tuple[str, ...]:
+    """An entry for each version that has an address of its own."""
+    return tuple(entry(path(one.at), one.at, readable(one, _public(one, ()))) for one in private(route, versions))
 
 
 @lru_cache(maxsize=1)
@@ -53,31 +60,36 @@ def login_json() -> str:
     return entry(LOGIN_PATH, LOGIN_CLUSTER, [exchange | told | filters(NO_BODY)])
 
 
-def _public(route: Route) -> list[dict[str, Any]]:
-    targets = [(version, weight) for version, weight in route.targets if weight > 0]
-    stopped = not targets or route.failed
+def _public(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
+    stopped = not route.shares or route.failed
     form = APP if route.web else ""
     if route.token is None:
-        return [_stopped(route)] if stopped else [*_slash(route), *_served(route, targets, [], form)]
+        return [_stopped(route)] if stopped else [*_slash(route), *_served(route, versions, [], form)]
     token, login = [authorization(route.token)], [logged_in(route.service, route.token)]
-    denied = {"name": route.service, "match": everything(route.service), "direct_response": {"status": 401}}
+    denied = {"name": route.at, "match": everything(route.at), "direct_response": {"status": 401}}
     if stopped:
         issued = tokens.checked(route, [_stopped(route, [tokens.header()])])
         return [_stopped(route, token), *issued, _stopped(route, login), denied]
-    issued = tokens.checked(route, _served(route, targets, [tokens.header()], form))
-    page = [_docs(route, targets)] if route.open_docs else []
-    browser = _served(route, targets, login, LOGIN_APP if route.web else LOGIN)
-    return [*_served(route, targets, token, form), *issued, *page, *_slash(route), *browser, denied]
+    issued = tokens.checked(route, _served(route, versions, [tokens.header()], form))
+    page = [_docs(route)] if route.open_docs else []
+    browser = _served(route, versions, login, LOGIN_APP if route.web else LOGIN)
+    return [*_served(route, versions, token, form), *issued, *page, *_slash(route), *browser, denied]
 
 
 def _question(route: Route) -> list[dict[str, Any]]:
-    targets = [(version, weight) for version, weight in route.targets if weight > 0]
-    return question(route, to_instances(replace(route, rate=0, issued=False), targets)) if targets else []
+    uncounted = replace(route, rate=0, issued=False)
+    return question(route, to_instances(uncounted, route.shares)) if route.shares else []
 
 
-def _served(
-    route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]], form: str
-) -> list[dict[str, Any]]:
+def _served(route: Route, versions: Sequence[int], allowed: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:
+    named = [
+        one for header, targets in pins(route, versions) for one in _sent(route, targets, [*allowed, header], form)
+    ]
+    missing = [] if route.address else [unpinned(route, versions, everything(route.at, allowed))]
+    return [*named, *missing, *_sent(route, route.shares, allowed, form)]
+
+
+def _sent(route: Route, targets: Sequence[Target], allowed: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:
     metrics = [_metrics(route, targets, allowed)] if any(port == "metrics" for _, port in route.apart) else []
     return [_websocket(route, targets, allowed, form), *metrics, _main(route, targets, allowed, form)]
 
@@ -87,50 +99,48 @@ def _slash(route: Route) -> list[dict[str, Any]]:
     if not route.web:
         return []
     html = {"name": "accept", "string_match": {"contains": "text/html"}}
-    match = {"path": path(route.service), "headers": [exact(":method", "GET"), html]}
-    there = {"path_redirect": f"{path(route.service)}/", "response_code": "TEMPORARY_REDIRECT"}
-    return [{"name": route.service, "match": match, "redirect": there}]
+    match = {"path": path(route.at), "headers": [exact(":method", "GET"), html]}
+    there = {"path_redirect": f"{path(route.at)}/", "response_code": "TEMPORARY_REDIRECT"}
+    return [{"name": route.at, "match": match, "redirect": there}]
 
 
 def _stopped(route: Route, allowed: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     said = {"status": nothing(route)}
-    return {"name": route.service, "match": everything(route.service, allowed), "direct_response": said}
+    return {"name": route.at, "match": everything(route.at, allowed), "direct_response": said}
 
 
 def _probe(service: str, version: int, secret: str, route: Route | None) -> dict[str, Any]:
     like = replace(route or Route(service, ()), rate=0, issued=False)  # the hub's own questions are not counted
     headers = [exact(PROBE_HEADER, secret), exact(VERSION_HEADER, str(version))]
-    action = to_instances(like, [(version, 1)]) | {"idle_timeout": seconds(like.timeout_seconds)}
+    action = to_instances(like, [Target(service, version)]) | {"idle_timeout": seconds(like.timeout_seconds)}
     hidden = ["authorization", VERSION_HEADER]
     return forward(service, everything(service, headers), action, hidden)
 
 
-def _websocket(
-    route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]], form: str
-) -> dict[str, Any]:
+def _websocket(route: Route, targets: Sequence[Target], allowed: list[dict[str, Any]], form: str) -> dict[str, Any]:
     upgrade = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
     headers = [upgrade, exact(":method", "GET"), *allowed]
     action = to_instances(route, targets) | {"idle_timeout": STREAM_SILENCE}
-    found = forward(route.service, everything(route.service, headers), action, unseen(route, form))
+    found = forward(route.at, everything(route.at, headers), action, unseen(route, form))
     return found | filters(form=form)
 
 
-def _main(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]], form: str) -> dict[str, Any]:
+def _main(route: Route, targets: Sequence[Target], allowed: list[dict[str, Any]], form: str) -> dict[str, Any]:
     action = to_instances(route, targets) | {"idle_timeout": seconds(route.timeout_seconds)}
-    found = forward(route.service, everything(route.service, allowed), action, unseen(route, form))
+    found = forward(route.at, everything(route.at, allowed), action, unseen(route, form))
     return found | filters(route.max_body, form)
 
 
-def _metrics(route: Route, targets: list[tuple[int, int]], allowed: list[dict[str, Any]]) -> dict[str, Any]:
+def _metrics(route: Route, targets: Sequence[Target], allowed: list[dict[str, Any]]) -> dict[str, Any]:
     """What a server has to say of itself at another port."""
-    match = {"path": f"{path(route.service)}/metrics", "headers": [exact(":method", "GET"), *allowed]}
+    match = {"path": f"{path(route.at)}/metrics", "headers": [exact(":method", "GET"), *allowed]}
     action = to_instances(route, targets, "metrics") | {"idle_timeout": seconds(route.timeout_seconds)}
-    return forward(route.service, match, action, unseen(route))
+    return forward(route.at, match, action, unseen(route))
 
 
-def _docs(route: Route, targets: list[tuple[int, int]]) -> dict[str, Any]:
+def _docs(route: Route) -> dict[str, Any]:
     """A bare GET of this very path by anybody: no body, no upgrade to another protocol, nothing beside it."""
     upgrade = {"name": "upgrade", "present_match": False}
-    match = {"path": f"{path(route.service)}/docs", "headers": [exact(":method", "GET"), upgrade]}
-    action = to_instances(route, targets) | {"idle_timeout": seconds(route.timeout_seconds)}
-    return forward(route.service, match, action, unseen(route)) | filters(NO_BODY)
+    match = {"path": f"{path(route.at)}/docs", "headers": [exact(":method", "GET"), upgrade]}
+    action = to_instances(route, route.shares) | {"idle_timeout": seconds(route.timeout_seconds)}
+    return forward(route.at, match, action, unseen(route)) | filters(NO_BODY)

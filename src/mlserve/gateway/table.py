@@ -32,10 +32,25 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A version of a service, and how much it gets beside others."""
+
+    service: str
+    version: int
+    weight: int = 1
+
+    @property
+    def cluster(self) -> str:
+        """The name of its cluster."""
+        return f"{self.service}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """How requests to ``/api/predict/SERVICE`` are treated."""
 
     service: str
+    """A service's name, or that of a group of them."""
     targets: tuple[tuple[int, int], ...]
     """``(version, weight)``; a weight of 0 gets nothing; no targets: the service is stopped and answers 503.
 
@@ -53,8 +68,8 @@ class Route:
     """GET /docs needs no token: the page is the same for every service and asks for the token itself."""
     web: bool = False
     """Perhaps a web app that believes to be at ``/``: its redirects and cookies are put under the service's path."""
-    apart: frozenset[tuple[int, str]] = frozenset()
-    """``(version, port)``: those of its versions that have a further port of that name."""
+    apart: frozenset[tuple[str, str]] = frozenset()
+    """``(service/version, port)``: those of its versions that have a further port of that name."""
     failed: bool = False
     """It serves nothing because it failed for good: trying again won't help."""
     issued: bool = False
@@ -63,6 +78,25 @@ class Route:
     """Whose pages may ask it from a browser: ``https://app.example.com``, ``https://*.example.com``, ``*``."""
     rate: int = 0
     """Requests a second at most, by everybody together; further ones are answered with 429. 0: any number."""
+    members: tuple[Target, ...] = ()
+    """Of a group: who gets its requests, in the place of ``targets``; the second is asked where the first is gone."""
+    pinned: tuple[tuple[str, tuple[Target, ...]], ...] = ()
+    """Of a group: what a request gets that names this member (``x-mlserve-service``), also one without a share."""
+    sticky: str = ""
+    """``header:NAME`` or ``cookie:NAME``: requests that agree in it go to the same version."""
+    address: str = ""
+    """Its last part, where that is not its name."""
+
+    @property
+    def at(self) -> str:
+        """The last part of its address, by which people know it."""
+        return self.address or self.service
+
+    @property
+    def shares(self) -> tuple[Target, ...]:
+        """Who gets its requests, none of them without a weight."""
+        own = tuple(Target(self.service, version, weight) for version, weight in self.targets)
+        return tuple(target for target in self.members or own if target.weight > 0)
 
 
 @dataclass(frozen=True, slots=True)

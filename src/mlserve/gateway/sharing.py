@@ -1,0 +1,58 @@
+"""Which cluster a request goes to where there are several, and who is asked after one that did not take it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mlserve.gateway.table import Route, Target
+
+_KIND = "envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier"
+
+
+def destination(route: Route, targets: Sequence[Target], port: str = "") -> dict[str, Any]:
+    """The part of a route's action that names clusters; ``port``: at their further port of that name."""
+    names = [(_cluster(route, target, port), target.weight) for target in targets]
+    if len(names) == 1:
+        return {"cluster": names[0][0]}
+    return _by_hash(route, names) if route.sticky else _by_chance(names, others=bool(route.members))
+
+
+def alone(targets: Sequence[Target]) -> bool:
+    """Whether nobody else could be asked again."""
+    return len(targets) == 1
+
+
+def _by_chance(names: list[tuple[str, int]], *, others: bool) -> dict[str, Any]:
+    """By weight at first; a request that an instance has not taken is tried again with the first of them.
+
+    So a new version's only instance may die in a canary, and nobody who asks is told. In a group (``others``) it is
+    then the second's turn: all instances of any one member may die.
+    """
+    first, second = ((name, 1) for name, _ in names[:2])
+    groups = [_group("shared", names), _group("again", [first])]
+    if others:
+        groups.append(_group("others", [second]))
+    config = {"@type": f"type.googleapis.com/{_KIND}", "priority_groups": groups}
+    name = "envoy.router.cluster_specifier_plugin.priority_group"
+    return {"inline_cluster_specifier_plugin": {"extension": {"name": name, "typed_config": config}}}
+
+
+def _group(name: str, clusters: list[tuple[str, int]]) -> dict[str, Any]:
+    return {"name": name, "clusters": [{"cluster_name": cluster, "weight": weight} for cluster, weight in clusters]}
+
+
+def _by_hash(route: Route, names: list[tuple[str, int]]) -> dict[str, Any]:
+    """The same for whoever says the same. A caller without a cookie gets one, for as long as the browser is open."""
+    kind, _, name = route.sticky.partition(":")
+    header = {"header": {"header_name": name}}
+    cookie = {"cookie": {"name": name, "ttl": "0s", "path": "/"}}
+    clusters = [{"name": cluster, "weight": weight} for cluster, weight in names]
+    return {
+        "weighted_clusters": {"clusters": clusters, "use_hash_policy": True},
+        "hash_policy": [header if kind == "header" else cookie],
+    }
+
+
+def _cluster(route: Route, target: Target, port: str) -> str:
+    return target.cluster + (f"/{port}" if (target.cluster, port) in route.apart else "")

@@ -1,0 +1,86 @@
+"""Groups, pins and private addresses as Envoy is told of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mlserve.gateway.publish import Rendered, render, steps
+from mlserve.gateway.table import Cluster, Route, Table, Target
+
+MEMBERS = Target("blue", 1, 90), Target("green", 3, 10)
+
+
+def routes_at(table: Table, name: str) -> list[dict[str, Any]]:
+    host = json.loads(render(table).routes)["virtual_hosts"][0]
+    found: list[dict[str, Any]] = host["matcher"]["matcher_tree"]["prefix_match_map"]["map"][f"/api/predict/{name}"][
+        "action"
+    ]["typed_config"]["routes"]
+    return found
+
+
+def tried(route: dict[str, Any]) -> list[list[tuple[str, int]]]:
+    groups = route["route"]["inline_cluster_specifier_plugin"]["extension"]["typed_config"]["priority_groups"]
+    return [[(one["cluster_name"], one["weight"]) for one in group["clusters"]] for group in groups]
+
+
+def named(routes: list[dict[str, Any]], header: str, value: str) -> list[dict[str, Any]]:
+    """The routes that want this header with this value."""
+    wanted = {"name": header, "string_match": {"exact": value}}
+    return [route for route in routes if wanted in route["match"].get("headers", [])]
+
+
+def test_a_groups_requests_are_shared_by_its_members_and_each_stands_in_for_the_other() -> None:
+    *_, main = routes_at(Table((), (Route("shop", (), members=MEMBERS),)), "shop")
+    assert tried(main) == [[("blue/1", 90), ("green/3", 10)], [("blue/1", 1)], [("green/3", 1)]]
+    assert main["route"]["regex_rewrite"]["pattern"]["regex"] == "^/api/predict/shop/*"
+
+
+def test_a_sticky_group_shares_by_what_callers_say() -> None:
+    for sticky, wanted in (
+        ("header:x-user", {"header": {"header_name": "x-user"}}),
+        ("cookie:arm", {"cookie": {"name": "arm", "ttl": "0s", "path": "/"}}),
+    ):
+        *_, main = routes_at(Table((), (Route("shop", (), members=MEMBERS, sticky=sticky),)), "shop")
+        assert main["route"]["hash_policy"] == [wanted]
+        assert main["route"]["weighted_clusters"] == {
+            "clusters": [{"name": "blue/1", "weight": 90}, {"name": "green/3", "weight": 10}],
+            "use_hash_policy": True,
+        }
+
+
+def test_a_member_is_asked_by_name_also_without_a_share_and_another_name_is_refused() -> None:
+    pinned = ("blue", (Target("blue", 1),)), ("green", (Target("green", 3),))
+    route = Route("shop", (), token="t", members=MEMBERS[:1], pinned=pinned)
+    routes = routes_at(Table((), (route,)), "shop")
+    assert {one["route"]["cluster"] for one in named(routes, "x-mlserve-service", "green")} == {"green/3"}
+    refused = next(one for one in routes if one.get("direct_response", {}).get("status") == 591)
+    names = [header.get("name") for header in refused["match"]["headers"]]
+    assert names == ["authorization", *["x-mlserve-service"] * 3], "only who has the token is told"
+
+
+def test_each_of_two_versions_is_asked_by_header_and_at_an_address_of_its_own() -> None:
+    clusters = Cluster("iris", 1, ("127.0.0.1:1",)), Cluster("iris", 2, ("127.0.0.1:2",))
+    table = Table(clusters, (Route("iris", ((1, 100),), token="t"),))
+    pinned = named(routes_at(table, "iris"), "x-mlserve-version", "2")
+    assert {one["route"]["cluster"] for one in pinned} == {"iris/2"}
+    *open_to_some, denied = routes_at(table, "iris@2")
+    assert denied["direct_response"] == {"status": 401}
+    assert {one["route"]["cluster"] for one in open_to_some} == {"iris/2"}
+    main = open_to_some[-1]
+    assert main["route"]["regex_rewrite"]["pattern"]["regex"] == "^/api/predict/iris@2/*"
+
+
+def test_a_version_alone_needs_no_address_of_its_own() -> None:
+    table = Table((Cluster("iris", 1, ("127.0.0.1:1",)),), (Route("iris", ((1, 100),)),))
+    assert "iris@1" not in render(table).routes
+
+
+def test_routes_leave_a_cluster_before_it_is_empty() -> None:
+    both = Table(
+        (Cluster("blue", 1, ("127.0.0.1:1",)), Cluster("green", 3, ("127.0.0.1:2",))),
+        (Route("shop", (), members=MEMBERS),),
+    )
+    one = Table((Cluster("blue", 1), Cluster("green", 3, ("127.0.0.1:2",))), (Route("shop", (), members=MEMBERS[1:]),))
+    assert [step.kind for step in steps(render(both), render(one))] == ["rds", "cds"]
+    assert [step.kind for step in steps(Rendered(), render(one))][-2:] == ["cds", "rds"]
