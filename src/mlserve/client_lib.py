@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlserve.client import Client, Log, LogLine, Service, Table, Trial, connect
+from mlserve.client.groups import Group
 from mlserve.client.images import Image
 from mlserve.client.plan import Plan
 from mlserve.client.services import ServiceList
@@ -81,6 +82,11 @@ def describe(name: str) -> Service:
 def scale(name: str, instances: int, *, wait: bool = True, timeout: float | None = None) -> Service:
     """Another number of instances."""
     return _settle(describe(name).scale(instances), wait, timeout)
+
+
+def traffic(group: str, weights: Mapping[str, int] | None = None, **wish: Any) -> Group:
+    """Share a group's requests: ``{"blue": 90, "green": 10}``; ``wish``: as of `Groups.traffic`, ``auto=True`` say."""
+    return _client().groups.traffic(group, weights, **wish)
 
 
 def start(name: str, *, wait: bool = True, timeout: float | None = None) -> Service:

@@ -21,12 +21,21 @@ def seconds(text: str) -> float:
     return sum(float(number) * units[unit] for number, unit in parts)
 
 
-def settings(pairs: list[str]) -> dict[str, str]:
+def settings(pairs: list[str], hint: str = "e.g. --option host=ssh://gpu-box") -> dict[str, str]:
     """``name=value`` pairs."""
     wrong = [pair for pair in pairs if "=" not in pair]
     if wrong:
-        raise InvalidInput(f'"{wrong[0]}" is not name=value', hint="e.g. --option host=ssh://gpu-box")
+        raise InvalidInput(f'"{wrong[0]}" is not name=value', hint=hint)
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def weights(pairs: list[str]) -> dict[str, int]:
+    """``name=90`` pairs."""
+    given = settings(pairs, hint="e.g. a=90 b=10")
+    wrong = next((text for text in given.values() if not text.removesuffix("%").isdecimal()), None)
+    if wrong is not None:
+        raise InvalidInput(f'"{wrong}" is no whole number of percent', hint="e.g. a=90 b=10")
+    return {name: int(text.removesuffix("%")) for name, text in given.items()}
 
 
 def whole(path: str) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlserve.client.groups import Groups
 from mlserve.client.hub import Hub
 from mlserve.client.images import Images
 from mlserve.client.resources import Resources
@@ -22,7 +23,7 @@ from mlserve.management import Management, service_path
 
 
 class Client:
-    """A hub's services, resource groups, tokens and checks. Safe to share between threads."""
+    """A hub's services, groups of them, resource groups, tokens and checks. Safe to share between threads."""
 
     def __init__(self, management: Management) -> None:
         self._management = management
@@ -30,6 +31,7 @@ class Client:
         self.resources = Resources(management)
         self.images = Images(management)
         self.tokens = Tokens(management)
+        self.groups = Groups(management)
         self.hub = Hub(management)
 
     def validate(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mlserve.descriptor import containers as images
 from mlserve.descriptor.custom import OWN_CODE, custom, leaves, own_code, pipeline
 from mlserve.descriptor.environment import RESERVED
+from mlserve.descriptor.grouping import grouping
 from mlserve.descriptor.mounting import covered, mounting
 from mlserve.descriptor.pointers import detail, pointer_of
 from mlserve.descriptor.releasing import releasing
@@ -29,6 +30,7 @@ def together(descriptor: Descriptor, shaped: Shape, *, refused: bool) -> Iterato
     yield from images.containers(descriptor, shaped, refused=refused)
     yield from mounting(descriptor, shaped, refused=refused)
     yield from releasing(descriptor, shaped)
+    yield from grouping(descriptor, shaped)
     if descriptor.public and (descriptor.token or _asked(shaped)):
         yield told(
             shaped,

@@ -85,8 +85,6 @@ NEEDS: Mapping[str, str] = {
     "meta.type": "service types",
     "release.gates.max_different_percent": "comparing answers",
     "metadata.type": "service types",
-    "metadata.group": "service groups",
-    "metadata.release": "service groups",
     "metadata.workload_type": "elastic jobs",
     "metadata.rpc.decompressor": "request decompression",
     "metadata.rpc.proxy_path": "proxy paths",

@@ -60,6 +60,10 @@ class Metadata(Words):
     """GB of shared memory of one instance; those of a local group share the machine's own."""
     resource: str = Field(default="", max_length=256)
     """The resource group to run in; "" is the default one."""
+    group: str = Field(default="", pattern=r"^([a-z][a-z0-9_-]{0,62})?$")
+    """The service group whose address it answers at, too; the first service that names one makes it."""
+    release: bool = False
+    """Join the group without a share of its requests, until `mlserve traffic` gives it one: EAS's blue-green."""
     enable_grpc: bool = False
     """The server of ``command`` speaks gRPC (HTTP/2 without TLS) beside HTTP/1.1; the runtime always does."""
     rolling_strategy: RollingStrategy | None = None

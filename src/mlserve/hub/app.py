@@ -12,7 +12,20 @@ from starlette.exceptions import HTTPException
 
 import mlserve
 from mlserve.errors import InvalidInput, MlserveError, NotFound, to_problem
-from mlserve.hub.api import builds, content, events, hub, login, models, releases, resources, services, tokens, uploads
+from mlserve.hub.api import (
+    builds,
+    content,
+    events,
+    groups,
+    hub,
+    login,
+    models,
+    releases,
+    resources,
+    services,
+    tokens,
+    uploads,
+)
 from mlserve.hub.api.answers import Problem
 from mlserve.hub.audit import Audit
 from mlserve.hub.guard import Guard
@@ -26,7 +39,7 @@ def application(token: str) -> FastAPI:
     refused: dict[int | str, dict[str, Any]] = {
         "default": {"model": Problem, "description": "application/problem+json"}
     }
-    for routes in (hub, services, releases, models, content, uploads, builds, resources, login, tokens, events):
+    for routes in (hub, services, releases, groups, models, content, uploads, builds, resources, login, tokens, events):
         app.include_router(routes.router, responses=refused)
     app.add_exception_handler(MlserveError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)

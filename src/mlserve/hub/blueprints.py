@@ -68,6 +68,7 @@ class Blueprints:
             origins=descriptor.networking.cors.allow_origins,
             rate=descriptor.networking.gateway_policy.rate_limit.in_force,
             instance_rate=descriptor.metadata.rpc.rate_limit,
+            group=descriptor.metadata.group,
             concurrency=descriptor.networking.gateway_policy.concurrency_limit.in_force,
         )
 

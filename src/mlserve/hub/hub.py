@@ -14,9 +14,10 @@ from mlserve.backends.room import require_room
 from mlserve.descriptor import Descriptor, name_of
 from mlserve.engines.base import resources
 from mlserve.errors import Conflict, InvalidInput, NotFound
-from mlserve.hub import failures, revising, view
+from mlserve.hub import revising, view
 from mlserve.hub.acceptance import Submission, accept
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.groups import joining
 from mlserve.hub.places import Place, Places
 from mlserve.hub.plan import Seen
 from mlserve.hub.proposal import Action, How, Known, propose, shown
@@ -25,6 +26,7 @@ from mlserve.hub.records import LastUpdate, Service
 from mlserve.hub.releases.step import Told
 from mlserve.hub.releases.strategies import first_to_next
 from mlserve.hub.releases.verbs import Releases
+from mlserve.hub.stories import stories
 from mlserve.hub.wishes import Wishes, taken
 
 _TRIAL_SECONDS = 900.0
@@ -46,13 +48,14 @@ class Hub:
         self._blueprints, self._loop, self._gateway_url = blueprints, loop, gateway_url
         self._releases = Releases(wishes, places, blueprints, self._changeable)
 
-    async def create(self, submission: Submission, *, trial: bool = False) -> dict[str, Any]:
-        """A new service; raises Conflict where the name is taken."""
+    async def create(
+        self, submission: Submission, *, trial: bool = False, allowed: joining.Allowed = joining.anybody
+    ) -> dict[str, Any]:
+        """A new service; raises Conflict where the name is taken. ``allowed``: whose group it may join."""
         self._refuse_taken(submission, trial=trial)
         accepted = await accept(submission, self.places, self.content)
         descriptor = accepted.descriptor
-        now = time.time()
-        name = f"{descriptor.name[:50]}-test-{secrets.token_hex(3)}" if trial else descriptor.name
+        name, now = f"{descriptor.name[:50]}-test-{secrets.token_hex(3)}" if trial else descriptor.name, time.time()
         service = Service(
             name=name,
             token="" if descriptor.public else descriptor.token or secrets.token_urlsafe(24),
@@ -64,11 +67,19 @@ class Hub:
             serving_count=descriptor.metadata.instance,
             trial_until=now + _TRIAL_SECONDS if trial else None,
         )
+        if not trial:
+            joining.join(self.wishes, self._blueprints.limits, descriptor, allowed)
         self.wishes.create(service, revising.version(name, 1, submission, accepted))
         return self._woken(name)
 
     async def update(
-        self, name: str, submission: Submission | None, settings: Sequence[str] = (), *, strategy: str = ""
+        self,
+        name: str,
+        submission: Submission | None,
+        settings: Sequence[str] = (),
+        *,
+        strategy: str = "",
+        allowed: joining.Allowed = joining.anybody,
     ) -> dict[str, Any]:
         """A new version of a service; only another ``metadata.instance`` is a scale and makes none."""
         # Without a descriptor it is about the values that are set, and nothing beside them.
@@ -83,6 +94,7 @@ class Hub:
         proposal = await propose(submission, known, self.places, self.content, how)
         proposal.require_possible()
         service, accepted = self._changeable(name), proposal.accepted
+        joining.move(self.wishes, self._blueprints.limits, accepted.descriptor, allowed)
         new = revising.side(submission, accepted.descriptor, accepted.place.name)
         count = revising.count(service, revising.kept(service, known.newest), new)
         if proposal.action in (Action.SCALE, Action.NOTHING):
@@ -200,6 +212,10 @@ class Hub:
         """All services but the throw-away ones."""
         return [self.describe(service.name) for service in self.wishes.services() if service.trial_until is None]
 
+    def sights(self) -> Sequence[Seen]:
+        """All services as they are."""
+        return [self._seen(service) for service in self.wishes.services()]
+
     def versions(self, name: str) -> Sequence[dict[str, Any]]:
         """The versions of a service, newest first."""
         service = self.wishes.service(name)
@@ -207,18 +223,7 @@ class Hub:
 
     def failures(self, name: str) -> Sequence[Mapping[str, Any]]:
         """Why versions failed and why running instances last died, newest first."""
-        seen = self._seen(self.wishes.service(name))
-        told = [version.failure for version in seen.versions.values() if version.failure]
-        if seen.trouble:
-            told.append(
-                failures.of_absence(name, seen.service.target, seen.service.resource, seen.trouble, time.time())
-            )
-        died = [i for i in seen.instances if i.evidence and i.id not in {story.get("instance") for story in told}]
-        for instance in died:
-            bounds = self._blueprints.bounds(seen.versions[instance.version])
-            at = float(instance.evidence.get("at") or instance.ended_at or 0)
-            told.append(failures.of_instance(instance, instance.evidence, resources=bounds, at=at))
-        return sorted(told, key=lambda story: -float(story["at"]))
+        return stories(self._seen(self.wishes.service(name)), self._blueprints.bounds)
 
     async def logs(self, name: str, **wanted: Any) -> AsyncIterator[LogLine]:
         """The lines that a service's instances wrote; those of what runs are where it runs, the others are kept."""

@@ -150,7 +150,8 @@ class Reconciler:
         return True
 
     async def _publish(self, sights: Sequence[Seen]) -> None:
-        table = routing.table(sights, self._blueprints.limits, self._probe_secret, self._settings.address)
+        groups, limits = self._wishes.groups(), self._blueprints.limits
+        table = routing.table(sights, limits, self._probe_secret, self._settings.address, groups)
         await self._gateway.publish(table)
         self._published = routing.published(table)
         self._routed = routing.routed(table)

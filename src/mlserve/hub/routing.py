@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mlserve.backends.base import State
 from mlserve.gateway.table import Cluster, Route, Table
 from mlserve.hub import releasing
+from mlserve.hub.groups.members import Member
+from mlserve.hub.groups.members import route as group_route
+from mlserve.hub.groups.records import Group
 from mlserve.hub.plan import Seen, Status, status
 from mlserve.hub.records import Service
 
@@ -36,18 +39,43 @@ class Limits:
     """Requests at a time; 0: as many as the instances queue."""
     ports: tuple[str, ...] = ()
     """Names of further ports of its instances."""
+    group: str = ""
+    """The service group that it is in."""
 
 
-def table(sights: Iterable[Seen], limits: Callable[[str, int], Limits], probe_secret: str, hub: str = "") -> Table:
-    """Clusters for every version with ready instances, one route a service; ``hub``: who opens links for browsers."""
-    clusters: list[Cluster] = []
-    routes: list[Route] = []
-    for seen in sights:
-        if not seen.service.deleting:
-            clusters += _clusters(seen, limits)
-            route = _route(seen, limits, failed=status(seen) is Status.FAILED)
-            routes.append(replace(route, rate=_rate(seen, limits)))
+Of = Callable[[str, int], Limits]
+"""What the descriptor of a service's version says; of version 0: nothing."""
+
+
+def table(
+    sights: Iterable[Seen],
+    limits: Of,
+    probe_secret: str,
+    hub: str = "",
+    groups: Sequence[Group] = (),
+) -> Table:
+    """Clusters for every version with ready instances, one route a service and a group.
+
+    ``hub``: who opens links for browsers.
+    """
+    there = [seen for seen in sights if not seen.service.deleting]
+    clusters = [cluster for seen in there for cluster in _clusters(seen, limits)]
+    routes = [replace(route_of(seen, limits), rate=_rate(seen, limits)) for seen in there]
+    found = ((group, members(group.name, there, limits)) for group in groups)
+    routes += [group_route(group, its) for group, its in found if its]
     return Table(clusters=tuple(clusters), routes=tuple(routes), probe_secret=probe_secret, hub=hub)
+
+
+def members(group: str, sights: Iterable[Seen], limits: Of) -> Sequence[Member]:
+    """The services of a group, by name; one that is tried out is in none."""
+    mine = [seen for seen in sights if seen.service.trial_until is None and group_of(seen.service, limits) == group]
+    found = [Member(route_of(seen, limits), _ready(seen)) for seen in mine if not seen.service.deleting]
+    return sorted(found, key=lambda member: member.name)
+
+
+def group_of(service: Service, limits: Of) -> str:
+    """The group that a service is in, "" for none: what serves says so."""
+    return limits(service.name, service.serving or service.target).group
 
 
 def published(table: Table) -> frozenset[str]:
@@ -65,14 +93,21 @@ def serving(service: Service) -> int:
     return NOTHING if service.stopped or service.serving is None else service.serving
 
 
-def _rate(seen: Seen, limits: Callable[[str, int], Limits]) -> int:
+def _ready(seen: Seen) -> int:
+    """Its instances that take requests."""
+    served = serving(seen.service)
+    versions = releasing.targets(seen, served) if served != NOTHING else ()
+    return sum(len(seen.of(version, State.READY)) for version, weight in versions if weight)
+
+
+def _rate(seen: Seen, limits: Of) -> int:
     """The service's own bound and that of its instances together, whichever is lower; 0: there is none."""
     limit, served = limits(seen.service.name, serving(seen.service)), serving(seen.service)
     together = limit.instance_rate * max(len(seen.of(served, State.READY)), 1)
     return min((rate for rate in (limit.rate, together) if rate), default=0)
 
 
-def _clusters(seen: Seen, limits: Callable[[str, int], Limits]) -> list[Cluster]:
+def _clusters(seen: Seen, limits: Of) -> list[Cluster]:
     name, served = seen.service.name, serving(seen.service)
     numbers = {instance.version for instance in seen.instances if instance.state is State.READY} | {served} - {NOTHING}
     return [cluster for number in sorted(numbers) for cluster in _of_version(seen, number, limits(name, number))]
@@ -95,7 +130,8 @@ def _of_version(seen: Seen, number: int, limit: Limits) -> list[Cluster]:
     return [main, *further]
 
 
-def _route(seen: Seen, limits: Callable[[str, int], Limits], *, failed: bool) -> Route:
+def route_of(seen: Seen, limits: Of) -> Route:
+    """How requests to a service are treated, but for how many they may be."""
     service = seen.service
     limit = limits(service.name, service.serving or service.target)
     targets = () if serving(service) == NOTHING else releasing.targets(seen, serving(service))
@@ -108,8 +144,8 @@ def _route(seen: Seen, limits: Callable[[str, int], Limits], *, failed: bool) ->
         max_body=limit.max_body,
         retry=limit.retry,
         open_docs=limit.open_docs,
-        apart=frozenset((version, port) for version, its in ports.items() for port in its),
+        apart=frozenset((f"{service.name}/{version}", port) for version, its in ports.items() for port in its),
         web=limit.web,
         origins=limit.origins,
-        failed=failed,
+        failed=status(seen) is Status.FAILED,
     )

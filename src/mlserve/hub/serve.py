@@ -26,6 +26,7 @@ from mlserve.hub.certificates import Certificates
 from mlserve.hub.events import Events
 from mlserve.hub.exposure import exposure, keep
 from mlserve.hub.fetching import Credentials
+from mlserve.hub.groups.verbs import Groups
 from mlserve.hub.home import Home
 from mlserve.hub.hub import Hub
 from mlserve.hub.keys import Keys
@@ -115,6 +116,7 @@ def _assemble(
     token = home.read("hub.json").get("token") or guard.make()
     app = application(token)
     app.state.hub = Hub(wishes, places, blueprints, content, reconciler, gateway_url)
+    app.state.groups = Groups(wishes, blueprints.limits, app.state.hub.sights, reconciler.wake, gateway_url)
     app.state.links = Links(store, wishes, blueprints.limits)
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.uploads = Uploads(content)

@@ -1,4 +1,4 @@
-"""What was wished, by name: services and their versions, kept in a store and read from memory."""
+"""What was wished, by name: services, their versions and groups, kept in a store and read from memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlserve.errors import Conflict, NotFound
+from mlserve.hub.groups.records import Group, group_from
+from mlserve.hub.groups.records import to_data as group_data
 from mlserve.hub.records import Service, Version, service_from, to_data, version_from
 from mlserve.hub.store.base import Record, Store
 
@@ -21,6 +23,7 @@ class Wishes:
         self._revisions: dict[tuple[str, str], int] = {}
         self._services: dict[str, Service] = {}
         self._versions: dict[str, dict[int, Version]] = {}
+        self._groups: dict[str, Group] = {}
         self.changes = 0
         """Counts writes: whoever saw the same number has seen everything."""
         self._load()
@@ -71,6 +74,15 @@ class Wishes:
         self._write("version", f"{version.service}/{version.number:08d}", to_data(version))
         self._versions.setdefault(version.service, {})[version.number] = version
 
+    def groups(self) -> Sequence[Group]:
+        """All groups that somebody named, by name; also those that no service is in any more."""
+        return [self._groups[name] for name in sorted(self._groups)]
+
+    def put_group(self, group: Group) -> None:
+        """Write a group."""
+        self._write("group", group.name, group_data(group))
+        self._groups[group.name] = group
+
     def delete(self, name: str) -> None:
         """Forget a service and its versions."""
         self._erase("service", name)
@@ -81,6 +93,9 @@ class Wishes:
         for record in self._store.list("service"):
             self._revisions["service", record.key] = record.revision
             self._services[record.key] = service_from(record.data)
+        for record in self._store.list("group"):
+            self._revisions["group", record.key] = record.revision
+            self._groups[record.key] = group_from(record.data)
         for record in self._store.list("version"):
             version = version_from(record.data)
             self._revisions["version", record.key] = record.revision

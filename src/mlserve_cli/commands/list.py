@@ -11,11 +11,17 @@ from mlserve_cli.render import Format, show
 
 def command(output: Output = Format.table) -> None:
     """List the services."""
-    services = connect().services.list()
+    hub = connect()
+    services = hub.services.list()
     if not services and output is Format.table:
         report.note("no services yet: mlserve create FILE makes one")
     found = [service.to_dict() for service in services]
-    show(output, found, lambda: "\n".join([repr(services), *_reasons(found)]))
+    show(output, found, lambda: "\n".join([repr(services), *_groups(hub.groups.list()), *_reasons(found)]))
+
+
+def _groups(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A table of the groups below that of the services, where there are any."""
+    return ["", repr(groups)] if groups else []
 
 
 def _reasons(services: Sequence[Mapping[str, Any]]) -> list[str]:

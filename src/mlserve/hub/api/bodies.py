@@ -89,6 +89,20 @@ class RollbackBody(Body):
     version: int | None = None
 
 
+class TrafficBody(Body):
+    """``weights``: percent by member, 100 together, nothing for who is not named; ``auto``: by ready instances again.
+
+    ``standalone``: who gets nothing from now on; ``join``: who is counted again; ``sticky``: ``header:NAME``,
+    ``cookie:NAME`` or "" for neither.
+    """
+
+    weights: dict[str, int] = Field(default={}, max_length=100)
+    auto: bool = False
+    standalone: list[str] = Field(default=[], max_length=100)
+    join: list[str] = Field(default=[], max_length=100)
+    sticky: str | None = None
+
+
 class StopBody(Body):
     """``all``: end the services and the gateway, too."""
 

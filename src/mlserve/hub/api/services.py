@@ -49,7 +49,8 @@ async def list_services(request: Request) -> dict[str, Any]:
 async def create_service(request: Request, body: CreateBody) -> dict[str, Any]:
     """Accept a descriptor as a new service; its instances start after this has answered."""
     caller_of(request).require(named(body.descriptor))
-    return await hub_of(request).create(body.submission(), trial=body.trial)
+    allowed = caller_of(request).require
+    return await hub_of(request).create(body.submission(), trial=body.trial, allowed=allowed)
 
 
 @router.post("/plan", responses={200: {"model": PlanAnswer}})
@@ -73,7 +74,8 @@ async def delete_service(request: Request, name: str) -> dict[str, Any]:
 @router.post("/{name}/update", responses={200: {"model": ServiceAnswer}})
 async def update_service(request: Request, name: str, body: UpdateBody) -> dict[str, Any]:
     """A new version, which takes over by the strategy of its release."""
-    return await hub_of(request).update(name, body.submission(), body.set, strategy=body.strategy)
+    allowed = caller_of(request).require
+    return await hub_of(request).update(name, body.submission(), body.set, strategy=body.strategy, allowed=allowed)
 
 
 @router.post("/{name}/scale", responses={200: {"model": ServiceAnswer}})

@@ -1,0 +1,99 @@
+"""The service groups of a hub, and how their requests are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from mlserve.client.tables import Table, html_table, text_table
+from mlserve.errors import NotFound
+from mlserve.management import Management
+from mlserve.predictor import Predictor
+
+COLUMNS = ("service", "version", "status", "ready", "weight", "percent", "standalone", "endpoint")
+
+
+class Group:
+    """One group, as of the last look: ``name``, ``endpoint``, ``token``, ``mode``, ``sticky``, ``members``."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._data = dict(data)
+
+    name: str
+    endpoint: str
+    token: str
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._data[name]
+        except KeyError:
+            raise AttributeError(f"a group has no {name!r} (it has {', '.join(sorted(self._data))})") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that the hub says of it."""
+        return dict(self._data)
+
+    def predictor(self, *, timeout: float = 60.0) -> Predictor:
+        """What asks it: any of its members answers."""
+        return Predictor(self.endpoint, token=self.token, timeout=timeout)
+
+    def __repr__(self) -> str:
+        return text_table(COLUMNS, self._rows())
+
+    def _repr_html_(self) -> str:
+        return html_table(COLUMNS, self._rows())
+
+    def _rows(self) -> list[list[Any]]:
+        return [[member[column] for column in COLUMNS] for member in self._data["members"]]
+
+
+class Groups:
+    """``client.groups``: get, find, list, traffic."""
+
+    def __init__(self, management: Management) -> None:
+        self._management = management
+
+    def get(self, name: str) -> Group:
+        """One group; raises NotFound."""
+        return Group(self._management.get(_path(name)))
+
+    def find(self, name: str) -> Group | None:
+        """One group, or None."""
+        try:
+            return self.get(name)
+        except NotFound:
+            return None
+
+    def list(self) -> Table:
+        """All groups."""
+        rows = [{**group, "shares": _shares(group)} for group in self._management.get("/v1/groups")["groups"]]
+        return Table(rows, ("name", "shares", "mode", "sticky", "endpoint"))
+
+    def traffic(
+        self,
+        name: str,
+        weights: Mapping[str, int] | None = None,
+        *,
+        auto: bool = False,
+        standalone: Sequence[str] = (),
+        join: Sequence[str] = (),
+        sticky: str | None = None,
+    ) -> Group:
+        """Share a group's requests otherwise: ``weights`` in percent, or ``auto`` by the number of ready instances.
+
+        ``standalone``: members that get nothing from now on, ``join``: that are counted again; ``sticky``:
+        ``header:NAME``, ``cookie:NAME`` or "". Raises NotFound, InvalidInput, Conflict before anything changes.
+        """
+        wish = {"weights": dict(weights or {}), "auto": auto, "standalone": list(standalone), "join": list(join)}
+        return Group(self._management.post(f"{_path(name)}/traffic", {**wish, "sticky": sticky}))
+
+
+def _path(name: str) -> str:
+    return f"/v1/groups/{quote(name, safe='')}"
+
+
+def _shares(group: Mapping[str, Any]) -> str:
+    return ", ".join(f"{member['service']} {member['percent']:g} %" for member in group["members"])

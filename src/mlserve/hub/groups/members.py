@@ -1,0 +1,69 @@
+"""Who is in a group, and how its requests are shared. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlserve.gateway.table import Route, Target
+from mlserve.hub.groups.records import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A service of a group."""
+
+    route: Route
+    """How requests to its own address are treated."""
+    ready: int
+    """Instances that may be sent requests."""
+
+    @property
+    def name(self) -> str:
+        """The service's."""
+        return self.route.service
+
+    @property
+    def able(self) -> bool:
+        """Whether anything of it would answer."""
+        return bool(self.ready and self.route.shares and not self.route.failed)
+
+
+def shares(group: Group, members: Sequence[Member]) -> Mapping[str, int]:
+    """Member → how much of the requests is its, beside the others; those that get none, or could answer none, are 0."""
+    taking = [one for one in members if one.able and one.name not in group.standalone]
+    wished = {one.name: group.weights.get(one.name, 0) if group.weights else one.ready for one in taking}
+    return {one.name: wished.get(one.name, 0) for one in members}
+
+
+def percent(weights: Mapping[str, int]) -> Mapping[str, float]:
+    """The same in percent of all requests."""
+    together = sum(weights.values())
+    return {name: round(100 * weight / together, 1) if together else 0.0 for name, weight in weights.items()}
+
+
+def route(group: Group, members: Sequence[Member]) -> Route:
+    """How requests to the group are treated: held to what each of its members allows, or the longest of them."""
+    weights = shares(group, members)
+    targets = [
+        Target(one.name, target.version, target.weight * weights[one.name])
+        for one in members
+        for target in one.route.shares
+        if weights[one.name]
+    ]
+    routes = [one.route for one in members]
+    return Route(
+        service=group.name,
+        targets=(),
+        token=group.token,
+        members=tuple(sorted(targets, key=lambda target: (-target.weight, target.service, target.version))),
+        pinned=tuple((one.name, one.route.shares) for one in members if one.able),
+        sticky=group.sticky,
+        timeout_seconds=max(one.timeout_seconds for one in routes),
+        max_body=max(one.max_body for one in routes),
+        retry=all(one.retry for one in routes),
+        open_docs=all(one.open_docs for one in routes),
+        web=any(one.web for one in routes),
+        apart=frozenset[tuple[str, str]]().union(*(one.apart for one in routes)),
+        origins=tuple(sorted(set(routes[0].origins).intersection(*(one.origins for one in routes)))),
+    )

@@ -1,0 +1,92 @@
+"""What people ask of service groups, and how a group looks to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlserve.errors import NotFound
+from mlserve.hub import view
+from mlserve.hub.groups.members import Member, percent, shares
+from mlserve.hub.groups.records import Group
+from mlserve.hub.groups.traffic import Wish, wished
+from mlserve.hub.plan import status
+from mlserve.hub.routing import Of, members
+from mlserve.hub.seen import Seen
+from mlserve.hub.wishes import Wishes
+
+
+class Groups:
+    """The groups of one hub: those that a service is in."""
+
+    def __init__(
+        self, wishes: Wishes, limits: Of, sights: Callable[[], Sequence[Seen]], wake: Callable[[], None], gateway: str
+    ) -> None:
+        self._wishes, self._limits, self._sights = wishes, limits, sights
+        self._wake, self._gateway = wake, gateway
+
+    def list(self) -> Sequence[dict[str, Any]]:
+        """All of them, by name."""
+        return [self._shown(group, sights) for group, sights in self._all()]
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """One group; raises NotFound, which names those that there are."""
+        return self._shown(*self._find(name))
+
+    def names(self, name: str) -> Sequence[str]:
+        """A group's name and those of its members; raises NotFound."""
+        _, sights = self._find(name)
+        return [name, *(seen.service.name for seen in sights)]
+
+    def traffic(self, name: str, wish: Wish) -> dict[str, Any]:
+        """Share its requests otherwise, from the next look of the loop on; raises before anything changes."""
+        group, sights = self._find(name)
+        self._wishes.put_group(wished(group, members(name, sights, self._limits), wish))
+        self._wake()
+        return self.describe(name)
+
+    def _find(self, name: str) -> tuple[Group, Sequence[Seen]]:
+        there = self._all()
+        for group, sights in there:
+            if group.name == name:
+                return group, sights
+        known = ", ".join(group.name for group, _ in there)
+        raise NotFound(
+            f'no service group "{name}" (groups: {known or "none"})',
+            hint=f'"metadata": {{"group": "{name}"}} in a descriptor makes it, with that service as its member',
+        )
+
+    def _all(self) -> Sequence[tuple[Group, Sequence[Seen]]]:
+        seen = {one.service.name: one for one in self._sights()}
+        found = []
+        for group in self._wishes.groups():
+            its = [seen[member.name] for member in members(group.name, seen.values(), self._limits)]
+            if its:
+                found.append((group, its))
+        return found
+
+    def _shown(self, group: Group, sights: Sequence[Seen]) -> dict[str, Any]:
+        its = members(group.name, sights, self._limits)
+        weights = shares(group, its)
+        told = percent(weights)
+        return {
+            "name": group.name,
+            "endpoint": f"{self._gateway}/api/predict/{group.name}",
+            "token": group.token,
+            "mode": "set" if group.weights else "auto",
+            "sticky": group.sticky or None,
+            "created_at": view.moment(group.created_at),
+            "members": [self._member(group, one, seen, told[one.name]) for one, seen in zip(its, sights, strict=True)],
+        }
+
+    def _member(self, group: Group, member: Member, seen: Seen, share: float) -> dict[str, Any]:
+        return {
+            "service": member.name,
+            "version": seen.service.serving or seen.service.target,
+            "status": str(status(seen)),
+            "ready": member.ready,
+            "weight": group.weights.get(member.name) if group.weights else None,
+            "percent": share,
+            "standalone": member.name in group.standalone,
+            "endpoint": f"{self._gateway}/api/predict/{member.name}",
+        }

@@ -1,0 +1,55 @@
+"""Service groups as they are typed, through a whole hub."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import mlserve
+from tests.walk.release_kit import descriptor, until
+from tests.walk.test_release_verbs import mlserve as typed
+from tests.walk.test_release_verbs import shown
+
+
+def answers(count: int, token: str, endpoint: str) -> set[str]:
+    found = set()
+    for _ in range(count):
+        with urlopen(Request(endpoint, b"{}", {"Authorization": token}), timeout=10) as answer:
+            found.add(answer.read().decode())
+    return found
+
+
+def test_two_services_share_an_address_and_blue_green_switches_it(home: Path, tmp_path: Path) -> None:
+    blue = descriptor(tmp_path, "blue", name="blue", metadata={"group": "shop"})
+    green = descriptor(tmp_path, "green", name="green", metadata={"group": "shop", "release": True})
+    assert typed("create", blue)[0] == 0
+    assert typed("create", green)[0] == 0
+    group = shown("describe", "shop")
+    assert [(one["service"], one["percent"], one["standalone"]) for one in group["members"]] == [
+        ("blue", 100.0, False),
+        ("green", 0.0, True),
+    ]
+    at = group["token"], group["endpoint"]
+    assert answers(20, *at) == {"blue"}
+    for words, code, told in (
+        (["blue=90", "green=20"], 2, "add up to 110"),
+        (["red=100"], 3, "no member"),
+        (["blue=many"], 2, "no whole number"),
+        (["--standalone", "blue"], 2, "nobody left"),
+    ):
+        done = typed("traffic", "shop", *words)
+        assert (done[0], told in done[2]) == (code, True), done
+    assert typed("traffic", "stop", "--auto")[0] == 3
+    assert answers(5, *at) == {"blue"}
+    assert typed("traffic", "shop", "blue=0", "green=100")[0] == 0
+    until(lambda: answers(3, *at) == {"green"})
+    assert "green 100 %" in typed("list")[1]
+    assert typed("traffic", "shop", "--auto")[0] == 0
+    until(lambda: answers(30, *at) == {"blue", "green"})
+    assert typed("create", descriptor(tmp_path, "third", name="shop"))[0] == 4
+    with mlserve.connect() as hub:
+        assert hub.groups.get("shop").predictor().predict({}) in ("blue", "green", b"blue", b"green")
+    assert typed("delete", "blue", "-y")[0] == 0
+    until(lambda: answers(5, *at) == {"green"})
+    assert json.loads(typed("describe", "shop", "-o", "json")[1])["members"][0]["percent"] == 100.0
