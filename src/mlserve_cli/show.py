@@ -63,10 +63,19 @@ def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
         **in_force(data.get("instances") or []),
         "release": " ".join(filter(None, (under_way(data) or ())[1:])) or None,
         "kept": f"version {kept['version']} until {kept['until']}, for mlserve rollback" if kept else None,
+        "fallback": _fallback(data.get("fallback")),
         "wished": _count(wished["instances"], "instance") if "instances" in wished else None,
         "created": data.get("created_at"),
         "updated": data.get("updated_at"),
     }
+
+
+def _fallback(found: Mapping[str, Any] | None) -> str | None:
+    """Who answers in its place, and how often that was."""
+    if not found:
+        return None
+    often = "" if found.get("answered") is None else f" ({_count(found['answered'], 'answer')})"
+    return f"{found['service']} on {', '.join(found['on'])}{often}"
 
 
 def _count(number: int, thing: str) -> str:

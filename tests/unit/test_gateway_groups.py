@@ -1,12 +1,15 @@
-"""Groups, pins and private addresses as Envoy is told of them."""
+"""Groups, pins, private addresses and fallbacks as Envoy is told of them."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from mlserve.gateway.publish import Rendered, render, steps
-from mlserve.gateway.table import Cluster, Route, Table, Target
+from mlserve.gateway.table import Cluster, Fallback, Route, Table, Target
 
 MEMBERS = Target("blue", 1, 90), Target("green", 3, 10)
 
@@ -84,3 +87,66 @@ def test_routes_leave_a_cluster_before_it_is_empty() -> None:
     one = Table((Cluster("blue", 1), Cluster("green", 3, ("127.0.0.1:2",))), (Route("shop", (), members=MEMBERS[1:]),))
     assert [step.kind for step in steps(render(both), render(one))] == ["rds", "cds"]
     assert [step.kind for step in steps(Rendered(), render(one))][-2:] == ["cds", "rds"]
+
+
+LITE = Fallback((Target("lite", 4),), frozenset({"down", "overload"}))
+SHOP_AND_LITE = Cluster("shop", 1, ("127.0.0.1:1",), backed=True), Cluster("lite", 4, ("127.0.0.1:2",))
+
+
+def test_the_fallback_is_asked_after_two_tries_by_a_cluster_that_marks_its_answers() -> None:
+    table = Table(SHOP_AND_LITE, (Route("shop", ((1, 100),), fallback=LITE), Route("lite", ((4, 100),))))
+    *_, main = routes_at(table, "shop")
+    assert tried(main) == [[("shop/1", 100)], [("shop/1", 1)], [("lite/4~fallback~shop", 1)]]
+    assert main["route"]["retry_policy"]["num_retries"] == 2
+    assert "per_try_timeout" not in main["route"]["retry_policy"]
+    marked = render(table).clusters["lite/4~fallback~shop"]
+    assert '"x-mlserve-fallback"' in marked
+    assert "header_mutation" not in render(table).clusters["lite/4"]
+
+
+def test_a_service_without_instances_has_its_requests_answered_by_the_fallback_alone() -> None:
+    route = Route("shop", ((1, 100),), token="t", failed=True, fallback=replace(LITE, alone=True))
+    *_, main, denied = routes_at(Table(SHOP_AND_LITE[1:], (route,)), "shop")
+    assert main["route"]["cluster"] == "lite/4~fallback~shop"
+    assert denied["direct_response"] == {"status": 401}
+
+
+def test_what_names_a_version_and_what_the_hub_asks_is_answered_by_that_version_or_not_at_all() -> None:
+    clusters = *SHOP_AND_LITE, Cluster("shop", 2, ("127.0.0.1:3",))
+    table = Table(clusters, (Route("shop", ((1, 100),), fallback=LITE),), "secret")
+    routes = routes_at(table, "shop")
+    asked = named(routes, "x-mlserve-version", "2")
+    assert len(asked) == 3, "the hub's probe, a WebSocket and any other"
+    assert {one["route"]["cluster"] for one in asked} == {"shop/2"}
+    assert "fallback" not in json.dumps(routes_at(table, "shop@2"))
+
+
+@pytest.mark.parametrize(
+    ("on", "conditions", "statuses"),
+    [
+        ({"down"}, {"connect-failure"}, None),
+        ({"down", "overload"}, {"retriable-headers", "resource-exhausted"}, None),
+        ({"down", "error"}, {"retriable-status-codes", "internal"}, [500, 501, 502, 507]),
+        ({"down", "error", "overload"}, {"retriable-status-codes"}, [500, 501, 502, 507, 503]),
+        ({"down", "timeout"}, {"deadline-exceeded", "retriable-status-codes"}, [504]),
+    ],
+)
+def test_what_counts_as_no_answer_is_what_the_descriptor_says(
+    on: set[str], conditions: set[str], statuses: list[int] | None
+) -> None:
+    fallback = replace(LITE, on=frozenset(on))
+    route = Route("shop", ((1, 100),), fallback=fallback, timeout_seconds=2)
+    *_, main = routes_at(Table(SHOP_AND_LITE, (route,)), "shop")
+    policy = main["route"]["retry_policy"]
+    assert conditions <= set(policy["retry_on"].split(","))
+    assert ("retriable-headers" in policy["retry_on"]) is ("overload" in on)
+    assert policy.get("retriable_status_codes") == statuses
+    times = policy.get("per_try_timeout"), main["route"]["idle_timeout"]
+    assert times == (("2.000s", "6.000s") if "timeout" in on else (None, "2.000s"))
+
+
+def test_any_number_of_requests_may_go_to_others_where_there_are_some() -> None:
+    for backed, least in ((True, 10000), (False, 20)):
+        made = json.loads(render(Table((Cluster("shop", 1, backed=backed),))).clusters["shop/1"])
+        (limits,) = made["circuit_breakers"]["thresholds"]
+        assert limits["retry_budget"]["min_retry_concurrency"] == least

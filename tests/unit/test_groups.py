@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.contract.memory_store import MemoryStore
 from mlserve.backends.base import Instance, State
 from mlserve.descriptor import parse
 from mlserve.errors import Conflict, Forbidden, InvalidDescriptor, InvalidInput, MlserveError, NotFound
-from mlserve.gateway.table import Route, Target
+from mlserve.gateway.table import Fallback, Route, Target
 from mlserve.hub.groups import joining
 from mlserve.hub.groups.members import Member, percent, route, shares
 from mlserve.hub.groups.records import Group
@@ -19,7 +20,7 @@ from mlserve.hub.groups.traffic import Wish, wished
 from mlserve.hub.groups.verbs import Groups
 from mlserve.hub.plan import Seen
 from mlserve.hub.records import Service, Version
-from mlserve.hub.routing import Limits, table
+from mlserve.hub.routing import Limits, routed, table
 from mlserve.hub.wishes import Wishes
 
 SHOP = Group("shop", "secret", 0.0)
@@ -205,3 +206,64 @@ def test_an_unknown_group_names_those_that_there_are() -> None:
     with pytest.raises(NotFound) as caught:
         house.verbs().traffic("stop", Wish(auto=True))
     assert '"stop" (groups: shop)' in caught.value.message
+
+
+def served(ready: bool = True, **wish: Any) -> list[Seen]:
+    """shop, with one instance or none, and lite."""
+    wishes = [Service(name, "t", False, "local", created_at=0, updated_at=0, serving=1) for name in ("shop", "lite")]
+    found = [_one_ready(service) for service in wishes]
+    shop = replace(found[0], service=replace(found[0].service, **wish))
+    return [shop if ready else replace(shop, instances=()), found[1]]
+
+
+def of_shop(name: str, _: int) -> Limits:
+    return Limits(fallback="lite", fallback_on=frozenset({"down"})) if name == "shop" else Limits()
+
+
+def test_a_fallback_is_asked_as_long_as_it_could_answer() -> None:
+    shop, lite = table(served(), of_shop, "s").routes
+    assert (shop.fallback, lite.fallback) == (Fallback((Target("lite", 1, 100),), frozenset({"down"})), None)
+    assert shop.shares == (Target("shop", 1, 100),)
+    down = table(served(ready=False), of_shop, "s")
+    assert (down.routes[0].shares, down.routes[0].stopped) == ((), False)
+    assert routed(down)["shop"] == 1, "it is what should serve, and the loop may rest"
+    assert table(served(stopped=True), of_shop, "s").routes[0].fallback is None, "stopped on purpose"
+    assert table(served()[:1], of_shop, "s").routes[0].fallback is None
+    (shop_cluster,) = [one for one in table(served(), of_shop, "s").clusters if one.service == "shop"]
+    assert shop_cluster.backed
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer"),
+    [
+        ({"fallback": {"service": "shop"}}, "/fallback/service"),
+        ({"fallback": {"service": "lite", "on": ["overload"]}}, "/fallback/on"),
+        ({"fallback": {"service": "lite", "on": []}}, "/fallback/on"),
+        ({"fallback": {"service": "lite", "on": ["boredom"]}}, "/fallback/on/0"),
+        ({"fallback": {"service": "lite"}, "retry": False}, "/fallback/on"),
+        (
+            {
+                "fallback": {"service": "lite"},
+                "networking": {"gateway_policy": {"concurrency_limit": {"enable": True, "limit": 3}}},
+            },
+            "/fallback/on",
+        ),
+    ],
+)
+def test_a_fallback_that_makes_no_sense_is_refused(more: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(InvalidDescriptor) as caught:
+        parse({**described("shop"), **more})
+    assert pointer in [detail["pointer"] for detail in caught.value.details]
+
+
+def test_a_fallback_has_to_be_there_and_ones_own() -> None:
+    house = House()
+    descriptor = parse({**described("shop"), "fallback": {"service": "lite"}}).descriptor
+    with pytest.raises(InvalidDescriptor) as caught:
+        joining.check(house.wishes, house.limits, descriptor)
+    assert caught.value.details[0]["pointer"] == "/fallback/service"
+    house.create("lite")
+    joining.check(house.wishes, house.limits, descriptor)
+    asked: list[str] = []
+    joining.check(house.wishes, house.limits, descriptor, asked.append)
+    assert asked == ["lite"]

@@ -34,12 +34,28 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         return await stream(send)
     if path == "/say":
         return await say(send, query)
+    if path.startswith("/lame/") and NAME.startswith("p"):
+        return await lame(send, path.removeprefix("/lame/"))
     if path == "/slow":
         await asyncio.sleep(float(query or 1))
     headers = {name.decode(): value.decode() for name, value in scope["headers"]}
     seen = {"seen": SEEN[body.decode()]} if path == "/seen" else {}
     facts = {"name": NAME, "path": path, "query": query, "size": len(body), "headers": headers, **seen}
     return await answer(send, 200, facts)
+
+
+async def lame(send: Any, how: str) -> None:
+    """A primary that answers with an error, late, or one request at a time; one called otherwise is well."""
+    if how == "error":
+        return await answer(send, 500, {"own": "error"})
+    if how == "slow":
+        await asyncio.sleep(5)
+    if SEEN["busy"] and how == "busy":
+        return await answer(send, 503, {"own": "full"}, overloaded=True)
+    SEEN["busy"] += 1
+    await asyncio.sleep(0.02)
+    SEEN["busy"] -= 1
+    return await answer(send, 200, {"name": NAME})
 
 
 async def read(receive: Any) -> bytes:

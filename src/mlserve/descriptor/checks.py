@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mlserve.descriptor import containers as images
 from mlserve.descriptor.custom import OWN_CODE, custom, leaves, own_code, pipeline
 from mlserve.descriptor.environment import RESERVED
+from mlserve.descriptor.fallback import falling_back
 from mlserve.descriptor.grouping import grouping
 from mlserve.descriptor.mounting import covered, mounting
 from mlserve.descriptor.pointers import detail, pointer_of
@@ -31,6 +32,7 @@ def together(descriptor: Descriptor, shaped: Shape, *, refused: bool) -> Iterato
     yield from mounting(descriptor, shaped, refused=refused)
     yield from releasing(descriptor, shaped)
     yield from grouping(descriptor, shaped)
+    yield from falling_back(descriptor, shaped)
     if descriptor.public and (descriptor.token or _asked(shaped)):
         yield told(
             shaped,

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from mlserve.descriptor.base import Text, Words
 from mlserve.descriptor.environment import EnvVar
+from mlserve.descriptor.fallback import Fallback
 from mlserve.descriptor.image import Container
 from mlserve.descriptor.metadata import Metadata
 from mlserve.descriptor.networking import Networking
@@ -104,6 +105,8 @@ class Descriptor(Words):
     """How long a start may take: seconds, or "10m"."""
     retry: bool = True
     """A request that an instance did not answer may be sent to another one."""
+    fallback: Fallback | None = None
+    """Who answers where this service does not."""
     release: Release | None = None
     """How the next version takes over."""
     metadata: Metadata = Metadata()

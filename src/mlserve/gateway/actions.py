@@ -10,17 +10,14 @@ from mlserve.gateway.limits import counted
 from mlserve.gateway.listener import body_limit
 from mlserve.gateway.matches import path
 from mlserve.gateway.replies import FAILED
+from mlserve.gateway.retries import each_try, retry_policy
 from mlserve.gateway.sharing import alone, destination
 from mlserve.gateway.table import DEFAULT_MAX_BODY, Route, Target
 
-OVERLOADED_HEADER = "x-mlserve-overloaded"
-"""Set by the runtime on a 503 of a full queue: the request has not run and may be tried elsewhere."""
 STREAM_SILENCE = "3600s"
 NO_BODY = 1
 """Envoy has no smaller limit."""
 ANY_SIZE = 1 << 50
-
-_SAFE = "connect-failure,refused-stream,reset-before-request,retriable-headers"
 
 
 def forward(service: str, match: dict[str, Any], action: dict[str, Any], removed: list[str]) -> dict[str, Any]:
@@ -34,8 +31,9 @@ def to_instances(route: Route, targets: Sequence[Target], port: str = "") -> dic
     where = destination(route, targets, port)
     # Leading slashes are one, so that no instance ever sees "//host"; what follows arrives as it was sent.
     rewrite = {"pattern": {"regex": f"^{path(route.at)}/*"}, "substitution": "/"}
-    policy = retry_policy(route.retry) | ({} if alone(targets) else {"refresh_cluster_on_retry": True})
-    once = {} if route.retry and alone(targets) else {"retry_policy": policy}
+    one = alone(route, targets)
+    policy = retry_policy(route.retry, route.fallback) | each_try(route)
+    once = {} if route.retry and one else {"retry_policy": policy | ({} if one else {"refresh_cluster_on_retry": True})}
     return where | {"regex_rewrite": rewrite, "timeout": "0s"} | once | counted(route)
 
 
@@ -56,30 +54,6 @@ def filters(max_body: int = DEFAULT_MAX_BODY, form: str = "") -> dict[str, Any]:
     return {"typed_per_filter_config": found} if found else {}
 
 
-def retry_policy(twice: bool) -> dict[str, Any]:
-    """Elsewhere, where an instance has not taken a request; ``twice``: also where it may have run already."""
-    previous = {
-        "name": "envoy.retry_host_predicates.previous_hosts",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-        },
-    }
-    return {
-        "retry_on": f"{_SAFE},reset" if twice else _SAFE,
-        "retriable_headers": [{"name": OVERLOADED_HEADER, "present_match": True}],
-        "num_retries": 2,
-        "retry_back_off": {"base_interval": "0.01s", "max_interval": "0.1s"},
-        "retry_host_predicate": [previous],
-        # A dead instance has the fewest requests and is picked first, again and again: until chance finds another.
-        "host_selection_retry_max_attempts": 32,
-    }
-
-
 def nothing(route: Route) -> int:
     """The status for a service of which nothing runs."""
     return FAILED if route.failed else 503
-
-
-def seconds(duration: float) -> str:
-    """A duration as Envoy reads it, which takes 0 for forever."""
-    return f"{max(duration, 0.001):.3f}s"

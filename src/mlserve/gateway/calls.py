@@ -8,9 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 from mlserve.gateway import tokens
-from mlserve.gateway.actions import ANY_SIZE, STREAM_SILENCE, filters, forward, nothing, seconds, to_instances, unseen
+from mlserve.gateway.actions import ANY_SIZE, STREAM_SILENCE, filters, forward, nothing, to_instances, unseen
 from mlserve.gateway.matches import authorization
 from mlserve.gateway.pinning import pins, unpinned
+from mlserve.gateway.retries import patience, seconds
 from mlserve.gateway.route_table import entry
 from mlserve.gateway.table import Route, Target
 
@@ -38,9 +39,10 @@ def _calls(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
 
 def _allowed(route: Route, versions: Sequence[int], headers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     matched: dict[str, Any] = {"prefix": "/", "grpc": {}} | ({"headers": headers} if headers else {})
-    if not route.shares or route.failed:
+    if route.stopped:
         return [{"name": route.service, "match": matched, "direct_response": {"status": nothing(route)}}]
-    named = [one for header, targets in pins(route, versions) for one in _sent(route, targets, [*headers, header])]
+    itself = replace(route, fallback=None)
+    named = [one for header, targets in pins(route, versions) for one in _sent(itself, targets, [*headers, header])]
     missing = [] if route.members else [unpinned(route, versions, matched)]
     return [*named, *missing, *_sent(route, route.shares, headers)]
 
@@ -48,7 +50,7 @@ def _allowed(route: Route, versions: Sequence[int], headers: list[dict[str, Any]
 def _sent(route: Route, targets: Sequence[Target], headers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     matched: dict[str, Any] = {"prefix": "/", "grpc": {}} | ({"headers": headers} if headers else {})
     sent = {key: value for key, value in to_instances(route, targets, "grpc").items() if key != "regex_rewrite"}
-    bounded = sent | {"idle_timeout": seconds(route.timeout_seconds)}
+    bounded = sent | {"idle_timeout": seconds(patience(route))}
     one = forward(route.service, matched | {"path": _ONE_ANSWER}, bounded, unseen(route))
     del one["match"]["prefix"]
     one |= filters(route.max_body)

@@ -15,7 +15,7 @@ _FILTER = "envoy.filters.http.cors"
 _KIND = "type.googleapis.com/envoy.extensions.filters.http.cors.v3"
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _SENT = "authorization, content-type, accept, accept-encoding, inference-header-content-length, x-mlserve-version"
-_READ = "x-mlserve-served-by, retry-after, www-authenticate, inference-header-content-length"
+_READ = "x-mlserve-served-by, x-mlserve-fallback, retry-after, www-authenticate, inference-header-content-length"
 _REMEMBERED = "600"
 """Seconds for which a browser does not ask whether it may ask."""
 

@@ -115,6 +115,10 @@ class Gateway:
         """Counters by ``(service, version)`` since Envoy started."""
         return await self._stats.requests(service)
 
+    async def degraded(self, service: str) -> int:
+        """How many of its answers came from its fallback since Envoy started."""
+        return await self._stats.degraded(service)
+
     async def times(self, service: str) -> dict[int, tuple[int, ...]]:
         """By version, how many requests took no longer than each of `times.BOUNDS`, since Envoy started."""
         return await self._stats.times(service)

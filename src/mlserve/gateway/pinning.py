@@ -37,4 +37,4 @@ def unpinned(route: Route, versions: Sequence[int], match: dict[str, Any]) -> di
 def private(route: Route, versions: Sequence[int]) -> Iterator[Route]:
     """``NAME@VERSION`` for each of several versions that run, whatever share it has."""
     for version in versions if len(versions) > 1 else ():
-        yield replace(route, targets=((version, 1),), address=f"{route.service}@{version}", failed=False)
+        yield replace(route, targets=((version, 1),), address=f"{route.service}@{version}", failed=False, fallback=None)

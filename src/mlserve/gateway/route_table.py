@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlserve.gateway.actions import retry_policy
 from mlserve.gateway.browser import PREFIX
+from mlserve.gateway.retries import retry_policy
 
 PROBE_HEADER = "x-mlserve-probe"
 SERVICE_HEADER = "x-mlserve-service"

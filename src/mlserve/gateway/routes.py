@@ -18,12 +18,13 @@ from functools import lru_cache
 from typing import Any
 
 from mlserve.gateway import tokens
-from mlserve.gateway.actions import NO_BODY, STREAM_SILENCE, filters, forward, nothing, seconds, to_instances, unseen
+from mlserve.gateway.actions import NO_BODY, STREAM_SILENCE, filters, forward, nothing, to_instances, unseen
 from mlserve.gateway.browser import APP, LOGIN, LOGIN_APP
 from mlserve.gateway.cookie import LOGIN_HEADER, LOGIN_PATH
 from mlserve.gateway.cors import question, readable
 from mlserve.gateway.matches import authorization, everything, exact, logged_in, path
 from mlserve.gateway.pinning import VERSION_HEADER, pins, private, unpinned
+from mlserve.gateway.retries import patience, seconds
 from mlserve.gateway.route_table import PROBE_HEADER, entry
 from mlserve.gateway.table import Route, Target
 
@@ -61,7 +62,7 @@ def login_json() -> str:
 
 
 def _public(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
-    stopped = not route.shares or route.failed
+    stopped = route.stopped
     form = APP if route.web else ""
     if route.token is None:
         return [_stopped(route)] if stopped else [*_slash(route), *_served(route, versions, [], form)]
@@ -78,12 +79,13 @@ def _public(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
 
 def _question(route: Route) -> list[dict[str, Any]]:
     uncounted = replace(route, rate=0, issued=False)
-    return question(route, to_instances(uncounted, route.shares)) if route.shares else []
+    return [] if route.stopped else question(route, to_instances(uncounted, route.shares))
 
 
 def _served(route: Route, versions: Sequence[int], allowed: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:
+    itself = replace(route, fallback=None)
     named = [
-        one for header, targets in pins(route, versions) for one in _sent(route, targets, [*allowed, header], form)
+        one for header, targets in pins(route, versions) for one in _sent(itself, targets, [*allowed, header], form)
     ]
     missing = [] if route.address else [unpinned(route, versions, everything(route.at, allowed))]
     return [*named, *missing, *_sent(route, route.shares, allowed, form)]
@@ -110,7 +112,8 @@ def _stopped(route: Route, allowed: list[dict[str, Any]] | None = None) -> dict[
 
 
 def _probe(service: str, version: int, secret: str, route: Route | None) -> dict[str, Any]:
-    like = replace(route or Route(service, ()), rate=0, issued=False)  # the hub's own questions are not counted
+    # The hub's own questions are not counted, and no other service answers them.
+    like = replace(route or Route(service, ()), rate=0, issued=False, fallback=None)
     headers = [exact(PROBE_HEADER, secret), exact(VERSION_HEADER, str(version))]
     action = to_instances(like, [Target(service, version)]) | {"idle_timeout": seconds(like.timeout_seconds)}
     hidden = ["authorization", VERSION_HEADER]
@@ -126,7 +129,7 @@ def _websocket(route: Route, targets: Sequence[Target], allowed: list[dict[str, 
 
 
 def _main(route: Route, targets: Sequence[Target], allowed: list[dict[str, Any]], form: str) -> dict[str, Any]:
-    action = to_instances(route, targets) | {"idle_timeout": seconds(route.timeout_seconds)}
+    action = to_instances(route, targets) | {"idle_timeout": seconds(patience(route))}
     found = forward(route.at, everything(route.at, allowed), action, unseen(route, form))
     return found | filters(route.max_body, form)
 
@@ -134,7 +137,7 @@ def _main(route: Route, targets: Sequence[Target], allowed: list[dict[str, Any]]
 def _metrics(route: Route, targets: Sequence[Target], allowed: list[dict[str, Any]]) -> dict[str, Any]:
     """What a server has to say of itself at another port."""
     match = {"path": f"{path(route.at)}/metrics", "headers": [exact(":method", "GET"), *allowed]}
-    action = to_instances(route, targets, "metrics") | {"idle_timeout": seconds(route.timeout_seconds)}
+    action = to_instances(route, targets, "metrics") | {"idle_timeout": seconds(patience(route))}
     return forward(route.at, match, action, unseen(route))
 
 
@@ -142,5 +145,5 @@ def _docs(route: Route) -> dict[str, Any]:
     """A bare GET of this very path by anybody: no body, no upgrade to another protocol, nothing beside it."""
     upgrade = {"name": "upgrade", "present_match": False}
     match = {"path": f"{path(route.at)}/docs", "headers": [exact(":method", "GET"), upgrade]}
-    action = to_instances(route, route.shares) | {"idle_timeout": seconds(route.timeout_seconds)}
+    action = to_instances(route, route.shares) | {"idle_timeout": seconds(patience(route))}
     return forward(route.at, match, action, unseen(route)) | filters(NO_BODY)

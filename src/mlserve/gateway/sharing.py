@@ -5,44 +5,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlserve.gateway.table import Route, Target
+from mlserve.gateway.table import Route, Target, fallback_name
 
 _KIND = "envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier"
+Weighted = list[tuple[str, int]]
+"""Names of clusters, each with its weight."""
 
 
 def destination(route: Route, targets: Sequence[Target], port: str = "") -> dict[str, Any]:
     """The part of a route's action that names clusters; ``port``: at their further port of that name."""
     names = [(_cluster(route, target, port), target.weight) for target in targets]
-    if len(names) == 1:
-        return {"cluster": names[0][0]}
-    return _by_hash(route, names) if route.sticky else _by_chance(names, others=bool(route.members))
+    spare = route.fallback.targets if route.fallback else ()
+    others = [(_cluster(route, target, port) + fallback_name(route.service), target.weight) for target in spare]
+    if len(names) + len(others) == 1:
+        return {"cluster": (names or others)[0][0]}
+    if route.sticky and not others:
+        return _by_hash(route, names)
+    if route.members:
+        others = [(names[1][0], 1)]
+    return _by_chance(names, others) if names else _by_chance(others, [])
 
 
-def alone(targets: Sequence[Target]) -> bool:
+def alone(route: Route, targets: Sequence[Target]) -> bool:
     """Whether nobody else could be asked again."""
-    return len(targets) == 1
+    return len(targets) + len(route.fallback.targets if route.fallback else ()) == 1
 
 
-def _by_chance(names: list[tuple[str, int]], *, others: bool) -> dict[str, Any]:
+def _by_chance(names: Weighted, others: Weighted) -> dict[str, Any]:
     """By weight at first; a request that an instance has not taken is tried again with the first of them.
 
-    So a new version's only instance may die in a canary, and nobody who asks is told. In a group (``others``) it is
-    then the second's turn: all instances of any one member may die.
+    So a new version's only instance may die in a canary, and nobody who asks is told. Then it is the turn of
+    ``others``: of a group's second member, so that any one may die, or of the fallback.
     """
-    first, second = ((name, 1) for name, _ in names[:2])
-    groups = [_group("shared", names), _group("again", [first])]
+    groups = [_group("shared", names), _group("again", [(names[0][0], 1)])]
     if others:
-        groups.append(_group("others", [second]))
+        groups.append(_group("others", others))
     config = {"@type": f"type.googleapis.com/{_KIND}", "priority_groups": groups}
     name = "envoy.router.cluster_specifier_plugin.priority_group"
     return {"inline_cluster_specifier_plugin": {"extension": {"name": name, "typed_config": config}}}
 
 
-def _group(name: str, clusters: list[tuple[str, int]]) -> dict[str, Any]:
+def _group(name: str, clusters: Weighted) -> dict[str, Any]:
     return {"name": name, "clusters": [{"cluster_name": cluster, "weight": weight} for cluster, weight in clusters]}
 
 
-def _by_hash(route: Route, names: list[tuple[str, int]]) -> dict[str, Any]:
+def _by_hash(route: Route, names: Weighted) -> dict[str, Any]:
     """The same for whoever says the same. A caller without a cookie gets one, for as long as the browser is open."""
     kind, _, name = route.sticky.partition(":")
     header = {"header": {"header_name": name}}

@@ -12,6 +12,7 @@ from typing import Any
 
 from mlserve.gateway import times
 from mlserve.gateway.admin import Admin
+from mlserve.gateway.table import FALLBACK
 
 _MEMBERS = r"^cluster\.[^.]+\.membership_(healthy|total)$"
 _REQUESTS = r"\.upstream_rq_(active|completed|5xx|retry)$"
@@ -38,10 +39,13 @@ class Stats:
     async def active(self, service: str, version: int) -> dict[str, int]:
         """Requests in flight by address, for the instances that the cluster has now."""
         lines = (await self._admin.get("/clusters")).splitlines()
-        start = re.compile(rf"{re.escape(service)}/{version}(/[a-z]+)?::")
+        start = re.compile(rf"{re.escape(service)}/{version}(/[a-z]+)?({FALLBACK}[^:]+)?::")
         mine = ((line, found.end()) for line in lines if (found := start.match(line)))
-        counts = (line[end:].partition("::rq_active::") for line, end in mine)
-        return {address: int(count) for address, separator, count in counts if separator}
+        counted: Counter[str] = Counter()
+        for address, separator, count in (line[end:].partition("::rq_active::") for line, end in mine):
+            if separator:
+                counted[address] += int(count)
+        return dict(counted)
 
     async def unhealthy(self) -> set[str]:
         """Addresses that get no requests because they fail their health check or were ejected."""
@@ -62,6 +66,11 @@ class Stats:
             counted = found.setdefault((owner, int(version)), Counter())
             counted[number.removeprefix("upstream_rq_")] += value
         return {key: _requests(numbers) for key, numbers in found.items()}
+
+    async def degraded(self, service: str) -> int:
+        """How many answers came from its fallback since Envoy started."""
+        ended = rf"^cluster\.[^.]+{FALLBACK}{re.escape(service)}\.upstream_rq_completed$"
+        return sum((await self._admin.numbers(ended)).values())
 
     async def times(self, service: str) -> dict[int, tuple[int, ...]]:
         """By version, how many requests took no longer than each of `times.BOUNDS`; a second old at most."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DEFAULT_MAX_BODY = 64 * 1024 * 1024
+FALLBACK = "~fallback~"
+DOWN, OVERLOAD, ERROR, TIMEOUT = "down", "overload", "error", "timeout"
+"""What a fallback may be for: nothing takes the request, all queues are full, a status of 500 or more, no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,21 @@ class Cluster:
     """Requests at a time at most; further ones are answered with 429. 0: as many as its instances queue."""
     port: str = ""
     """Of which further port the endpoints are: ``grpc``, where calls go, or ``metrics``; empty: the instances' own."""
+    backed: bool = False
+    """Others answer in its place: any number of its requests may be tried again at a time."""
+    falls_in_for: str = ""
+    """The service whose requests it answers as a fallback; its answers say so."""
 
     @property
     def name(self) -> str:
         """``service/version``, also the value of the answer header ``x-mlserve-served-by``; then ``/port``."""
-        return f"{self.service}/{self.version}" + (f"/{self.port}" if self.port else "")
+        port = f"/{self.port}" if self.port else ""
+        return f"{self.service}/{self.version}{port}" + fallback_name(self.falls_in_for)
+
+
+def fallback_name(service: str) -> str:
+    """The end of the names of clusters that answer in a service's place."""
+    return f"{FALLBACK}{service}" if service else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,17 @@ class Target:
     def cluster(self) -> str:
         """The name of its cluster."""
         return f"{self.service}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """A lighter service, which is asked where a service does not answer."""
+
+    targets: tuple[Target, ...]
+    on: frozenset[str]
+    """Of DOWN, which is always meant, OVERLOAD, ERROR and TIMEOUT."""
+    alone: bool = False
+    """Nothing of the service itself could answer: it gets all requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +108,8 @@ class Route:
     """Of a group: what a request gets that names this member (``x-mlserve-service``), also one without a share."""
     sticky: str = ""
     """``header:NAME`` or ``cookie:NAME``: requests that agree in it go to the same version."""
+    fallback: Fallback | None = None
+    """Who is asked where the service does not answer."""
     address: str = ""
     """Its last part, where that is not its name."""
 
@@ -93,8 +119,15 @@ class Route:
         return self.address or self.service
 
     @property
+    def stopped(self) -> bool:
+        """Nobody answers."""
+        return self.fallback is None and (self.failed or not self.shares)
+
+    @property
     def shares(self) -> tuple[Target, ...]:
         """Who gets its requests, none of them without a weight."""
+        if self.fallback and self.fallback.alone:
+            return ()
         own = tuple(Target(self.service, version, weight) for version, weight in self.targets)
         return tuple(target for target in self.members or own if target.weight > 0)
 

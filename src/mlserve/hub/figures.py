@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from mlserve.errors import GatewayFailed
 from mlserve.gateway.envoy import Gateway
@@ -19,6 +20,17 @@ async def with_figures(gateway: Gateway, sights: Sequence[Seen]) -> list[Seen]:
     """The sights with the time, and with the gateway's counters where a release has gates."""
     now = time.time()
     return [replace(seen, now=now, told=await _told(gateway, seen)) for seen in sights]
+
+
+async def with_answered(gateway: Gateway, shown: dict[str, Any]) -> dict[str, Any]:
+    """A service as its user sees it, with how many answers came from its fallback."""
+    if not shown["fallback"]:
+        return shown
+    try:
+        answered = await gateway.degraded(shown["name"])
+    except GatewayFailed:
+        return shown  # it is being started again, say
+    return {**shown, "fallback": {**shown["fallback"], "answered": answered}}
 
 
 async def _told(gateway: Gateway, seen: Seen) -> Told:

@@ -27,7 +27,7 @@ from mlserve.hub.releases.step import Told
 from mlserve.hub.releases.strategies import first_to_next
 from mlserve.hub.releases.verbs import Releases
 from mlserve.hub.stories import stories
-from mlserve.hub.wishes import Wishes, taken
+from mlserve.hub.wishes import Wishes
 
 _TRIAL_SECONDS = 900.0
 
@@ -46,13 +46,15 @@ class Hub:
     ) -> None:
         self.wishes, self.places, self.content = wishes, places, content
         self._blueprints, self._loop, self._gateway_url = blueprints, loop, gateway_url
+        self._limits = blueprints.limits
         self._releases = Releases(wishes, places, blueprints, self._changeable)
 
     async def create(
         self, submission: Submission, *, trial: bool = False, allowed: joining.Allowed = joining.anybody
     ) -> dict[str, Any]:
         """A new service; raises Conflict where the name is taken. ``allowed``: whose group it may join."""
-        self._refuse_taken(submission, trial=trial)
+        if not trial:
+            revising.refuse_taken(self.wishes, submission)
         accepted = await accept(submission, self.places, self.content)
         descriptor = accepted.descriptor
         name, now = f"{descriptor.name[:50]}-test-{secrets.token_hex(3)}" if trial else descriptor.name, time.time()
@@ -68,7 +70,7 @@ class Hub:
             trial_until=now + _TRIAL_SECONDS if trial else None,
         )
         if not trial:
-            joining.join(self.wishes, self._blueprints.limits, descriptor, allowed)
+            joining.join(self.wishes, self._limits, descriptor, allowed)
         self.wishes.create(service, revising.version(name, 1, submission, accepted))
         return self._woken(name)
 
@@ -94,7 +96,7 @@ class Hub:
         proposal = await propose(submission, known, self.places, self.content, how)
         proposal.require_possible()
         service, accepted = self._changeable(name), proposal.accepted
-        joining.move(self.wishes, self._blueprints.limits, accepted.descriptor, allowed)
+        joining.move(self.wishes, self._limits, accepted.descriptor, allowed)
         new = revising.side(submission, accepted.descriptor, accepted.place.name)
         count = revising.count(service, revising.kept(service, known.newest), new)
         if proposal.action in (Action.SCALE, Action.NOTHING):
@@ -124,7 +126,9 @@ class Hub:
         name = name_of(dict(submission.descriptor))
         service = self._changeable(name) if self.wishes.find(name) else None
         known = Known(service, self.wishes.version(name, service.target)) if service else None
-        return shown(await propose(submission, known, self.places, self.content, How(strategy=strategy)))
+        proposal = await propose(submission, known, self.places, self.content, How(strategy=strategy))
+        joining.check(self.wishes, self._limits, proposal.accepted.descriptor)
+        return shown(proposal)
 
     async def start(self, name: str) -> dict[str, Any]:
         """Run a stopped or failed service again; raises NoCapacity."""
@@ -206,7 +210,8 @@ class Hub:
         place = self.places.find(seen.service.resource)
         kind = place.kind if place else "unknown"
         shown = view.service(seen, gateway=self._gateway_url, progress=progress, kind=kind)
-        return {**shown, "warnings": [*shown["warnings"], *self._loop.written.warnings(name)]}
+        more = {"fallback": view.fallback(self._limits(name, seen.service.serving or seen.service.target))}
+        return {**shown, **more, "warnings": [*shown["warnings"], *self._loop.written.warnings(name)]}
 
     def list(self) -> Sequence[dict[str, Any]]:
         """All services but the throw-away ones."""
@@ -268,12 +273,6 @@ class Hub:
         service = self.wishes.find(name)
         tried = service is not None and service.trial_until is not None
         return revising.named(self.wishes.version(name, 1).descriptor) if tried else name
-
-    def _refuse_taken(self, submission: Submission, *, trial: bool) -> None:
-        """A name that exists is told before what else may be wrong; `Wishes.create` decides."""
-        name = submission.descriptor.get("name") or dict(submission.descriptor.get("metadata") or {}).get("name")
-        if not trial and isinstance(name, str) and self.wishes.find(name):
-            raise taken(name)
 
     def _wish(self, name: str, **changes: Any) -> None:
         """Change what is wished now, not what was wished when the caller began."""

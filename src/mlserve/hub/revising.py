@@ -15,7 +15,7 @@ from mlserve.hub.acceptance import Accepted, Submission
 from mlserve.hub.changes import Side, changed_files, changes, makes_a_version
 from mlserve.hub.records import Service, Version
 from mlserve.hub.releasing import under_way
-from mlserve.hub.wishes import Wishes
+from mlserve.hub.wishes import Wishes, taken
 
 
 def changeable(wishes: Wishes, name: str) -> Service:
@@ -33,6 +33,13 @@ def changeable(wishes: Wishes, name: str) -> Service:
             hint=f"mlserve release status {name} shows how far it is, mlserve release abort {name} ends it",
         )
     return service
+
+
+def refuse_taken(wishes: Wishes, submission: Submission) -> None:
+    """A name that exists is told before what else may be wrong; `Wishes.create` decides."""
+    name = submission.descriptor.get("name") or dict(submission.descriptor.get("metadata") or {}).get("name")
+    if isinstance(name, str) and wishes.find(name):
+        raise taken(name)
 
 
 NO_MARKS: Mapping[str, str] = {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mlserve.backends.base import State
-from mlserve.gateway.table import Cluster, Route, Table
+from mlserve.backends.base import Instance, State
+from mlserve.gateway.table import Cluster, Fallback, Route, Table
 from mlserve.hub import releasing
 from mlserve.hub.groups.members import Member
 from mlserve.hub.groups.members import route as group_route
@@ -41,6 +41,9 @@ class Limits:
     """Names of further ports of its instances."""
     group: str = ""
     """The service group that it is in."""
+    fallback: str = ""
+    """The service that is asked where it does not answer, and when."""
+    fallback_on: frozenset[str] = frozenset()
 
 
 Of = Callable[[str, int], Limits]
@@ -60,7 +63,8 @@ def table(
     """
     there = [seen for seen in sights if not seen.service.deleting]
     clusters = [cluster for seen in there for cluster in _clusters(seen, limits)]
-    routes = [replace(route_of(seen, limits), rate=_rate(seen, limits)) for seen in there]
+    own = {seen.service.name: Member(route_of(seen, limits), _ready(seen)) for seen in there}
+    routes = [replace(_backed(seen, own, limits), rate=_rate(seen, limits)) for seen in there]
     found = ((group, members(group.name, there, limits)) for group in groups)
     routes += [group_route(group, its) for group, its in found if its]
     return Table(clusters=tuple(clusters), routes=tuple(routes), probe_secret=probe_secret, hub=hub)
@@ -93,6 +97,20 @@ def serving(service: Service) -> int:
     return NOTHING if service.stopped or service.serving is None else service.serving
 
 
+def _backed(seen: Seen, own: Mapping[str, Member], limits: Of) -> Route:
+    """How requests to a service are treated, with its fallback as far as that would answer.
+
+    While nothing of it is ready, that gets all of them; what is stopped is so on purpose.
+    """
+    service = seen.service
+    member, limit = own[service.name], limits(service.name, service.serving or service.target)
+    spare = own.get(limit.fallback)
+    if spare is None or not spare.able or service.stopped:
+        return member.route
+    fallback = Fallback(spare.route.shares, limit.fallback_on, alone=not member.able)
+    return replace(member.route, apart=member.route.apart | spare.route.apart, fallback=fallback)
+
+
 def _ready(seen: Seen) -> int:
     """Its instances that take requests."""
     served = serving(seen.service)
@@ -122,12 +140,17 @@ def _of_version(seen: Seen, number: int, limit: Limits) -> list[Cluster]:
         health_path=limit.health_path,
         http2=limit.http2,
         concurrency=limit.concurrency,
+        backed=bool(limit.fallback or limit.group),
     )
     further = [
-        Cluster(name, number, tuple(sorted(one.ports[port] for one in ready if port in one.ports)), port=port)
+        replace(main, endpoints=_at(port, ready), health_path=None, http2=False, concurrency=0, port=port)
         for port in limit.ports
     ]
     return [main, *further]
+
+
+def _at(port: str, ready: Iterable[Instance]) -> tuple[str, ...]:
+    return tuple(sorted(one.ports[port] for one in ready if port in one.ports))
 
 
 def route_of(seen: Seen, limits: Of) -> Route:

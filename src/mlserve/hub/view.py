@@ -15,6 +15,7 @@ from mlserve.hub.plan import Seen, status
 from mlserve.hub.progress import Progress
 from mlserve.hub.records import Service, Version
 from mlserve.hub.releases import view as releases
+from mlserve.hub.routing import Limits
 
 
 def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -> dict[str, Any]:
@@ -50,6 +51,13 @@ def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -
         "kept": releases.kept(wish.kept),
         "last_update": {"version": update.version, "state": update.state} if update else None,
     }
+
+
+def fallback(limits: Limits) -> dict[str, Any] | None:
+    """Who answers in its place, and when; ``answered``: how often since the gateway started, where that was asked."""
+    if not limits.fallback:
+        return None
+    return {"service": limits.fallback, "on": sorted(limits.fallback_on), "answered": None}
 
 
 def _release(seen: Seen) -> dict[str, Any] | None:

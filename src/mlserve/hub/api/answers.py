@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from mlserve.hub.api.fallback_answers import FallbackAnswer
 from mlserve.hub.api.release_answers import KeptVersion, ReleaseAnswer
 
 
@@ -107,6 +108,7 @@ class ServiceAnswer(Answer):
     wished: Wished
     phases: list[Phase]
     failure: FailureRecord | None
+    fallback: FallbackAnswer | None
     release: ReleaseAnswer | None
     kept: KeptVersion | None
     last_update: Update | None

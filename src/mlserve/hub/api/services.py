@@ -19,6 +19,7 @@ from mlserve.hub.api.answers import (
     VersionsAnswer,
 )
 from mlserve.hub.api.bodies import CreateBody, PlanBody, ScaleBody, UpdateBody
+from mlserve.hub.figures import with_answered
 from mlserve.hub.findings import with_findings
 from mlserve.hub.guard import Caller
 from mlserve.hub.hub import Hub
@@ -62,7 +63,7 @@ async def plan_service(request: Request, body: PlanBody) -> dict[str, Any]:
 @router.get("/{name}", responses={200: {"model": ServiceAnswer}})
 async def describe_service(request: Request, name: str) -> dict[str, Any]:
     """One service."""
-    return await with_findings(hub_of(request).describe(name))
+    return await with_answered(request.app.state.gateway, await with_findings(hub_of(request).describe(name)))
 
 
 @router.delete("/{name}", status_code=202, responses={202: {"model": ServiceAnswer}})

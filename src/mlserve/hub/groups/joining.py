@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mlserve.descriptor import Descriptor
-from mlserve.errors import Conflict
+from mlserve.errors import Conflict, Detail, InvalidDescriptor
 from mlserve.hub.groups.records import Group
 from mlserve.hub.records import Service
 from mlserve.hub.routing import Of, group_of
@@ -29,8 +29,11 @@ def members_of(wishes: Wishes, limits: Of, group: str) -> list[Service]:
 
 
 def check(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
-    """Raises Conflict where service and group would share an address, Forbidden for somebody else's group."""
+    """Raises Conflict where service and group would share an address, InvalidDescriptor for a fallback that is not
+    there, Forbidden for somebody else's group or fallback.
+    """
     name, group = descriptor.name, descriptor.metadata.group
+    _check_fallback(wishes, limits, descriptor, allowed)
     if wishes.find(name) is None and members_of(wishes, limits, name):
         raise Conflict(f'"{name}" is a service group, and has that address', hint="give the service another name")
     if not group:
@@ -40,6 +43,20 @@ def check(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed =
     service = wishes.find(name)
     if service is None or group_of(service, limits) != group:
         allowed(group)
+
+
+def _check_fallback(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed) -> None:
+    if descriptor.fallback is None:
+        return
+    other, service = descriptor.fallback.service, wishes.find(descriptor.name)
+    if service is None or limits(service.name, service.serving or service.target).fallback != other:
+        allowed(other)  # it answers whoever may ask this service
+    found = wishes.find(other)
+    if found is None or found.deleting:
+        known = ", ".join(one.name for one in wishes.services() if one.trial_until is None) or "none"
+        message = f'the fallback "{other}" is no service (services: {known})'
+        details: list[Detail] = [{"pointer": "/fallback/service", "code": "invalid", "message": message}]
+        raise InvalidDescriptor(message, hint=f"create {other} first", details=details)
 
 
 def join(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody) -> None:

@@ -1,0 +1,36 @@
+"""A fallback through a whole hub: named in a descriptor, asked when every instance is gone, counted."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from tests.walk.release_kit import descriptor, until
+from tests.walk.test_release_verbs import mlserve, shown
+
+
+def ask(service: dict[str, str]) -> tuple[str, str | None]:
+    with urlopen(Request(service["endpoint"], b"{}", {"Authorization": service["token"]}), timeout=10) as answer:
+        return answer.read().decode(), answer.headers["x-mlserve-fallback"]
+
+
+def test_a_lighter_service_answers_while_every_instance_is_gone(home: Path, tmp_path: Path) -> None:
+    heavy = descriptor(tmp_path, "heavy", fallback={"service": "lite"})
+    code, _, err = mlserve("create", heavy)
+    assert (code, "/fallback/service" in err or 'the fallback "lite" is no service' in err) == (2, True), err
+    assert mlserve("create", descriptor(tmp_path, "lite", name="lite"))[0] == 0
+    assert mlserve("create", heavy)[0] == 0
+    service = shown("describe", "shop")
+    assert service["fallback"] == {"service": "lite", "on": ["down", "error", "overload", "timeout"], "answered": 0}
+    assert ask(service) == ("heavy", None)
+    for instance in shown("describe", "shop")["instances"]:
+        os.kill(instance["pid"], signal.SIGKILL)
+    found = {ask(service) for _ in range(50)}
+    assert ("lite", "lite") in found, "and none of these failed"
+    assert found <= {("heavy", None), ("lite", "lite")}
+    until(lambda: ask(service) == ("heavy", None))
+    assert shown("describe", "shop")["fallback"]["answered"] >= 1
+    assert "lite on down" in mlserve("describe", "shop")[1]
+    assert mlserve("stop", "shop")[0] == 0

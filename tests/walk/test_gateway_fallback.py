@@ -1,0 +1,102 @@
+"""A lighter service that answers where a service does not: the real Envoy before small real instances, under load."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlserve.gateway.envoy import Gateway
+from mlserve.gateway.table import Cluster, Fallback, Route, Table, Target
+from tests.walk.gateway_kit import TOKEN, Instance, Load, client, gateway, instances
+
+EVERYTHING = frozenset({"down", "overload", "error", "timeout"})
+MARK = "x-mlserve-fallback"
+
+
+@pytest.fixture
+def three() -> Iterator[list[Instance]]:
+    """Two primaries and a lighter one."""
+    with instances("p1", "p2", "lite") as started:
+        yield started
+
+
+def table(three: list[Instance], *on: str, alone: bool = False, **options: float) -> Table:
+    primaries = () if alone else tuple(one.address for one in three[:2])
+    clusters = Cluster("shop", 1, primaries, "/", backed=True), Cluster("lite", 3, (three[2].address,), "/")
+    fallback = Fallback((Target("lite", 3),), frozenset(on) or EVERYTHING, alone=alone)
+    shop = Route("shop", ((1, 100),), token=TOKEN, fallback=fallback)
+    return Table(clusters, (replace(shop, **options), Route("lite", ((3, 100),), token="l")))  # type: ignore[arg-type]
+
+
+async def degraded(made: Gateway) -> int:
+    return await made.degraded("shop")
+
+
+def test_every_primary_may_die_under_load_and_nobody_who_asks_is_told(tmp_path: Path, three: list[Instance]) -> None:
+    async def story() -> None:
+        async with gateway(tmp_path) as made, client(made) as ask:
+            await made.publish(table(three))
+            load = Load(ask, "/shop")
+            async with load.running(workers=32):
+                assert load.names <= {"p1", "p2"}, "while the primaries are well they answer everything"
+                three[0].kill()
+                three[1].kill()
+                await load.more(300)
+                await made.publish(table(three, alone=True))
+                await load.more(100)
+                await made.publish(table(three))
+                await load.more(100)
+            assert load.failures == []
+            answer = await ask.get("/shop/x")
+            assert (answer.json()["name"], answer.headers[MARK]) == ("lite", "lite")
+            assert answer.headers["x-mlserve-served-by"] == "lite/3~fallback~shop"
+            assert answer.json()["path"] == "/x"
+            assert await degraded(made) > 300
+            own = await ask.get("/lite", headers={"authorization": "l"})
+            assert MARK not in own.headers
+
+    asyncio.run(story())
+
+
+def test_primaries_that_are_full_stay_fully_used_and_the_rest_is_answered_elsewhere(
+    tmp_path: Path, three: list[Instance]
+) -> None:
+    async def story() -> None:
+        async with gateway(tmp_path) as made, client(made) as ask:
+            await made.publish(table(three, "down", "overload"))
+            load = Load(ask, "/shop/lame/busy")
+            begun = time.monotonic()
+            async with load.running(workers=20):
+                await load.more(600)
+            took = time.monotonic() - begun
+            assert load.failures == []
+            assert load.names == {"p1", "p2", "lite"}
+            elsewhere = await degraded(made)
+            primaries = load.done - elsewhere
+            assert primaries > 0.5 * 2 * took / 0.03, "two of them at 20 ms a request, and some ms between two"
+
+    asyncio.run(story())
+
+
+def test_an_error_and_silence_are_answered_by_the_fallback_where_that_is_wished(
+    tmp_path: Path, three: list[Instance]
+) -> None:
+    async def story() -> None:
+        async with gateway(tmp_path) as made, client(made) as ask:
+            await made.publish(table(three, timeout_seconds=0.5))
+            for path in ("/shop/lame/error", "/shop/lame/slow"):
+                answer = await ask.post(path, content=b"x" * 1000)
+                assert (answer.status_code, answer.json()["name"], answer.headers[MARK]) == (200, "lite", "lite"), path
+            well = await ask.get("/shop")
+            assert well.json()["name"] in ("p1", "p2")
+            assert MARK not in well.headers
+            await made.publish(table(three, "down", "overload", timeout_seconds=0.5))
+            assert (await ask.get("/shop/lame/error")).status_code == 500
+            assert (await ask.get("/shop/lame/slow")).status_code == 504
+
+    asyncio.run(story())
