@@ -64,10 +64,19 @@ def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
         "release": " ".join(filter(None, (under_way(data) or ())[1:])) or None,
         "kept": f"version {kept['version']} until {kept['until']}, for mlserve rollback" if kept else None,
         "fallback": _fallback(data.get("fallback")),
+        "mirror": mirrored(data.get("mirror")),
         "wished": _count(wished["instances"], "instance") if "instances" in wished else None,
         "created": data.get("created_at"),
         "updated": data.get("updated_at"),
     }
+
+
+def mirrored(found: Mapping[str, Any] | None) -> str | None:
+    """Who gets copies of its requests, and how many these were."""
+    if not found:
+        return None
+    sent = "" if found.get("sent") is None else f" ({_count(found['sent'], 'copy')}, {found['failed']} failed)"
+    return f"{found['percent']} % of the requests to {found['to']}{sent}"
 
 
 def _fallback(found: Mapping[str, Any] | None) -> str | None:
@@ -79,7 +88,8 @@ def _fallback(found: Mapping[str, Any] | None) -> str | None:
 
 
 def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{number} {thing if number == 1 else many}"
 
 
 def _resource(data: dict[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlserve.gateway.publish import Rendered, render, steps
-from mlserve.gateway.table import Cluster, Fallback, Route, Table, Target
+from mlserve.gateway.table import Cluster, Fallback, Mirror, Route, Table, Target
 
 MEMBERS = Target("blue", 1, 90), Target("green", 3, 10)
 
@@ -150,3 +150,20 @@ def test_any_number_of_requests_may_go_to_others_where_there_are_some() -> None:
         made = json.loads(render(Table((Cluster("shop", 1, backed=backed),))).clusters["shop/1"])
         (limits,) = made["circuit_breakers"]["thresholds"]
         assert limits["retry_budget"]["min_retry_concurrency"] == least
+
+
+def test_a_mirror_hears_copies_and_holds_little() -> None:
+    route = Route("shop", ((1, 100),), token="t", mirror=Mirror(Target("lite", 4), 25))
+    table = Table(SHOP_AND_LITE, (route, Route("lite", ((4, 100),))), "secret")
+    heard = [
+        one["route"]["request_mirror_policies"]
+        for one in routes_at(table, "shop")
+        if "request_mirror_policies" in json.dumps(one)
+    ]
+    assert heard
+    assert all(policy["cluster"] == "lite/4~mirror~shop" for (policy,) in heard)
+    assert heard[0][0]["runtime_fraction"]["default_value"] == {"numerator": 25, "denominator": "HUNDRED"}
+    probe = routes_at(table, "shop")[0]
+    assert "request_mirror_policies" not in probe["route"], "nor what the hub asks, nor WebSockets"
+    (limits,) = json.loads(render(table).clusters["lite/4~mirror~shop"])["circuit_breakers"]["thresholds"]
+    assert (limits["max_requests"], limits["max_pending_requests"]) == (64, 64)

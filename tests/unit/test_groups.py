@@ -56,6 +56,12 @@ def test_a_member_in_a_canary_shares_its_part_by_the_canarys_weights() -> None:
     assert dict(made.pinned)["a"] == (Target("a", 1, 80), Target("a", 2, 20))
 
 
+def test_a_group_takes_as_many_requests_a_second_as_its_members_together() -> None:
+    assert route(SHOP, [member("a", rate=5), member("b", rate=7)]).rate == 12
+    assert route(SHOP, [member("a", rate=5), member("b", 0, rate=7)]).rate == 5
+    assert route(SHOP, [member("a", rate=5), member("b")]).rate == 0
+
+
 def test_a_group_promises_what_all_of_its_members_do() -> None:
     one = member("a", retry=False, timeout_seconds=5, max_body=10, origins=("https://a", "https://b"))
     made = route(SHOP, [one, member("b", timeout_seconds=60, max_body=99, origins=("https://b",))])

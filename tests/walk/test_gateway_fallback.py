@@ -1,8 +1,9 @@
-"""A lighter service that answers where a service does not: the real Envoy before small real instances, under load."""
+"""A lighter service that answers where a service does not, and one that only listens: the real Envoy, under load."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mlserve.gateway.envoy import Gateway
-from mlserve.gateway.table import Cluster, Fallback, Route, Table, Target
-from tests.walk.gateway_kit import TOKEN, Instance, Load, client, gateway, instances
+from mlserve.gateway.table import Cluster, Fallback, Mirror, Route, Table, Target
+from tests.walk.gateway_kit import TOKEN, Instance, Load, client, eventually, gateway, instances
 
 EVERYTHING = frozenset({"down", "overload", "error", "timeout"})
 MARK = "x-mlserve-fallback"
@@ -98,5 +99,31 @@ def test_an_error_and_silence_are_answered_by_the_fallback_where_that_is_wished(
             await made.publish(table(three, "down", "overload", timeout_seconds=0.5))
             assert (await ask.get("/shop/lame/error")).status_code == 500
             assert (await ask.get("/shop/lame/slow")).status_code == 504
+
+    asyncio.run(story())
+
+
+def test_a_mirror_hears_copies_and_neither_slows_nor_fails_who_asks(tmp_path: Path, three: list[Instance]) -> None:
+    async def story() -> None:
+        clusters = Cluster("shop", 1, (three[0].address,), "/"), Cluster("next", 2, (three[2].address,))
+        shop = Route("shop", ((1, 100),), token=TOKEN, mirror=Mirror(Target("next", 2), 100))
+        async with gateway(tmp_path) as made, client(made) as ask:
+            await made.publish(Table(clusters, (shop, Route("next", ((2, 100),), token="n"))))
+            for _ in range(50):
+                answer = await ask.post("/shop/x", content=b"y")
+                assert (answer.json()["name"], answer.headers["x-mlserve-served-by"]) == ("p1", "shop/1")
+
+            async def all_heard() -> bool:
+                return (await made.mirrored("shop")).total == 50
+
+            await eventually(all_heard)
+            three[2].kill(signal.SIGSTOP)
+            begun = time.monotonic()
+            for _ in range(300):
+                assert (await ask.post("/shop/x", content=b"y")).status_code == 200
+            assert time.monotonic() - begun < 15
+            three[2].kill()
+            for _ in range(50):
+                assert (await ask.post("/shop/x", content=b"y")).status_code == 200
 
     asyncio.run(story())

@@ -103,6 +103,16 @@ class Service:
         self._update = int(self._data["wished"]["version"])
         return self
 
+    def mirror_to(self, other: str, percent: int = 100) -> Service:
+        """Send copies of so many requests in a hundred to another service, whose answers are thrown away."""
+        self._data = self._management.post(service_path(self.name, "mirror"), {"to": other, "percent": percent})
+        return self
+
+    def end_mirror(self) -> Service:
+        """Send no more copies."""
+        self._data = self._management.delete(service_path(self.name, "mirror"))
+        return self
+
     @property
     def releases(self) -> Releases:
         """The release that is under way, else the last one: ``status()``, ``promote()``, ``pause()``, …"""

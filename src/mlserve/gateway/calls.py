@@ -9,6 +9,7 @@ from typing import Any
 
 from mlserve.gateway import tokens
 from mlserve.gateway.actions import ANY_SIZE, STREAM_SILENCE, filters, forward, nothing, to_instances, unseen
+from mlserve.gateway.copies import mirrored
 from mlserve.gateway.matches import authorization
 from mlserve.gateway.pinning import pins, unpinned
 from mlserve.gateway.retries import patience, seconds
@@ -41,7 +42,7 @@ def _allowed(route: Route, versions: Sequence[int], headers: list[dict[str, Any]
     matched: dict[str, Any] = {"prefix": "/", "grpc": {}} | ({"headers": headers} if headers else {})
     if route.stopped:
         return [{"name": route.service, "match": matched, "direct_response": {"status": nothing(route)}}]
-    itself = replace(route, fallback=None)
+    itself = replace(route, fallback=None, mirror=None)
     named = [one for header, targets in pins(route, versions) for one in _sent(itself, targets, [*headers, header])]
     missing = [] if route.members else [unpinned(route, versions, matched)]
     return [*named, *missing, *_sent(route, route.shares, headers)]
@@ -51,7 +52,7 @@ def _sent(route: Route, targets: Sequence[Target], headers: list[dict[str, Any]]
     matched: dict[str, Any] = {"prefix": "/", "grpc": {}} | ({"headers": headers} if headers else {})
     sent = {key: value for key, value in to_instances(route, targets, "grpc").items() if key != "regex_rewrite"}
     bounded = sent | {"idle_timeout": seconds(patience(route))}
-    one = forward(route.service, matched | {"path": _ONE_ANSWER}, bounded, unseen(route))
+    one = forward(route.service, matched | {"path": _ONE_ANSWER}, bounded | mirrored(route, "grpc"), unseen(route))
     del one["match"]["prefix"]
     one |= filters(route.max_body)
     many = forward(route.service, matched, sent | {"idle_timeout": STREAM_SILENCE}, unseen(route))

@@ -11,6 +11,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from mlserve.gateway.copies import marked
 from mlserve.gateway.table import Cluster
 
 _IDLE_SECONDS = 1.5
@@ -31,8 +32,6 @@ _OUTLIERS: dict[str, Any] = {
     "interval": "1s",
 }
 
-FALLBACK_HEADER = "x-mlserve-fallback"
-"""Names the service that answered in the place of the one that was asked."""
 _CAP = 10000
 """A safety cap only: queues and their limits are the runtime's."""
 
@@ -75,14 +74,15 @@ def _resource(cluster: Cluster) -> dict[str, Any]:
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 "common_http_protocol_options": {"idle_timeout": f"{_IDLE_SECONDS}s"},
                 **_protocols(cluster),
-                **(_marked(cluster) if cluster.falls_in_for else {}),
+                **(marked(cluster) if cluster.falls_in_for else {}),
             }
         },
     }
 
 
 def _breakers(cluster: Cluster) -> dict[str, Any]:
-    most = {"max_connections": _CAP, "max_pending_requests": _CAP, "max_requests": cluster.concurrency or _CAP}
+    waiting = cluster.concurrency if cluster.mirrors else _CAP
+    most = {"max_connections": _CAP, "max_pending_requests": waiting, "max_requests": cluster.concurrency or _CAP}
     # Envoy's default is 3 retries at a time.
     budget = {"budget_percent": {"value": 50}, "min_retry_concurrency": _CAP if cluster.backed else 20}
     return {"thresholds": [{**most, "retry_budget": budget}]}
@@ -108,21 +108,6 @@ def _protocols(cluster: Cluster) -> dict[str, Any]:
     if not cluster.http2:
         return {"explicit_http_config": {"http_protocol_options": {}}}
     return {"use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}}
-
-
-def _marked(cluster: Cluster) -> dict[str, Any]:
-    """Its answers say that it is not the service that was asked."""
-    kind = "type.googleapis.com/envoy.extensions.filters.http"
-    header = {"header": {"key": FALLBACK_HEADER, "value": cluster.service}}
-    mark = {"append": {**header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
-    marking = {"@type": f"{kind}.header_mutation.v3.HeaderMutation", "mutations": {"response_mutations": [mark]}}
-    codec = {"@type": f"{kind}.upstream_codec.v3.UpstreamCodec"}
-    return {
-        "http_filters": [
-            {"name": "envoy.filters.http.header_mutation", "typed_config": marking},
-            {"name": "envoy.filters.http.upstream_codec", "typed_config": codec},
-        ]
-    }
 
 
 def _endpoint(address: str) -> dict[str, Any]:

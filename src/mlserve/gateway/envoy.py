@@ -119,6 +119,10 @@ class Gateway:
         """How many of its answers came from its fallback since Envoy started."""
         return await self._stats.degraded(service)
 
+    async def mirrored(self, service: str) -> Requests:
+        """What its mirror was sent since Envoy started."""
+        return await self._stats.mirrored(service)
+
     async def times(self, service: str) -> dict[int, tuple[int, ...]]:
         """By version, how many requests took no longer than each of `times.BOUNDS`, since Envoy started."""
         return await self._stats.times(service)

@@ -16,7 +16,7 @@ from mlserve.errors import Detail, GatewayFailed
 from mlserve.gateway.admin import Admin, AdminSilent
 from mlserve.gateway.calls import grpc_json
 from mlserve.gateway.clusters import address_json, cluster_json
-from mlserve.gateway.fallbacks import falling_in
+from mlserve.gateway.copies import copies
 from mlserve.gateway.limits import LIMITS, limits_json
 from mlserve.gateway.listener import HTTP_STATS, ROUTES
 from mlserve.gateway.log import Log
@@ -69,7 +69,7 @@ class Step:
 
 def render(table: Table, access: Access = _NOBODY) -> Rendered:
     """Pure; the texts of clusters and services that did not change are remembered."""
-    clusters = {cluster.name: cluster_json(cluster) for cluster in (*table.clusters, *falling_in(table))}
+    clusters = {cluster.name: cluster_json(cluster) for cluster in (*table.clusters, *copies(table))}
     versions: dict[str, list[int]] = {route.service: [] for route in table.routes}
     for cluster in table.clusters:
         if not cluster.port:

@@ -21,6 +21,7 @@ from mlserve.gateway import tokens
 from mlserve.gateway.actions import NO_BODY, STREAM_SILENCE, filters, forward, nothing, to_instances, unseen
 from mlserve.gateway.browser import APP, LOGIN, LOGIN_APP
 from mlserve.gateway.cookie import LOGIN_HEADER, LOGIN_PATH
+from mlserve.gateway.copies import mirrored
 from mlserve.gateway.cors import question, readable
 from mlserve.gateway.matches import authorization, everything, exact, logged_in, path
 from mlserve.gateway.pinning import VERSION_HEADER, pins, private, unpinned
@@ -83,7 +84,7 @@ def _question(route: Route) -> list[dict[str, Any]]:
 
 
 def _served(route: Route, versions: Sequence[int], allowed: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:
-    itself = replace(route, fallback=None)
+    itself = replace(route, fallback=None, mirror=None)
     named = [
         one for header, targets in pins(route, versions) for one in _sent(itself, targets, [*allowed, header], form)
     ]
@@ -129,7 +130,7 @@ def _websocket(route: Route, targets: Sequence[Target], allowed: list[dict[str, 
 
 
 def _main(route: Route, targets: Sequence[Target], allowed: list[dict[str, Any]], form: str) -> dict[str, Any]:
-    action = to_instances(route, targets) | {"idle_timeout": seconds(patience(route))}
+    action = to_instances(route, targets) | {"idle_timeout": seconds(patience(route))} | mirrored(route)
     found = forward(route.at, everything(route.at, allowed), action, unseen(route, form))
     return found | filters(route.max_body, form)
 

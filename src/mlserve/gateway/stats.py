@@ -12,7 +12,7 @@ from typing import Any
 
 from mlserve.gateway import times
 from mlserve.gateway.admin import Admin
-from mlserve.gateway.table import FALLBACK
+from mlserve.gateway.table import FALLBACK, MIRROR
 
 _MEMBERS = r"^cluster\.[^.]+\.membership_(healthy|total)$"
 _REQUESTS = r"\.upstream_rq_(active|completed|5xx|retry)$"
@@ -39,7 +39,7 @@ class Stats:
     async def active(self, service: str, version: int) -> dict[str, int]:
         """Requests in flight by address, for the instances that the cluster has now."""
         lines = (await self._admin.get("/clusters")).splitlines()
-        start = re.compile(rf"{re.escape(service)}/{version}(/[a-z]+)?({FALLBACK}[^:]+)?::")
+        start = re.compile(rf"{re.escape(service)}/{version}(/[a-z]+)?(({FALLBACK}|{MIRROR})[^:]+)?::")
         mine = ((line, found.end()) for line in lines if (found := start.match(line)))
         counted: Counter[str] = Counter()
         for address, separator, count in (line[end:].partition("::rq_active::") for line, end in mine):
@@ -71,6 +71,15 @@ class Stats:
         """How many answers came from its fallback since Envoy started."""
         ended = rf"^cluster\.[^.]+{FALLBACK}{re.escape(service)}\.upstream_rq_completed$"
         return sum((await self._admin.numbers(ended)).values())
+
+    async def mirrored(self, service: str) -> Requests:
+        """What its mirror was sent since Envoy started."""
+        counted: Counter[str] = Counter()
+        for name, value in (
+            await self._admin.numbers(rf"^cluster\.[^.]+{MIRROR}{re.escape(service)}{_REQUESTS}")
+        ).items():
+            counted[name.rpartition(".upstream_rq_")[2]] += value
+        return _requests(dict(counted))
 
     async def times(self, service: str) -> dict[int, tuple[int, ...]]:
         """By version, how many requests took no longer than each of `times.BOUNDS`; a second old at most."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DEFAULT_MAX_BODY = 64 * 1024 * 1024
-FALLBACK = "~fallback~"
+FALLBACK, MIRROR = "~fallback~", "~mirror~"
+"""What the names of clusters have that are the same instances once more, before the service that it is for."""
 DOWN, OVERLOAD, ERROR, TIMEOUT = "down", "overload", "error", "timeout"
 """What a fallback may be for: nothing takes the request, all queues are full, a status of 500 or more, no answer."""
 
@@ -31,17 +32,24 @@ class Cluster:
     """Others answer in its place: any number of its requests may be tried again at a time."""
     falls_in_for: str = ""
     """The service whose requests it answers as a fallback; its answers say so."""
+    mirrors: str = ""
+    """The service whose requests it hears; nobody waits for its answers."""
 
     @property
     def name(self) -> str:
         """``service/version``, also the value of the answer header ``x-mlserve-served-by``; then ``/port``."""
         port = f"/{self.port}" if self.port else ""
-        return f"{self.service}/{self.version}{port}" + fallback_name(self.falls_in_for)
+        return f"{self.service}/{self.version}{port}" + fallback_name(self.falls_in_for) + mirror_name(self.mirrors)
 
 
 def fallback_name(service: str) -> str:
     """The end of the names of clusters that answer in a service's place."""
     return f"{FALLBACK}{service}" if service else ""
+
+
+def mirror_name(service: str) -> str:
+    """The end of the names of clusters that hear a service's requests."""
+    return f"{MIRROR}{service}" if service else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,14 @@ class Fallback:
     """Of DOWN, which is always meant, OVERLOAD, ERROR and TIMEOUT."""
     alone: bool = False
     """Nothing of the service itself could answer: it gets all requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Another service that gets copies of some requests; its answers are thrown away."""
+
+    target: Target
+    percent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +126,8 @@ class Route:
     """``header:NAME`` or ``cookie:NAME``: requests that agree in it go to the same version."""
     fallback: Fallback | None = None
     """Who is asked where the service does not answer."""
+    mirror: Mirror | None = None
+    """Who hears some of its requests."""
     address: str = ""
     """Its last part, where that is not its name."""
 

@@ -19,6 +19,7 @@ from mlserve.hub.api import (
     groups,
     hub,
     login,
+    mirrors,
     models,
     releases,
     resources,
@@ -39,7 +40,8 @@ def application(token: str) -> FastAPI:
     refused: dict[int | str, dict[str, Any]] = {
         "default": {"model": Problem, "description": "application/problem+json"}
     }
-    for routes in (hub, services, releases, groups, models, content, uploads, builds, resources, login, tokens, events):
+    of_services = (services, releases, groups, mirrors, models)
+    for routes in (hub, *of_services, content, uploads, builds, resources, login, tokens, events):
         app.include_router(routes.router, responses=refused)
     app.add_exception_handler(MlserveError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)

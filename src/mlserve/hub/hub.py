@@ -210,8 +210,8 @@ class Hub:
         place = self.places.find(seen.service.resource)
         kind = place.kind if place else "unknown"
         shown = view.service(seen, gateway=self._gateway_url, progress=progress, kind=kind)
-        more = {"fallback": view.fallback(self._limits(name, seen.service.serving or seen.service.target))}
-        return {**shown, **more, "warnings": [*shown["warnings"], *self._loop.written.warnings(name)]}
+        beside = view.beside(seen, self._limits(name, seen.service.serving or seen.service.target))
+        return {**shown, **beside, "warnings": [*shown["warnings"], *self._loop.written.warnings(name)]}
 
     def list(self) -> Sequence[dict[str, Any]]:
         """All services but the throw-away ones."""

@@ -21,6 +21,14 @@ class LastUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirror:
+    """A service that gets copies of requests, of so many in a hundred."""
+
+    to: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """What is wished of a service. Times are seconds since the epoch."""
 
@@ -55,6 +63,8 @@ class Service:
     said_instances: int = 0
     """What a descriptor said of their number last, where it changed nothing else of ``said_version``."""
     said_version: int = 0
+    mirror: Mirror | None = None
+    """The service that hears some of its requests."""
     trial_until: float | None = None
     """A throw-away service of ``mlserve test``: deleted at this time at the latest."""
 
@@ -111,8 +121,10 @@ class Version:
 def service_from(data: Mapping[str, Any]) -> Service:
     """A service as it was stored."""
     update = data.get("last_update")
-    told = {"last_update": LastUpdate(**update) if update else None}
+    told: dict[str, Any] = {"last_update": LastUpdate(**update) if update else None}
     release, kept = release_from(data.get("release")), kept_from(data.get("kept"))
+    mirror = data.get("mirror")
+    told |= {"mirror": Mirror(**mirror) if mirror else None}
     return Service(**{**data, **told, "release": release, "kept": kept})
 
 

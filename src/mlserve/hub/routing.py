@@ -11,6 +11,7 @@ from mlserve.hub import releasing
 from mlserve.hub.groups.members import Member
 from mlserve.hub.groups.members import route as group_route
 from mlserve.hub.groups.records import Group
+from mlserve.hub.mirroring import with_mirror
 from mlserve.hub.plan import Seen, Status, status
 from mlserve.hub.records import Service
 
@@ -64,7 +65,7 @@ def table(
     there = [seen for seen in sights if not seen.service.deleting]
     clusters = [cluster for seen in there for cluster in _clusters(seen, limits)]
     own = {seen.service.name: Member(route_of(seen, limits), _ready(seen)) for seen in there}
-    routes = [replace(_backed(seen, own, limits), rate=_rate(seen, limits)) for seen in there]
+    routes = [_whole(seen, own, limits) for seen in there]
     found = ((group, members(group.name, there, limits)) for group in groups)
     routes += [group_route(group, its) for group, its in found if its]
     return Table(clusters=tuple(clusters), routes=tuple(routes), probe_secret=probe_secret, hub=hub)
@@ -95,6 +96,11 @@ def routed(table: Table) -> dict[str, int]:
 def serving(service: Service) -> int:
     """The version that a service's requests go to, or NOTHING."""
     return NOTHING if service.stopped or service.serving is None else service.serving
+
+
+def _whole(seen: Seen, own: Mapping[str, Member], limits: Of) -> Route:
+    """How requests to a service are treated, and to whom they go beside it."""
+    return with_mirror(_backed(seen, own, limits), seen.service, own)
 
 
 def _backed(seen: Seen, own: Mapping[str, Member], limits: Of) -> Route:
@@ -154,7 +160,7 @@ def _at(port: str, ready: Iterable[Instance]) -> tuple[str, ...]:
 
 
 def route_of(seen: Seen, limits: Of) -> Route:
-    """How requests to a service are treated, but for how many they may be."""
+    """How requests to a service are treated, as far as that is its own business."""
     service = seen.service
     limit = limits(service.name, service.serving or service.target)
     targets = () if serving(service) == NOTHING else releasing.targets(seen, serving(service))
@@ -171,4 +177,5 @@ def route_of(seen: Seen, limits: Of) -> Route:
         web=limit.web,
         origins=limit.origins,
         failed=status(seen) is Status.FAILED,
+        rate=_rate(seen, limits),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlserve.backends.base import Capacity, Gpu, Instance
 from mlserve.descriptor import masked
-from mlserve.hub import conversions, made_of, releasing
+from mlserve.hub import conversions, made_of, mirroring, releasing
 from mlserve.hub.places import Place
 from mlserve.hub.plan import Seen, status
 from mlserve.hub.progress import Progress
@@ -53,7 +53,12 @@ def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -
     }
 
 
-def fallback(limits: Limits) -> dict[str, Any] | None:
+def beside(seen: Seen, limits: Limits) -> dict[str, Any]:
+    """Who else gets its requests, and when."""
+    return {"fallback": _fallback(limits), "mirror": mirroring.shown(seen.service)}
+
+
+def _fallback(limits: Limits) -> dict[str, Any] | None:
     """Who answers in its place, and when; ``answered``: how often since the gateway started, where that was asked."""
     if not limits.fallback:
         return None

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from mlserve.hub.api.fallback_answers import FallbackAnswer
+from mlserve.hub.api.beside_answers import FallbackAnswer, MirrorAnswer
 from mlserve.hub.api.release_answers import KeptVersion, ReleaseAnswer
 
 
@@ -109,6 +109,7 @@ class ServiceAnswer(Answer):
     phases: list[Phase]
     failure: FailureRecord | None
     fallback: FallbackAnswer | None
+    mirror: MirrorAnswer | None
     release: ReleaseAnswer | None
     kept: KeptVersion | None
     last_update: Update | None

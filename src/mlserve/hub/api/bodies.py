@@ -103,6 +103,13 @@ class TrafficBody(Body):
     sticky: str | None = None
 
 
+class MirrorBody(Body):
+    """Copies of so many requests in a hundred go to the service ``to``."""
+
+    to: str
+    percent: int = 100
+
+
 class StopBody(Body):
     """``all``: end the services and the gateway, too."""
 

@@ -23,6 +23,7 @@ from mlserve.hub.figures import with_answered
 from mlserve.hub.findings import with_findings
 from mlserve.hub.guard import Caller
 from mlserve.hub.hub import Hub
+from mlserve.hub.mirroring import with_heard
 from mlserve.hub.revising import named
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
@@ -63,7 +64,8 @@ async def plan_service(request: Request, body: PlanBody) -> dict[str, Any]:
 @router.get("/{name}", responses={200: {"model": ServiceAnswer}})
 async def describe_service(request: Request, name: str) -> dict[str, Any]:
     """One service."""
-    return await with_answered(request.app.state.gateway, await with_findings(hub_of(request).describe(name)))
+    gateway, found = request.app.state.gateway, await with_findings(hub_of(request).describe(name))
+    return await with_heard(gateway, await with_answered(gateway, found))
 
 
 @router.delete("/{name}", status_code=202, responses={202: {"model": ServiceAnswer}})

@@ -52,6 +52,7 @@ def route(group: Group, members: Sequence[Member]) -> Route:
         if weights[one.name]
     ]
     routes = [one.route for one in members]
+    rates = [one.route.rate for one in members if weights[one.name]]
     return Route(
         service=group.name,
         targets=(),
@@ -64,6 +65,7 @@ def route(group: Group, members: Sequence[Member]) -> Route:
         retry=all(one.retry for one in routes),
         open_docs=all(one.open_docs for one in routes),
         web=any(one.web for one in routes),
+        rate=sum(rates) if all(rates) else 0,
         apart=frozenset[tuple[str, str]]().union(*(one.apart for one in routes)),
         origins=tuple(sorted(set(routes[0].origins).intersection(*(one.origins for one in routes)))),
     )

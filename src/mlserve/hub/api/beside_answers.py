@@ -1,4 +1,4 @@
-"""What the management API says of a service's fallback, for its OpenAPI document."""
+"""What the management API says of a service's fallback and mirror, for its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -13,3 +13,12 @@ class FallbackAnswer(BaseModel):
     service: str
     on: list[Literal["down", "overload", "error", "timeout"]]
     answered: int | None
+
+
+class MirrorAnswer(BaseModel):
+    """Who gets copies of its requests. ``sent``, ``failed``: since the gateway started, null where it was not asked."""
+
+    to: str
+    percent: int
+    sent: int | None
+    failed: int | None
