@@ -45,6 +45,14 @@ def test_a_service_comes_back_with_its_descriptor_version_and_count() -> None:
     assert kept.prepared == Prepared("", image="mlserve/iris:1")
 
 
+def test_its_group_has_an_address_again() -> None:
+    grouped = version(descriptor={**RAW, "metadata": {"group": "shop"}})
+    adopting, wishes = adoption()
+    adopting.take_up("box", [workload(told(service(), grouped))])
+    (group,) = wishes.groups()
+    assert (group.name, bool(group.token), group.weights) == ("shop", True, {})
+
+
 def test_neither_token_nor_secret_is_in_what_instances_carry() -> None:
     record = told(service(), version())
     assert "t0ps3cret" not in record

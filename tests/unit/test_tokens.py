@@ -181,13 +181,15 @@ def test_the_gateway_reads_a_star_as_the_hub_does() -> None:
 SOME, ALL = Caller("t1", ("fraud*",)), Caller("t2", ("*",))
 OWN = [("GET", "/v1/services/fraud"), ("POST", "/v1/services/fraud-2/scale"), ("DELETE", "/v1/services/fraud")]
 HELPFUL = [
+    ("GET", "/v1/groups"), ("GET", "/v1/groups/shop"), ("POST", "/v1/groups/shop/traffic"),
     ("GET", "/v1/services"), ("POST", "/v1/services"), ("POST", "/v1/validate"), ("GET", "/v1/hub"),
     ("PUT", "/v1/content/blobs/abc"), ("POST", "/v1/content/trees"), ("GET", "/v1/resources/box"),
 ]  # fmt: skip
 OTHERS = [
     ("GET", "/v1/services/wine"), ("GET", "/v1/services/wine/logs"), ("DELETE", "/v1/services/frau"),
     ("POST", "/v1/uploads"), ("POST", "/v1/builds"), ("GET", "/v1/hub/checks"), ("GET", "/v1/services/wine\n/fraud"),
-    ("GET", "/v1/anything-new"), ("POST", "/v1//services/fraud"), ("GET", "/"),
+    ("DELETE", "/v1/groups/shop"), ("GET", "/v1/groups/shop/more"), ("GET", "/v1/anything-new"),
+    ("POST", "/v1//services/fraud"), ("GET", "/"),
 ]  # fmt: skip
 OWNERS = [
     ("POST", "/v1/tokens"), ("GET", "/v1/tokens"), ("DELETE", "/v1/tokens/t2"), ("POST", "/v1/tokens/rotate"),

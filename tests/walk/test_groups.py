@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import pytest
+
 import mlserve
 from tests.walk.release_kit import descriptor, until
 from tests.walk.test_release_verbs import mlserve as typed
@@ -49,7 +51,13 @@ def test_two_services_share_an_address_and_blue_green_switches_it(home: Path, tm
     until(lambda: answers(30, *at) == {"blue", "green"})
     assert typed("create", descriptor(tmp_path, "third", name="shop"))[0] == 4
     with mlserve.connect() as hub:
-        assert hub.groups.get("shop").predictor().predict({}) in ("blue", "green", b"blue", b"green")
+        some = hub.tokens.create(["blue"], scopes=["manage"])["token"]
+        with mlserve.connect(json.loads((home / "hub.json").read_text())["url"], some) as theirs:
+            for refused in (lambda: theirs.groups.traffic("shop", auto=True), lambda: theirs.groups.get("shop")):
+                with pytest.raises(mlserve.Forbidden):
+                    refused()
+            assert list(theirs.groups.list()) == []
+        assert {str(hub.find("shop").predict({})) for _ in range(30)} != set()
     assert typed("delete", "blue", "-y")[0] == 0
     until(lambda: answers(5, *at) == {"green"})
     assert json.loads(typed("describe", "shop", "-o", "json")[1])["members"][0]["percent"] == 100.0

@@ -6,10 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlserve.client.groups import Groups
+from mlserve.client.groups import Group, Groups
 from mlserve.client.hub import Hub
 from mlserve.client.images import Images
 from mlserve.client.resources import Resources
+from mlserve.client.service import Service
 from mlserve.client.services import Services
 from mlserve.client.stored import Stored, Told, upload
 from mlserve.client.submission import Source, draft
@@ -19,6 +20,7 @@ from mlserve.client.trial import Trial, try_out
 from mlserve.client.uploads import Uploaded
 from mlserve.client.waiting import Progress
 from mlserve.context import find
+from mlserve.errors import NotFound
 from mlserve.management import Management, service_path
 
 
@@ -33,6 +35,16 @@ class Client:
         self.tokens = Tokens(management)
         self.groups = Groups(management)
         self.hub = Hub(management)
+
+    def find(self, name: str) -> Service | Group:
+        """The service that has this address, else the group that has it; raises NotFound."""
+        try:
+            return self.services.get(name)
+        except NotFound:
+            group = self.groups.find(name)
+            if group is None:
+                raise
+            return group
 
     def validate(
         self, source: Source, *, set: Sequence[str] = (), fetch: bool = True, on_upload: Uploaded | None = None

@@ -40,6 +40,11 @@ class Group:
         """What asks it: any of its members answers."""
         return Predictor(self.endpoint, token=self.token, timeout=timeout)
 
+    def predict(self, data: Any, *, model: str | None = None) -> Any:
+        """Ask it once, as `Service.predict` does."""
+        with self.predictor() as predictor:
+            return predictor.predict(data, model=model)
+
     def __repr__(self) -> str:
         return text_table(COLUMNS, self._rows())
 

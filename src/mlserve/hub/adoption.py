@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from mlserve.descriptor import masked
+from mlserve.descriptor.shapes import shape
+from mlserve.hub.groups.records import Group
 from mlserve.hub.records import LastUpdate, Service, Version, to_data, version_from
 from mlserve.hub.wishes import Wishes
 from mlserve.workload import Workload
@@ -49,9 +51,17 @@ class Adoption:
                 for version in versions:
                     self._wishes.put_version(version)
                 self._wishes.put(service)
+                self._keep_group(versions[-1])
                 made.append(name)
                 log.warning("event=adopted service=%s resource=%s versions=%s", name, place, len(versions))
         return made
+
+    def _keep_group(self, version: Version) -> None:
+        """Its group has an address again, with a new token; how its requests were shared is lost."""
+        metadata = shape(dict(version.descriptor)).values.get("metadata")
+        name = metadata.get("group") if isinstance(metadata, dict) else None
+        if name and name not in {group.name for group in self._wishes.groups()}:
+            self._wishes.put_group(Group(str(name), secrets.token_urlsafe(24), time.time()))
 
 
 def rebuilt(

@@ -23,7 +23,7 @@ OWNER = "hub"
 _SERVICE = re.compile(r"(?s)/v1/services/([^/]+)(?:/.*)?")
 _LOOKED_INTO = frozenset({("GET", "/v1/services"), ("POST", "/v1/services")})
 """Their own routes ask `Caller.require`."""
-_GROUPS = re.compile(r"(?s)(GET|POST) /v1/groups(/.*)?")
+_GROUPS = re.compile(r"GET /v1/groups(/[^/]+)?|POST /v1/groups/[^/]+/traffic")
 """The same of these: a group is somebody's, and each of its members is."""
 _HELPFUL = (
     re.compile(r"GET /(openapi\.json|v1/hub|v1/resources(/[^/]+)?)"),

@@ -1,4 +1,4 @@
-"""Ask a service: --data JSON, --file PATH as it is, or - for standard input."""
+"""Ask a service or group: --data JSON, --file PATH as it is, or - for standard input."""
 
 from typing import Annotated
 
@@ -24,10 +24,10 @@ def command(
     asked = question(data, file, source)
     if asked is None:
         raise InvalidInput("nothing to ask", hint="give --data JSON, --file PATH, or - for standard input")
-    service = connect().services.get(name)
+    service = connect().find(name)
     try:
         show_answer(output, service.predict(asked, model=model))
     except RequestFailed as exc:
-        if service.status != "Stopped":
+        if service.to_dict().get("status") != "Stopped":
             raise
         raise RequestFailed(f'"{name}" is stopped', hint=f"mlserve start {name} runs it again") from exc
