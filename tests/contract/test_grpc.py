@@ -154,6 +154,14 @@ def test_outputs_are_chosen_and_classified(iris: Running) -> None:
     )
 
 
+def test_a_model_is_called_by_the_name_that_its_caller_knows_too(iris: Running) -> None:
+    ask, known = client(iris), {"x-forwarded-prefix": "/api/predict/shop"}
+    assert ask.infer("shop", rows(), headers=known).get_response().model_name == "iris"
+    assert ask.infer("iris", rows(), headers=known).get_response().model_name == "iris"
+    for _ in range(2):
+        refused("NOT_FOUND", 'no model "shop"', lambda: ask.infer("shop", rows()))
+
+
 def test_errors_say_what_was_wanted_with_the_code_that_fits(iris: Running) -> None:
     ask = client(iris)
     refused("NOT_FOUND", 'no model "rose" here (model: iris)', lambda: ask.infer("rose", rows()))

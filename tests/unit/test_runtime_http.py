@@ -55,6 +55,18 @@ def test_numbers_of_any_length_in_headers_are_no_crash(iris: Running, header: st
     assert answer.status == 400
 
 
+@pytest.mark.parametrize("address", ["/api/predict/shop", "/api/predict/shop@2"])
+def test_a_model_is_found_by_the_name_that_its_caller_knows_too(iris: Running, address: str) -> None:
+    for path in ("/v2/models/shop/infer", "/v1/models/shop:predict"):
+        named = iris.ask("POST", path, b"{}", x_forwarded_prefix=address)
+        assert named.status == 400, "it is the body that is wrong"
+        assert iris.ask("POST", path, b"{}").status == 404
+        assert iris.ask("POST", path.replace("shop", "shopping"), b"{}", x_forwarded_prefix=address).status == 404
+    about = iris.ask("GET", "/v2/models/shop", x_forwarded_prefix=address)
+    assert json.loads(about.body)["name"] == "iris"
+    assert iris.ask("GET", "/v2/models/iris", x_forwarded_prefix=address).status == 200
+
+
 def test_a_request_may_come_byte_by_byte(iris: Running) -> None:
     with iris.connect() as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -106,12 +106,12 @@ def _whole(seen: Seen, own: Mapping[str, Member], limits: Of) -> Route:
 def _backed(seen: Seen, own: Mapping[str, Member], limits: Of) -> Route:
     """How requests to a service are treated, with its fallback as far as that would answer.
 
-    While nothing of it is ready, that gets all of them; what is stopped is so on purpose.
+    While nothing of it is ready, that gets all of them. What is stopped is so on purpose; what is tried out has none.
     """
     service = seen.service
     member, limit = own[service.name], limits(service.name, service.serving or service.target)
     spare = own.get(limit.fallback)
-    if spare is None or not spare.able or service.stopped:
+    if spare is None or not spare.able or service.stopped or service.trial_until is not None:
         return member.route
     fallback = Fallback(spare.route.shares, limit.fallback_on, alone=not member.able)
     return replace(member.route, apart=member.route.apart | spare.route.apart, fallback=fallback)

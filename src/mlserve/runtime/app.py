@@ -14,6 +14,7 @@ from mlserve.runtime.observe.asked import Asked
 from mlserve.runtime.observe.paths import Observed
 from mlserve.runtime.protocols.base import Model, Page, RequestFormat, dump_json
 from mlserve.runtime.protocols.eval import Eval
+from mlserve.runtime.protocols.known_as import own_path
 from mlserve.runtime.protocols.offered import more_formats, no_such_model
 from mlserve.runtime.protocols.raw import Raw
 from mlserve.runtime.protocols.v1 import V1
@@ -110,6 +111,8 @@ class App:
         if route is not None and route.begin is not None and method == "POST":
             route.begin(request)
             return
+        if route is None and self.model is not None:
+            route = self._routes.get(own_path(request.path, request.headers, self.model))
         if (route is None or route.begin is None) and method == "POST" and self._elsewhere is not None:
             route = self._elsewhere
         if route is None:

@@ -16,6 +16,7 @@ from mlserve.runtime.grpc.status import Refused
 from mlserve.runtime.inference import CLIENT_GONE
 from mlserve.runtime.metrics import Metrics
 from mlserve.runtime.protocols.base import Call, Reply
+from mlserve.runtime.protocols.known_as import also_known_as
 from mlserve.runtime.protocols.v2_reply import ReplyWriter
 from mlserve.runtime.scheduling.dispatch import Job, Outcome
 
@@ -72,7 +73,7 @@ class Infer:
         begun, seen = perf_counter(), self.watch(call.stream, len(message))
         try:
             serving = self.serving
-            request = self.read(serving, message)
+            request = self.read(serving, message, call.stream)
             made = to_call(request)
             self._metrics.input_seconds += perf_counter() - begun
             if seen is not None:
@@ -87,10 +88,10 @@ class Infer:
         if not job.answered:
             call.on_gone = partial(_gone, serving, job, seen)
 
-    def read(self, serving: Serving, message: bytes | memoryview) -> InferRequest:
+    def read(self, serving: Serving, message: bytes | memoryview, stream: Stream) -> InferRequest:
         """A request; what can't be used is counted."""
         try:
-            return serving.reader.read(message)
+            return serving.reader.read(message, also_known_as(stream.head.headers))
         except Exception as exc:
             self._metrics.failure("bad-request" if isinstance(exc, InvalidInput) else "processor")
             raise

@@ -55,7 +55,7 @@ class InferStream:
         return self._infer.watch(self._call.stream, size)
 
     def read(self, message: bytes | memoryview) -> _Asked:
-        request = self._infer.read(self._infer.serving, message)
+        request = self._infer.read(self._infer.serving, message, self._call.stream)
         return _Asked(request, to_call(request))
 
     def part(self, asked: _Asked, outputs: Mapping[str, Any]) -> bytes:

@@ -75,21 +75,22 @@ class InferReader:
         self._signature = model.signature
         self._known: dict[bytes, Head] = {}
 
-    def read(self, message: bytes | memoryview) -> InferRequest:
-        """Raises InvalidInput, or Refused for another model."""
+    def read(self, message: bytes | memoryview, known_as: str = "") -> InferRequest:
+        """Raises InvalidInput, or Refused for another model; ``known_as``: what the caller may call this one, too."""
         try:
             rest, identity, raw = split(message, _ID, _RAW)
         except Malformed as exc:
             raise InvalidInput(f"the message is no ModelInferRequest: {exc}") from None
         head = self._known.get(rest)
         if head is None:
-            head = self._head(rest, bool(raw))
-            if head.contents is None and len(rest) <= _LONGEST_KNOWN and len(self._known) < _KNOWN:
+            head = self._head(rest, bool(raw), known_as)
+            own = known_as in ("", self._model.service)
+            if own and head.contents is None and len(rest) <= _LONGEST_KNOWN and len(self._known) < _KNOWN:
                 self._known[rest] = head
         inputs = head.contents if head.contents is not None else _arrays(head.inputs, raw)
         return InferRequest(identity.decode("utf-8", "replace"), inputs, head)
 
-    def _head(self, rest: bytes, raw: bool) -> Head:
+    def _head(self, rest: bytes, raw: bool, known_as: str) -> Head:
         ALLOWANCE.check(
             len(rest) * _EXPANDED, f"the message of {len(rest) >> 20} MB", "send tensors in raw_input_contents"
         )
@@ -97,7 +98,8 @@ class InferReader:
             request = self._message.FromString(rest)
         except DecodeError as exc:
             raise InvalidInput(f"the message is no ModelInferRequest: {exc}") from None
-        check_model(self._model, request.model_name, request.model_version)
+        name = self._model.service if known_as and request.model_name == known_as else request.model_name
+        check_model(self._model, name, request.model_version)
         inputs = [self._input(item) for item in request.inputs]
         names = {item.name: item for item in inputs}
         if len(names) < len(inputs):
