@@ -46,6 +46,7 @@ def test_two_services_share_an_address_and_blue_green_switches_it(home: Path, tm
     assert answers(5, *at) == {"blue"}
     assert typed("traffic", "shop", "blue=0", "green=100")[0] == 0
     until(lambda: answers(3, *at) == {"green"})
+    assert shown("traffic", "shop") == shown("describe", "shop")
     assert "green 100 %" in typed("list")[1]
     assert typed("traffic", "shop", "--auto")[0] == 0
     until(lambda: answers(30, *at) == {"blue", "green"})

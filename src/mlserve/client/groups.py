@@ -90,8 +90,11 @@ class Groups:
         """Share a group's requests otherwise: ``weights`` in percent, or ``auto`` by the number of ready instances.
 
         ``standalone``: members that get nothing from now on, ``join``: that are counted again; ``sticky``:
-        ``header:NAME``, ``cookie:NAME`` or "". Raises NotFound, InvalidInput, Conflict before anything changes.
+        ``header:NAME``, ``cookie:NAME`` or "". Raises NotFound, InvalidInput, Conflict before anything changes; where
+        nothing is wished, nothing does.
         """
+        if not (weights or auto or standalone or join) and sticky is None:
+            return self.get(name)
         wish = {"weights": dict(weights or {}), "auto": auto, "standalone": list(standalone), "join": list(join)}
         return Group(self._management.post(f"{_path(name)}/traffic", {**wish, "sticky": sticky}))
 
