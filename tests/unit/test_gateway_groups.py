@@ -42,10 +42,13 @@ def test_a_groups_requests_are_shared_by_its_members_and_each_stands_in_for_the_
 def test_a_sticky_group_shares_by_what_callers_say() -> None:
     for sticky, wanted in (
         ("header:x-user", {"header": {"header_name": "x-user"}}),
-        ("cookie:arm", {"cookie": {"name": "arm", "ttl": "0s", "path": "/"}}),
+        ("cookie:arm", {"cookie": {"name": "arm"}}),
     ):
         *_, main = routes_at(Table((), (Route("shop", (), members=MEMBERS, sticky=sticky),)), "shop")
-        assert main["route"]["hash_policy"] == [wanted]
+        assert main["route"]["hash_policy"] == [
+            wanted | {"terminal": True},
+            {"header": {"header_name": "x-request-id"}},
+        ]
         assert main["route"]["weighted_clusters"] == {
             "clusters": [{"name": "blue/1", "weight": 90}, {"name": "green/3", "weight": 10}],
             "use_hash_policy": True,

@@ -27,6 +27,7 @@ from mlserve.gateway.matches import authorization, everything, exact, logged_in,
 from mlserve.gateway.pinning import VERSION_HEADER, pins, private, unpinned
 from mlserve.gateway.retries import patience, seconds
 from mlserve.gateway.route_table import PROBE_HEADER, entry
+from mlserve.gateway.sharing import remembered
 from mlserve.gateway.table import Route, Target
 
 LOGIN_CLUSTER = "login"
@@ -89,7 +90,7 @@ def _served(route: Route, versions: Sequence[int], allowed: list[dict[str, Any]]
         one for header, targets in pins(route, versions) for one in _sent(itself, targets, [*allowed, header], form)
     ]
     missing = [] if route.address else [unpinned(route, versions, everything(route.at, allowed))]
-    return [*named, *missing, *_sent(route, route.shares, allowed, form)]
+    return [*named, *missing, *remembered(route, _sent(route, route.shares, allowed, form))]
 
 
 def _sent(route: Route, targets: Sequence[Target], allowed: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mlserve.gateway.matches import path
 from mlserve.gateway.table import Route, Target, fallback_name
 
 _KIND = "envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier"
+_REQUEST = "x-request-id"
+"""Envoy makes one for each request."""
 Weighted = list[tuple[str, int]]
 """Names of clusters, each with its weight."""
 
@@ -24,6 +27,18 @@ def destination(route: Route, targets: Sequence[Target], port: str = "") -> dict
     if route.members:
         others = [(names[1][0], 1)]
     return _by_chance(names, others) if names else _by_chance(others, [])
+
+
+def remembered(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The routes, of which a caller without the cookie gets one: the id of its first request, which chose for it."""
+    kind, _, name = route.sticky.partition(":")
+    if kind != "cookie":
+        return routes
+    has_it = {"name": "cookie", "string_match": {"safe_regex": {"regex": f"(?:.*; *)?{name}=.*"}}}
+    known = [{**one, "match": one["match"] | {"headers": [*one["match"].get("headers", []), has_it]}} for one in routes]
+    value = f"{name}=%REQ({_REQUEST})%; Path={path(route.at)}; HttpOnly; SameSite=Lax"
+    given = [{"header": {"key": "set-cookie", "value": value}, "append_action": "APPEND_IF_EXISTS_OR_ADD"}]
+    return [*known, *({**one, "response_headers_to_add": given} for one in routes)]
 
 
 def alone(route: Route, targets: Sequence[Target]) -> bool:
@@ -50,14 +65,13 @@ def _group(name: str, clusters: Weighted) -> dict[str, Any]:
 
 
 def _by_hash(route: Route, names: Weighted) -> dict[str, Any]:
-    """The same for whoever says the same. A caller without a cookie gets one, for as long as the browser is open."""
+    """The same for whoever says the same; a caller without the cookie is told apart by the request's own id."""
     kind, _, name = route.sticky.partition(":")
-    header = {"header": {"header_name": name}}
-    cookie = {"cookie": {"name": name, "ttl": "0s", "path": "/"}}
+    said: dict[str, Any] = {kind: {"header_name": name} if kind == "header" else {"name": name}}
     clusters = [{"name": cluster, "weight": weight} for cluster, weight in names]
     return {
         "weighted_clusters": {"clusters": clusters, "use_hash_policy": True},
-        "hash_policy": [header if kind == "header" else cookie],
+        "hash_policy": [{**said, "terminal": True}, {"header": {"header_name": _REQUEST}}],
     }
 
 
