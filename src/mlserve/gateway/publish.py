@@ -43,6 +43,8 @@ _WATCHED = "^({}|cluster_manager.warming_clusters)$".format(
     "|".join(rf"{prefix}\.(version_text|update_rejected)" for prefix in _TOLD.values())
 )
 _PATIENCE = 10.0
+_RETRYING = 0.3
+"""Longer than a request of the former routes waits for its last try, which would find an empty cluster."""
 _WARMING_PATIENCE = 3.0
 """A changed cluster takes over after one health check of each instance; a frozen one must not hold up the others."""
 
@@ -65,6 +67,8 @@ class Step:
 
     kind: str
     resources: str
+    pause: float = 0.0
+    """Seconds before it."""
 
 
 def render(table: Table, access: Access = _NOBODY) -> Rendered:
@@ -118,7 +122,8 @@ def steps(now: Rendered, wished: Rendered) -> list[Step]:
     if wished.routes != now.routes:
         plan.append(Step("rds", wished.routes))
     if leaving:
-        plan.append(Step("cds", ",".join(wished.clusters.values())))
+        emptied = wished.routes != now.routes and any(name in wished.clusters for name in leaving)
+        plan.append(Step("cds", ",".join(wished.clusters.values()), _RETRYING if emptied else 0.0))
     return plan
 
 
@@ -186,6 +191,7 @@ class Publisher:
         self._now = None
         try:
             for step in steps(before, wished):
+                await asyncio.sleep(step.pause)
                 await self._apply(step)
         except GatewayFailed as refused:
             await self._roll_back(before, refused)
