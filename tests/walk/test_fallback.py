@@ -34,3 +34,25 @@ def test_a_lighter_service_answers_while_every_instance_is_gone(home: Path, tmp_
     assert shown("describe", "shop")["fallback"]["answered"] >= 1
     assert "lite on down" in mlserve("describe", "shop")[1]
     assert mlserve("stop", "shop")[0] == 0
+
+
+def test_a_mirror_is_begun_counted_and_ended(home: Path, tmp_path: Path) -> None:
+    assert mlserve("create", descriptor(tmp_path, "shop"))[0] == 0
+    assert mlserve("create", descriptor(tmp_path, "next", name="next"))[0] == 0
+    for words, code in (
+        (["--to", "nobody"], 3),
+        (["--to", "shop"], 2),
+        (["--to", "next", "--percent", "0"], 2),
+        ([], 2),
+    ):
+        assert mlserve("mirror", "shop", *words)[0] == code, words
+    service = shown("mirror", "shop", "--to", "next", "--percent", "100")
+    assert (service["mirror"]["to"], service["mirror"]["percent"]) == ("next", 100)
+
+    def heard() -> bool:
+        assert ask(service) == ("shop", None)
+        return bool(shown("describe", "shop")["mirror"]["sent"])
+
+    until(heard)
+    assert mlserve("mirror", "shop", "--off")[0] == 0
+    assert shown("describe", "shop")["mirror"] is None
