@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from mlserve.gateway import tokens
+from mlserve.gateway import passing, tokens
 from mlserve.gateway.actions import ANY_SIZE, STREAM_SILENCE, filters, forward, nothing, to_instances, unseen
 from mlserve.gateway.copies import mirrored
 from mlserve.gateway.matches import authorization
@@ -26,7 +26,8 @@ def grpc_json(route: Route, versions: tuple[int, ...] = ()) -> str:
 
     A member of a group is called by its own name.
     """
-    return entry(route.service, route.service, _calls(replace(route, pinned=()), versions))
+    calls = _calls(replace(route, pinned=()), versions)
+    return entry(route.service, route.service, passing.known(route, calls))
 
 
 def _calls(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:

@@ -8,6 +8,9 @@ from typing import Any
 from mlserve.gateway.browser import PREFIX
 from mlserve.gateway.cookie import cookie
 
+UPSTREAMS = ("/exported/apis/eas.alibaba-inc.k8s.io/v1/upstreams", "/api/v1/servicediscovery/upstreams")
+"""Where EAS's clients ask for a service's instances: by its documentation and in Go and Java; lately in Python."""
+
 
 def path(service: str) -> str:
     """Where a service is."""
@@ -18,6 +21,12 @@ def everything(service: str, headers: list[dict[str, Any]] | None = None) -> dic
     """Every path of a service, where the request has these headers."""
     found: dict[str, Any] = {"path_separated_prefix": path(service)}
     return found | ({"headers": headers} if headers else {})
+
+
+def of_upstreams() -> dict[str, Any]:
+    """The path of a question for a service's instances."""
+    pattern = "({})/.*".format("|".join(re.escape(each) for each in UPSTREAMS))
+    return {"name": ":path", "string_match": {"safe_regex": {"regex": pattern}}}
 
 
 def authorization(token: str) -> dict[str, Any]:

@@ -22,9 +22,10 @@ from mlserve.gateway.listener import HTTP_STATS, ROUTES
 from mlserve.gateway.log import Log
 from mlserve.gateway.route_table import routes_json
 from mlserve.gateway.routes import LOGIN_CLUSTER, login_json, private_json, service_json
-from mlserve.gateway.table import Access, Table
+from mlserve.gateway.table import Access, Route, Table
 from mlserve.gateway.tls import SECRET, Certificate, secret_json
 from mlserve.gateway.tokens import REVOKED, SERVICES, SIGNED, revoked_json, services_json, signed_json
+from mlserve.gateway.upstreams import upstreams_json
 
 _FILTERS = "extension_config_discovery.http_filter"
 _PREFIXES = {
@@ -81,23 +82,29 @@ def render(table: Table, access: Access = _NOBODY) -> Rendered:
     issued = bool(access.keys)
     routes = {route.service: replace(route, issued=issued) for route in table.routes}
     services = [
-        service_json(name, routes.get(name), tuple(sorted(found)), table.probe_secret)
+        service_json(name, _followed(routes.get(name)), tuple(sorted(found)), table.probe_secret)
         for name, found in sorted(versions.items())
     ]
     running = {name: tuple(sorted(found)) for name, found in versions.items()}
-    services += [text for name, route in sorted(routes.items()) for text in private_json(route, running[name])]
+    services += [text for name, route in sorted(routes.items()) for text in private_json(_followed(route), running[name])]
     if table.hub:
         clusters[LOGIN_CLUSTER] = address_json(LOGIN_CLUSTER, table.hub)
         services.append(login_json())
     ordered = [route for _, route in sorted(routes.items())]
+    services += [text for route in ordered for text in upstreams_json(route.service, route.direct)]
     return Rendered(
         clusters=dict(sorted(clusters.items())),
-        routes=routes_json(services, [grpc_json(route, running[route.service]) for route in ordered]),
+        routes=routes_json(services, [grpc_json(replace(route, direct=None), running[route.service]) for route in ordered]),
         signed=signed_json(access),
         revoked=revoked_json(access),
         services=services_json(access),
         limits=limits_json(ordered, access),
     )
+
+
+def _followed(route: Route | None) -> Route | None:
+    """Without what changes with each instance, so that the text of its routes is remembered."""
+    return route and replace(route, direct=None)
 
 
 def steps(now: Rendered, wished: Rendered) -> list[Step]:

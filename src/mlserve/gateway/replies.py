@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlserve.gateway import tokens
+from mlserve.gateway import passing, tokens
 from mlserve.gateway.cookie import LOGIN_HEADER
+from mlserve.gateway.matches import of_upstreams
 
 _SERVICE = 'service "%ROUTE_NAME%"'
 _CALL_WORDS = {"not-found": "no service answers: name it in the metadata of the call (x-mlserve-service: NAME)"}
@@ -35,9 +36,9 @@ UNPINNED = 591
 
 def local_replies() -> dict[str, Any]:
     """The listener's ``local_reply_config``."""
-    known = _of_login() + _of_issued() + _by_flag() + _by_status()
+    known = _of_login() + _of_issued() + _of_signed() + _by_flag() + _by_status()
     mappers = [_for_calls(mapper) for mapper in known] + known
-    return {"mappers": mappers, "body_format": _body("gateway", "%LOCAL_REPLY_BODY%")}
+    return {"mappers": _of_upstreams() + mappers, "body_format": _body("gateway", "%LOCAL_REPLY_BODY%")}
 
 
 def _for_calls(mapper: dict[str, Any]) -> dict[str, Any]:
@@ -78,9 +79,28 @@ def _of_issued() -> list[dict[str, Any]]:
     ]
 
 
+def _of_signed() -> list[dict[str, Any]]:
+    """Where nobody can check a signed request: a wrong token is not what is the matter."""
+    words = f"signed requests (Authorization: EAS …) can't be checked for {_SERVICE}"
+    hint = "send the service's token itself, as 'Authorization: TOKEN'"
+    return [_refusal({"header_filter": {"header": passing.header()}}, 401, _body("denied", words, hint))]
+
+
+def _of_upstreams() -> list[dict[str, Any]]:
+    """Where the instances of a service are, as it stands in the route; or why nobody may know."""
+    here = {"header_filter": {"header": of_upstreams()}}
+    told = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}, "content_type": "application/json"}
+    words = _body(
+        "refused",
+        f"{_SERVICE} can't be asked directly: its instances don't check tokens",
+        'ask it through the gateway, or make it "public": true',
+    )
+    return [_refusal(here, 200, told), _refusal(here, 403, words)]
+
+
 def _refusal(about: dict[str, Any], status: int, body: dict[str, Any]) -> dict[str, Any]:
     with_status = {"status_code_filter": {"comparison": {"op": "EQ", "value": _status(status)}}}
-    denied = body["json_format"]["code"] == "denied"
+    denied = body.get("json_format", {}).get("code") == "denied"
     mapper = {
         "filter": {"and_filter": {"filters": [about, with_status]}},
         "body_format_override": body,

@@ -13,6 +13,8 @@ SERVICE_HEADER = "x-mlserve-service"
 """The metadata of a gRPC call that names its service."""
 SERVED_BY_HEADER = "x-mlserve-served-by"
 
+LONGEST_ANSWER = 1 << 20
+"""Bytes that Envoy says by itself: the addresses of ten thousand instances."""
 _BUFFER_LIMIT = 32 * 1024 * 1024
 """A retry needs the whole body kept: this bounds what one request in flight may cost. Larger ones pass, but once."""
 
@@ -31,6 +33,7 @@ def routes_json(services: list[str], calls: list[str]) -> str:
         "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
         "name": "services",
         "request_headers_to_remove": [PROBE_HEADER, SERVICE_HEADER],
+        "max_direct_response_body_size_bytes": LONGEST_ANSWER,
         "virtual_hosts": [host],
     }
     text = json.dumps(config, separators=(",", ":"))

@@ -1,8 +1,9 @@
 """Routes as Envoy resources, one JSON text per service. Pure.
 
 What a request meets, per service, first match wins: the hub's probe of one version, a WebSocket, any other request with
-the right token, the same with one that the hub issued (`tokens`), the page for people (which has nothing of the service
-in it, and asks for the token), the same with a browser's cookie (`cookie`) in the token's place, and last the 401.
+the right token, the same with one that the hub issued (`tokens`), a signed one, which the instance checks (`passing`),
+the page for people (which has nothing of the service in it, and asks for the token), the same with a browser's cookie
+(`cookie`) in the token's place, and last the 401.
 
 The deadline (`Route.timeout_seconds`) bounds silence, not length: an answer has to begin within it, counted from the
 end of the request and over all tries together, and may then not pause longer than it. So a JSON answer, which comes in
@@ -17,7 +18,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from mlserve.gateway import tokens
+from mlserve.gateway import passing, tokens
 from mlserve.gateway.actions import NO_BODY, STREAM_SILENCE, filters, forward, nothing, to_instances, unseen
 from mlserve.gateway.browser import APP, LOGIN, LOGIN_APP
 from mlserve.gateway.cookie import LOGIN_HEADER, LOGIN_PATH
@@ -40,6 +41,7 @@ def service_json(service: str, route: Route | None, versions: tuple[int, ...], p
     routes = [_probe(service, version, probe_secret, route) for version in versions if probe_secret]
     if route is not None:
         routes += readable(route, [*_question(route), *_public(route, versions)])
+        routes = passing.known(route, routes)
     return entry(path(service), service, routes)
 
 
@@ -72,11 +74,13 @@ def _public(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
     denied = {"name": route.at, "match": everything(route.at), "direct_response": {"status": 401}}
     if stopped:
         issued = tokens.checked(route, [_stopped(route, [tokens.header()])])
-        return [_stopped(route, token), *issued, _stopped(route, login), denied]
+        signed = [_stopped(route, [passing.header()])] if route.signed else []
+        return [_stopped(route, token), *issued, *signed, _stopped(route, login), denied]
     issued = tokens.checked(route, _served(route, versions, [tokens.header()], form))
+    signed = passing.unchecked(_served(route, versions, [passing.header()], form)) if route.signed else []
     page = [_docs(route)] if route.open_docs else []
     browser = _served(route, versions, login, LOGIN_APP if route.web else LOGIN)
-    return [*_served(route, versions, token, form), *issued, *page, *_slash(route), *browser, denied]
+    return [*_served(route, versions, token, form), *issued, *signed, *page, *_slash(route), *browser, denied]
 
 
 def _question(route: Route) -> list[dict[str, Any]]:

@@ -116,6 +116,12 @@ class Route:
     """Tokens that the hub issued (`Access`) open it as well as its own one."""
     origins: tuple[str, ...] = ()
     """Whose pages may ask it from a browser: ``https://app.example.com``, ``https://*.example.com``, ``*``."""
+    secret: str = ""
+    """What the instances know the gateway by; without it they ask for a token themselves. Empty: they ask for none."""
+    signed: bool = False
+    """Its instances check signed requests (``Authorization: EAS …``), which pass the gateway as they are."""
+    direct: tuple[tuple[str, int], ...] | None = None
+    """``(host:port, weight)`` of each instance that may be asked without the gateway; ``None``: none may."""
     rate: int = 0
     """Requests a second at most, by everybody together; further ones are answered with 429. 0: any number."""
     members: tuple[Target, ...] = ()

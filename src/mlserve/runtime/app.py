@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlserve.errors import InvalidInput
+from mlserve.runtime.access.paths import base_of, within
 from mlserve.runtime.http.request import Request
 from mlserve.runtime.inference import Inference
 from mlserve.runtime.metrics import Metrics
@@ -24,6 +25,8 @@ from mlserve.runtime.scheduling.dispatch import Dispatcher
 from mlserve.runtime.spec import Spec
 
 if TYPE_CHECKING:
+    from mlserve.runtime.access.gate import Gate
+    from mlserve.runtime.access.refusal import Refusal
     from mlserve.runtime.observe.observer import Observer
 
 
@@ -57,7 +60,10 @@ class App:
         self.model: Model | None = None
         self.observer: Observer | None = None
         """Told of each request, of whatever protocol, where somebody watches."""
+        self.gate: Gate | None = None
+        """Who may ask; None: everybody who reaches it."""
         self._spec, self._service, self._metrics = spec, spec.service, metrics
+        self._base = base_of(spec.service)
         self._busy: list[Dispatcher] = []
         self._routes: dict[str, Route] = {}
         self._elsewhere: Route | None = None  # of a processor that takes what is posted anywhere
@@ -104,8 +110,21 @@ class App:
             for path, act in form.act().items():
                 self._routes.setdefault(path, Route()).act = partial(_act, form, act)
 
+    def refusal(self, request: Request) -> Refusal | None:
+        """Why a request is not let in, if it isn't. Its path is the instance's own from here on."""
+        if request.path.startswith(self._base):
+            request.path = within(request.path, self._base)
+        gate = self.gate
+        if gate is None or gate.passed_on(request.head.gateway):
+            return None
+        return gate.refusal(request.method, request.head.path, request.headers, request.body)
+
     def handle(self, request: Request) -> None:
         """Answer at once, or later from the queue. Never raises."""
+        if (why := self.refusal(request)) is not None:
+            request.reply(why.status, why.body, extra=why.headers)
+            self._metrics.answered(why.status)
+            return
         method = request.method
         route = self._routes.get(request.path) or self._routes.get(request.path.rstrip("/"))
         if route is not None and route.begin is not None and method == "POST":

@@ -9,6 +9,7 @@ import sys
 import traceback
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -51,6 +52,10 @@ class Instance:
         self._report = Report(spec.report)
         self._metrics = Metrics(spec.service, spec.version)
         self._app = App(spec, self._metrics)
+        if spec.access is not None:
+            from mlserve.runtime.access.gate import Gate  # what checks signatures takes a moment
+
+            self._app.gate = Gate(Path(spec.access), spec.service)
         self._http = HttpServer(
             self._app.handle, Limits(body=spec.max_body, bodies=(spec.memory_mb << 20) // _BODIES_SHARE)
         )
@@ -103,6 +108,8 @@ class Instance:
         return Service(self._app, self._spec, self._metrics)
 
     def _websocket(self, transport: Any, request: Request, rest: bytes) -> bool:
+        if self._app.refusal(request) is not None:
+            return False  # it is told so in HTTP
         from mlserve.runtime.websocket.conversation import Conversations  # as above
 
         wished = Conversations(self._http, self._app, self._metrics, self._spec.keepalive_ms / 1000)
@@ -131,7 +138,8 @@ class Instance:
 
     def _open(self, processor: Loaded, model: Model, planned: Plan, wished: Asked) -> None:
         self._app.serve(model, Dispatcher(processor, model.signature.metadata, planned, self._metrics), wished)
-        self._report.facts({**_facts(processor, planned, self._spec, self._warnings), **wished.state()})
+        facts = _facts(processor, planned, self._spec, self._warnings)
+        self._report.facts({**facts, **wished.state(), **({"checks_tokens": True} if self._app.gate else {})})
         gc.freeze()
         gc.enable()
         self._app.ready = True

@@ -62,6 +62,8 @@ class Spec:
     access_log: bool = False
     max_queue_wait_ms: int | None = None
     """A request that would wait longer is refused; ``None``: its deadline."""
+    access: str | None = None
+    """The file that says what opens the service, as the hub keeps it; ``None``: whoever reaches it may ask."""
     report: str | None = None
     """A file that takes phases, facts and the failure as JSON lines; "-": the output; ``None``: nobody asks."""
 

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 
 _PROTOS = Path(__file__).parent / "protos"
 _METHODS = 20
+_HEALTH = b"/grpc.health.v1.Health/"
+"""Anybody may ask for it, as over HTTP."""
 
 
 class Service:
     """Answers gRPC for one instance, from before its model is loaded until it ends."""
 
     def __init__(self, app: App, spec: Spec, metrics: Metrics) -> None:
-        self._limit = spec.max_body
+        self._app, self._limit = app, spec.max_body
         self._metrics = metrics
         self._begin: dict[bytes, Callable[[Stream], One | Many]] = {}
         inference = protobuf.load(_PROTOS / "inference.proto")
@@ -61,6 +63,7 @@ class Service:
         """A call begins."""
         begin = self._begin.get(stream.head.path)
         try:
+            self._let_in(stream)
             if begin is None or stream.head.method != "POST":
                 raise Refused(status.UNIMPLEMENTED, self._unknown(stream.head.path))
             check_encoding(stream.head.encoding)
@@ -68,6 +71,15 @@ class Service:
             One(stream, _never, 0).fail(exc.grpc, str(exc))
             return
         stream.receiver = begin(stream)
+
+    def _let_in(self, stream: Stream) -> None:
+        gate, head = self._app.gate, stream.head
+        if gate is None or gate.passed_on(head.gateway) or head.path.startswith(_HEALTH):
+            return
+        why = gate.refusal(head.method, head.path.decode("latin-1"), head.headers)
+        if why is not None:
+            denied = status.UNAUTHENTICATED if why.status == 401 else status.PERMISSION_DENIED
+            raise Refused(denied, why.message)
 
     def _take_one(self, run: Callable[[One, bytes | memoryview], None], stream: Stream) -> One:
         return One(stream, run, self._limit)

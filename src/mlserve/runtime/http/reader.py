@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httptools
 
 from mlserve.runtime.http.heads import LONGEST
-from mlserve.runtime.http.request import Head, Request
+from mlserve.runtime.http.request import GATEWAY, Head, Request
 
 if TYPE_CHECKING:
     from mlserve.runtime.http.connection import Connection
@@ -40,7 +40,7 @@ class Reader:
         """Bytes of the room for bodies that the request under way has taken."""
         self._raw: bytes | None = None  # the bytes of a head that may be remembered
         self._head = Head("", b"", {}, keep_alive=True, chunks=True)
-        self._target, self._size, self._fed = b"", 0, 0
+        self._target, self._gateway, self._size, self._fed = b"", b"", 0, 0
         self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes] = []
         self._joined = 0  # of the chunks, how many are joined ones
@@ -96,7 +96,7 @@ class Reader:
 
     def on_message_begin(self) -> None:
         self.state, self.since = HEAD, self._server.now
-        self._target, self._headers, self._size, self._chunks = b"", {}, 0, []
+        self._target, self._gateway, self._headers, self._size, self._chunks = b"", b"", {}, 0, []
         self._joined = 0
 
     def on_url(self, url: bytes) -> None:
@@ -108,7 +108,10 @@ class Reader:
         name = name.lower()
         if name == b"host" and name in self._headers:
             raise Refused(400, "a request has one Host header, and this one has more")
-        self._headers[name] = value
+        if name == GATEWAY:
+            self._gateway = value
+        else:
+            self._headers[name] = value
         self._size += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
@@ -126,7 +129,7 @@ class Reader:
         self._head = Head(
             parser.get_method().decode("latin-1"), self._target, headers,
             keep_alive=parser.should_keep_alive() and (version != "1.0" or b"transfer-encoding" not in headers),
-            chunks=version != "1.0", length=length,
+            chunks=version != "1.0", length=length, gateway=self._gateway,
         )  # fmt: skip
         if b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
             self._connection.go_on()

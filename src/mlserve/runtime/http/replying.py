@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from mlserve.runtime.http.listener import HttpServer
 
 _JOIN_BELOW = 32 << 10
+DRAINING = b"x-mlserve-draining: 1\r\n"
+"""For whoever asks directly: this instance is about to end, the others have room."""
 
 
 class Replying(ABC):
@@ -74,6 +76,8 @@ class Replying(ABC):
         headers, extra = request.headers, b""
         if b"x-request-id" in headers:
             extra = b"x-request-id: " + headers[b"x-request-id"] + b"\r\n"
+        if self.server.draining:
+            extra += DRAINING
         if close:
             extra += b"connection: close\r\n"
         elif b"connection" in headers and headers[b"connection"].lower() == b"keep-alive":

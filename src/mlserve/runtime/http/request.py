@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from mlserve.runtime.observe.exchange import Exchange
 
 JSON = b"application/json"
+GATEWAY = b"x-mlserve-gateway"
+"""The header of its secret."""
 _DIFFERENT = frozenset((b"transfer-encoding", b"upgrade", b"expect", b"traceparent"))
 _ECHOED = frozenset((b"x-request-id", b"connection"))
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -19,11 +21,11 @@ _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 class Head:
     """Request line and headers, read. Requests with the same bytes share one: nobody changes it."""
 
-    __slots__ = ("chunks", "echoes", "headers", "keep_alive", "length", "method", "path", "plain", "query")
+    __slots__ = ("chunks", "echoes", "gateway", "headers", "keep_alive", "length", "method", "path", "plain", "query")
 
     def __init__(
         self, method: str, target: bytes, headers: dict[bytes, bytes], *, keep_alive: bool, chunks: bool,
-        length: int = 0,
+        length: int = 0, gateway: bytes = b"",
     ) -> None:  # fmt: skip
         if not target.startswith(b"/") and b"://" in target:  # a proxy's form: http://host/path
             target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
@@ -36,6 +38,8 @@ class Head:
         """The client takes a reply in parts (HTTP/1.1)."""
         self.length = length
         """Bytes of the body."""
+        self.gateway = gateway
+        """By which the gateway shows that it is one. No header: nobody but who lets requests in gets to see it."""
         self.echoes = not headers.keys().isdisjoint(_ECHOED)
         """The reply repeats some of the headers."""
         self.plain = keep_alive and not headers.keys() & _DIFFERENT

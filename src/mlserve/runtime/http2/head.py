@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mlserve.runtime.http.request import GATEWAY
 from mlserve.runtime.http2.hpack import Fields
 
 _PSEUDO = frozenset((b":method", b":scheme", b":path", b":authority"))
@@ -21,7 +22,7 @@ class Malformed(Exception):
 class Head:
     """Equal blocks of one connection share one: nothing here changes."""
 
-    __slots__ = ("encoding", "headers", "length", "method", "path", "rpc", "timeout")
+    __slots__ = ("encoding", "gateway", "headers", "length", "method", "path", "rpc", "timeout")
 
     def __init__(self, fields: Fields) -> None:
         pseudo, headers = _sorted(fields)
@@ -33,6 +34,7 @@ class Head:
             raise Malformed("no path or no scheme")
         if b":authority" in pseudo:
             headers.setdefault(b"host", pseudo[b":authority"])
+        self.gateway = headers.pop(GATEWAY, b"")
         self.headers = headers
         self.rpc = headers.get(b"content-type", b"").startswith(b"application/grpc")
         self.length = _length(headers.get(b"content-length"))

@@ -42,6 +42,7 @@ class RestCall:
     def ended(self) -> None:
         head, body = self._stream.head, self._pieces.take()
         request = Request(cast(Any, self), head.method, head.path, head.headers, body)
+        request.head.gateway = head.gateway
         self._request = request
         self._stream.connection.server.handle(request)
 

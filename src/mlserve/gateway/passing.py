@@ -1,0 +1,41 @@
+"""By what an instance that checks tokens knows the gateway, and the signed requests that it checks itself. Pure.
+
+An instance lets a request with the service's secret in, whatever it carries else: the gateway has looked at it. Nobody
+can send one through the gateway, since each route that has one overwrites it, and a route for signed requests, which
+nothing has looked at yet, takes it away.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlserve.gateway.table import Route
+
+GATEWAY_HEADER = "x-mlserve-gateway"
+SIGNED = "EAS "
+"""What the Authorization of a signed request begins with."""
+
+
+def known(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The routes of a service, whose requests its instances let in."""
+    if not route.secret:
+        return routes
+    header = {"header": {"key": GATEWAY_HEADER, "value": route.secret}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return [
+        each | {"request_headers_to_add": [header]} if "route" in each and not _unchecked(each) else each
+        for each in routes
+    ]
+
+
+def unchecked(routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Routes for signed requests: they reach an instance as they came, without what would let them in."""
+    return [each | {"request_headers_to_remove": [GATEWAY_HEADER]} for each in routes]
+
+
+def header() -> dict[str, Any]:
+    """What a request has to carry to be looked at as a signed one."""
+    return {"name": "authorization", "string_match": {"prefix": SIGNED}}
+
+
+def _unchecked(route: dict[str, Any]) -> bool:
+    return GATEWAY_HEADER in route.get("request_headers_to_remove", ())

@@ -1,0 +1,70 @@
+"""Lets requests in, or says why not: a secret from the gateway, a token, a JWT of the hub's or a signature from others.
+
+What the gateway passes on it has looked at already, except for signed requests: these it lets through without its
+secret, because only whoever has the body can check them.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Collection, Mapping
+from hmac import compare_digest
+from pathlib import Path
+
+from mlserve.runtime.access import issued, signed
+from mlserve.runtime.access.paths import base_of, within
+from mlserve.runtime.access.refusal import Refusal, Refused
+from mlserve.runtime.access.told import Source
+
+_BEARER = re.compile(rb"(?i:bearer) +")
+_OPEN = frozenset(("/v2/health/live", "/v2/health/ready", "/docs"))
+"""What anybody may read: it says nothing of the service but that it is there."""
+
+
+class Gate:
+    """That of one instance; ``file`` is what the hub keeps for it."""
+
+    def __init__(self, file: Path, service: str) -> None:
+        self._source, self._service, self._base = Source(file), service, base_of(service)
+
+    def passed_on(self, secret: bytes) -> bool:
+        """Whether it is the gateway's: its token was looked at there."""
+        if not secret:
+            return False
+        return compare_digest(secret, self._source.last.gateway) or compare_digest(
+            secret, self._source.current().gateway
+        )
+
+    def refusal(
+        self, method: str, path: str, headers: Mapping[bytes, bytes], body: bytes | None = None
+    ) -> Refusal | None:
+        """Why a request of somebody else is not let in; ``path`` as it was sent, ``body`` None: none to be signed."""
+        told, inner = self._source.current(), within(path, self._base)
+        if told.public or (method in ("GET", "HEAD") and inner in _OPEN):
+            return None
+        try:
+            self._check(method, _names(self._base, inner, path), headers, body)
+        except Refused as exc:
+            return exc.refusal
+        return None
+
+    def _check(self, method: str, paths: Collection[str], headers: Mapping[bytes, bytes], body: bytes | None) -> None:
+        told, given = self._source.last, headers.get(b"authorization", b"")
+        if told.token and given.startswith(signed.PREFIX) and body is not None:
+            now = time.time()
+            signed.check(method, paths, headers, body, told.token, signed.Clock(now, time.localtime(now).tm_gmtoff))
+            return
+        bearer = _BEARER.match(given)
+        token = given[bearer.end() :] if bearer else given
+        if told.token and compare_digest(token, told.token):
+            return
+        if told.keys and issued.looks_so(token):
+            issued.check(token, self._service, told, time.time())
+            return
+        raise Refused(Refusal(f'the token of service "{self._service}" is missing or wrong'))
+
+
+def _names(base: str, inner: str, path: str) -> Collection[str]:
+    """How clients name what they sign: with the path they asked, or by the service alone."""
+    return dict.fromkeys((base, base + inner, path))
