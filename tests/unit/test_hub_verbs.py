@@ -16,8 +16,9 @@ from tests.contract.memory_store import MemoryStore
 
 from mlserve.errors import Conflict, InvalidInput
 from mlserve.gateway.envoy import Gateway
-from mlserve.gateway.table import Table
+from mlserve.gateway.table import Access, Table
 from mlserve.hub.acceptance import Submission
+from mlserve.hub.admission import Admission
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.examining import examine
 from mlserve.hub.hub import Hub
@@ -56,10 +57,11 @@ class Desk:
     def __init__(self, home: Path) -> None:
         store, self.gateway = MemoryStore(), BusyGateway()
         self.wishes, self.places = Wishes(store), Places(home, store)
-        self.blueprints, content = Blueprints(home, self.wishes), ContentStore(home / "content")
+        admission = Admission(home, "secret", self.wishes, lambda _: Access())
+        self.blueprints, content = Blueprints(home, self.wishes, admission), ContentStore(home / "content")
         self.loop = Reconciler(
             Settings(home), self.wishes, self.places, self.blueprints, Preparer(home, content),
-            cast(Gateway, self.gateway),
+            cast(Gateway, self.gateway), admission,
         )  # fmt: skip
         self.hub = Hub(self.wishes, self.places, self.blueprints, content, self.loop, "http://127.0.0.1:1")
 

@@ -49,6 +49,8 @@ class Launch:
     """A directory that holds nothing but the mlserve package."""
     captures: str = ""
     """Where samples of requests go when the descriptor names no place."""
+    access: str = ""
+    """The file that says who may ask an instance directly; empty: the place has no such file."""
     host: str = "127.0.0.1"
     """The address to listen on; ``0.0.0.0`` inside a container, whose port is published by its place."""
 
@@ -68,6 +70,8 @@ class Engine(Protocol):
     """Answers 200 for as long as an instance lives: what the gateway asks; None: nothing does."""
     http2: ClassVar[bool]
     """Its instances speak HTTP/2, and so gRPC, on the port of HTTP/1.1."""
+    checks: ClassVar[bool]
+    """Its instances ask for tokens themselves, where `Launch.access` names a file that says which count."""
     open_docs: ClassVar[bool]
     """Its GET /docs is a page that holds nothing of the service, so that anybody may read it."""
     proof_paths: ClassVar[tuple[str, ...]]

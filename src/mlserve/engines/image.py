@@ -28,6 +28,7 @@ class ImageEngine:
 
     live_path: ClassVar[str | None] = None
     http2: ClassVar[bool] = False
+    checks: ClassVar[bool] = False
     open_docs: ClassVar[bool] = False
     web: ClassVar[bool] = True
     proof_paths: ClassVar[tuple[str, ...]] = ()

@@ -22,6 +22,7 @@ class ProgramEngine:
 
     live_path: ClassVar[str | None] = None
     http2: ClassVar[bool] = False
+    checks: ClassVar[bool] = False
     open_docs: ClassVar[bool] = False
     web: ClassVar[bool] = True
     proof_paths: ClassVar[tuple[str, ...]] = ()

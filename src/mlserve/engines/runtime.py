@@ -22,7 +22,7 @@ from mlserve.workload import Workload
 
 BASE_REQUIREMENTS = (
     "numpy>=1.24", "uvloop>=0.19", "httptools>=0.6", "orjson>=3.9", "protobuf>=4.22", "wsproto>=1.2",
-    "pysimdjson>=6", "pillow>=9",
+    "pysimdjson>=6", "pillow>=9", "cryptography>=42",
 )  # fmt: skip
 """What the runtime itself imports; kept equal to the extra `runtime` of pyproject.toml by a test."""
 
@@ -32,6 +32,7 @@ class RuntimeEngine:
 
     live_path: ClassVar[str | None] = "/v2/health/live"
     http2: ClassVar[bool] = True
+    checks: ClassVar[bool] = True
     open_docs: ClassVar[bool] = True
     web: ClassVar[bool] = False
     proof_paths: ClassVar[tuple[str, ...]] = ("/v2/health/ready", "/describe")
@@ -143,6 +144,7 @@ def _specification(descriptor: Descriptor, artifacts: Artifacts, launch: Launch)
         "host": launch.host,
         "drain_seconds": metadata.termination_grace_period,
         "require_safe": descriptor.require_safe,
+        "access": launch.access or None,
         "conversion": artifacts.conversion,
         **observed(descriptor, artifacts, launch),
     }

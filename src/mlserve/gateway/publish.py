@@ -91,7 +91,7 @@ def render(table: Table, access: Access = _NOBODY) -> Rendered:
         clusters[LOGIN_CLUSTER] = address_json(LOGIN_CLUSTER, table.hub)
         services.append(login_json())
     ordered = [route for _, route in sorted(routes.items())]
-    services += [text for route in ordered for text in upstreams_json(route.service, route.direct)]
+    services += [text for route in ordered for text in upstreams_json(route.service, route.direct, route.retry)]
     return Rendered(
         clusters=dict(sorted(clusters.items())),
         routes=routes_json(services, [grpc_json(replace(route, direct=None), running[route.service]) for route in ordered]),

@@ -13,22 +13,28 @@ from typing import Any
 from mlserve.gateway.matches import UPSTREAMS, exact
 from mlserve.gateway.route_table import entry
 
+Places = tuple[tuple[str, int], ...]
+"""``(host:port, weight)`` of each instance."""
+
 
 @lru_cache(maxsize=4096)
-def upstreams_json(service: str, direct: tuple[tuple[str, int], ...] | None) -> list[str]:
+def upstreams_json(service: str, direct: Places | None, retry: bool = True) -> list[str]:
     """The entries of the route table's map for a service; ``direct``: its addresses and weights, `None` to refuse."""
-    return [entry(f"{path}/{service}", service, [_route(f"{path}/{service}", service, direct)]) for path in UPSTREAMS]
+    said = {"status": 403} if direct is None else {"status": 200, "body": _answer(service, direct, retry)}
+    at = [f"{path}/{service}" for path in UPSTREAMS]
+    return [entry(path, service, [_route(path, service, said)]) for path in at]
 
 
-def _route(path: str, service: str, direct: tuple[tuple[str, int], ...] | None) -> dict[str, Any]:
+def _route(path: str, service: str, said: dict[str, Any]) -> dict[str, Any]:
     match = {"path": path, "headers": [exact(":method", "GET")]}
-    answer = {"status": 403} if direct is None else {"status": 200, "body": {"inline_string": _answer(service, direct)}}
-    return {"name": service, "match": match, "direct_response": answer}
+    return {"name": service, "match": match, "direct_response": said}
 
 
-def _answer(service: str, direct: tuple[tuple[str, int], ...]) -> str:
+def _answer(service: str, direct: Places, retry: bool) -> dict[str, Any]:
     items = [{"app": service, **_place(address), "weight": weight} for address, weight in direct]
-    return json.dumps({"correlative": [service], "endpoints": {"items": items}}, separators=(",", ":"))
+    answer = {"correlative": [service], "endpoints": {"items": items}}
+    once = {} if retry else {"retry": False}  # a word of ours: a request must not run twice
+    return {"inline_string": json.dumps(answer | once, separators=(",", ":"))}
 
 
 def _place(address: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.engines.choice import engine_of
 from mlserve.engines.mounts import mounts, with_mounts
 from mlserve.errors import MlserveError
+from mlserve.hub.admission import Admission
 from mlserve.hub.conversions import served
 from mlserve.hub.fetching import Credentials, no_credentials
 from mlserve.hub.handing import with_repositories
@@ -36,8 +37,10 @@ class Blueprint:
 class Blueprints:
     """The blueprints of a hub's versions."""
 
-    def __init__(self, home: Path, wishes: Wishes, credentials: Credentials = no_credentials) -> None:
-        self._home, self._wishes, self._credentials = home, wishes, credentials
+    def __init__(
+        self, home: Path, wishes: Wishes, admission: Admission, credentials: Credentials = no_credentials
+    ) -> None:
+        self._home, self._wishes, self._admission, self._credentials = home, wishes, admission, credentials
         self._blueprints: dict[tuple[str, int], Blueprint] = {}
         self._workloads: dict[tuple[str, int], tuple[Version, Workload]] = {}
 
@@ -56,7 +59,11 @@ class Blueprints:
         version = self._wishes.version(service, number)
         blueprint = self.of(version)
         descriptor = blueprint.descriptor
+        # In an image there is no file of the hub's that could say who may ask.
+        told = blueprint.engine.checks and version.prepared is not None and not version.prepared.image
         return Limits(
+            checks=blueprint.engine.checks,
+            secret=self._admission.secret(service) if told else "",
             timeout_seconds=descriptor.metadata.rpc.keepalive / 1000,
             max_body=descriptor.networking.max_body,
             retry=descriptor.retry,
@@ -117,4 +124,5 @@ class Blueprints:
 
     def _launch(self, version: Version, prepared: Prepared) -> Launch:
         runtime, captures = environments.runtime_path(self._home), self._home / "captures" / version.service
-        return Launch(version.service, version.number, prepared.python, str(runtime), str(captures))
+        access = str(self._admission.file(version.service))
+        return Launch(version.service, version.number, prepared.python, str(runtime), str(captures), access)

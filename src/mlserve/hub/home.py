@@ -37,6 +37,15 @@ class Home:
             self.write_private("home.json", known)
         return str(known["hub"])
 
+    @property
+    def secret(self) -> str:
+        """Of which everything is made by which instances know this home's gateway; it never changes."""
+        known = self.read("home.json")
+        if not known.get("secret"):
+            known["secret"] = secrets.token_hex(32)
+            self.write_private("home.json", known)
+        return str(known["secret"])
+
     def publish(self, *, url: str, token: str, gateway: str) -> None:
         """Write hub.json, by which clients of this user find the hub (mode 0600)."""
         self.write_private("hub.json", {"url": url, "token": token, "pid": os.getpid(), "gateway": gateway})

@@ -17,6 +17,7 @@ from mlserve.backends.base import Instance
 from mlserve.errors import MlserveError, ResourceUnavailable
 from mlserve.gateway.envoy import Gateway
 from mlserve.hub import failures, releasing, routing
+from mlserve.hub.admission import Admission
 from mlserve.hub.applying import Applier
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.figures import with_figures
@@ -50,9 +51,11 @@ class Reconciler:
         blueprints: Blueprints,
         preparer: Preparer,
         gateway: Gateway,
+        admission: Admission,
     ) -> None:
         self._settings, self._wishes, self._places = settings, wishes, places
         self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
+        self._admission = admission
         self._probe_secret = secrets.token_urlsafe(16)
         self._prover = Prover(settings, gateway, blueprints, self._probe_secret, self._change)
         self._jobs, self._renewal = Jobs(self._finished), Renewal(self._change)
@@ -109,6 +112,7 @@ class Reconciler:
         self._noticing.follow()
         sights = await self._observer.look()
         try:
+            self._admission.tell(time.time())  # before an instance starts that asks for it
             await self._publish(sights)
         except MlserveError:
             self.seen = _by_name(sights)  # what runs is told, whatever ails the gateway

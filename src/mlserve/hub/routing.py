@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mlserve.backends.base import Instance, State
 from mlserve.gateway.table import Cluster, Fallback, Route, Table
-from mlserve.hub import releasing
+from mlserve.hub import direct, releasing
 from mlserve.hub.groups.members import Member
 from mlserve.hub.groups.members import route as group_route
 from mlserve.hub.groups.records import Group
@@ -30,6 +30,10 @@ class Limits:
     http2: bool = False
     open_docs: bool = False
     web: bool = False
+    checks: bool = False
+    """Its engine can check tokens."""
+    secret: str = ""
+    """By what its instances know the gateway; empty: they let everybody in who reaches them."""
     origins: tuple[str, ...] = ()
     """Whose pages may ask it from a browser."""
     rate: int = 0
@@ -164,6 +168,7 @@ def route_of(seen: Seen, limits: Of) -> Route:
     service = seen.service
     limit = limits(service.name, service.serving or service.target)
     targets = () if serving(service) == NOTHING else releasing.targets(seen, serving(service))
+    secrets = (limits(service.name, number).secret for number in _known(seen, targets))
     ports = {version: limits(service.name, version).ports for version, _ in targets}
     return Route(
         service=service.name,
@@ -178,4 +183,13 @@ def route_of(seen: Seen, limits: Of) -> Route:
         origins=limit.origins,
         failed=status(seen) is Status.FAILED,
         rate=_rate(seen, limits),
+        secret=next(filter(None, secrets), ""),
+        signed=direct.signed(seen, targets, limits),
+        direct=direct.places(seen, targets, limits),
     )
+
+
+def _known(seen: Seen, targets: Sequence[tuple[int, int]]) -> set[int]:
+    """The versions that requests of a service may come to, soon or now."""
+    ready = {one.version for one in seen.instances if one.state is State.READY}
+    return ready | {seen.service.target} | {number for number, _ in targets}

@@ -20,6 +20,7 @@ from mlserve.descriptor import resource_of
 from mlserve.errors import HubStartFailed, InvalidInput, MlserveError
 from mlserve.gateway.envoy import Gateway
 from mlserve.hub import guard
+from mlserve.hub.admission import Admission
 from mlserve.hub.app import application
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.certificates import Certificates
@@ -106,13 +107,15 @@ def _assemble(
     settings: Settings, home: Home, store: SqliteStore, wishes: Wishes, gateway: Gateway, gateway_url: str
 ) -> FastAPI:
     places = Places(home.path, store, home.hub)
-    blueprints = Blueprints(home.path, wishes, _credentials(wishes, places))
+    tokens = Tokens(store, Keys(home.path / "keys"), home.hub)
+    admission = Admission(home.path, home.secret, wishes, tokens.access)
+    blueprints = Blueprints(home.path, wishes, admission, _credentials(wishes, places))
     content = storage.ContentStore(home.path / "content")
     preparer = Preparer(
         home.path, content, settings.offline, settings.base_image, _cache(settings), _credentials(wishes, places),
         settings.triton_image,
     )  # fmt: skip
-    reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway)
+    reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway, admission)
     token = home.read("hub.json").get("token") or guard.make()
     app = application(token)
     app.state.hub = Hub(wishes, places, blueprints, content, reconciler, gateway_url)
@@ -121,7 +124,7 @@ def _assemble(
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.uploads = Uploads(content)
     app.state.events = Events(store)
-    app.state.tokens = Tokens(store, Keys(home.path / "keys"), home.hub)
+    app.state.tokens, app.state.admission = tokens, admission
     app.state.reconciler, app.state.token = reconciler, token
     app.state.version, app.state.started_at = mlserve.__version__, time.time()
     app.state.gateway_url = gateway_url

@@ -1,4 +1,4 @@
-"""Call a deployed service through the gateway. Light: no hub is needed where the endpoint is known."""
+"""Call a deployed service, through the gateway or directly. Light: no hub is needed where the endpoint is known."""
 
 from mlserve.predictor.predictor import Predictor, is_triton
 

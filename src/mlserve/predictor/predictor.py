@@ -1,4 +1,4 @@
-"""A deployed service, to be asked through the gateway."""
+"""A deployed service, to be asked through the gateway or directly."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mlserve.context import find
 from mlserve.errors import Denied, InvalidInput, MlserveError, NotFound, RequestFailed
 from mlserve.management import Management, service_path
 from mlserve.predictor import triton
+from mlserve.predictor.direct import Direct
 from mlserve.transport import NotConnected, Reply, Transport
 
 _KINDS = {
@@ -32,10 +33,17 @@ class Predictor:
     """A deployed service, by its endpoint or its name; safe to share between threads, connections are kept.
 
     ``timeout``: seconds without any byte of the answer. A request is sent again only where no connection was made.
+    ``direct``: its instances are asked, without the gateway on the way (see `Direct`); not every service allows it.
     """
 
     def __init__(
-        self, name_or_endpoint: str, token: str | None = None, *, timeout: float = 60.0, triton: bool = False
+        self,
+        name_or_endpoint: str,
+        token: str | None = None,
+        *,
+        timeout: float = 60.0,
+        triton: bool = False,
+        direct: bool = False,
     ) -> None:
         if "://" not in name_or_endpoint:
             service = Management(find).get(service_path(name_or_endpoint))
@@ -44,7 +52,7 @@ class Predictor:
         self._triton = triton
         self.endpoint = name_or_endpoint.rstrip("/")
         self._token = token
-        self._transport = Transport(self.endpoint, timeout=timeout)
+        self._transport = _direct(self.endpoint, timeout) if direct else Transport(self.endpoint, timeout=timeout)
 
     def predict(self, data: Any, *, path: str = "/", content_type: str | None = None, model: str | None = None) -> Any:
         """Ask once: a dict or list goes as JSON, bytes and a ``Path`` as they are; a JSON answer comes back as Python.
@@ -115,6 +123,13 @@ class Predictor:
 def is_triton(service: Mapping[str, Any]) -> bool:
     """Whether a service, as the hub describes it, is a Triton server."""
     return (service.get("descriptor") or {}).get("processor") == "triton"
+
+
+def _direct(endpoint: str, timeout: float) -> Direct:
+    gateway, found, service = endpoint.partition("/api/predict/")
+    if not found or not service or "/" in service:
+        raise InvalidInput(f"{endpoint} is no endpoint of a service", hint="it ends with /api/predict/NAME")
+    return Direct(gateway, service, timeout=timeout)
 
 
 def _unanswered(endpoint: str, cause: OSError) -> MlserveError:

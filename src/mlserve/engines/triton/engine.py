@@ -27,6 +27,7 @@ class TritonEngine:
 
     live_path: ClassVar[str | None] = "/v2/health/live"
     http2: ClassVar[bool] = False
+    checks: ClassVar[bool] = False
     open_docs: ClassVar[bool] = False
     web: ClassVar[bool] = False
     proof_paths: ClassVar[tuple[str, ...]] = ("/v2/health/ready",)

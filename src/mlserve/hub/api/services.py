@@ -41,6 +41,11 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
+def _secret(request: Request, name: str) -> str:
+    secret: str = request.app.state.admission.secret(name)
+    return secret
+
+
 @router.get("", responses={200: {"model": ServicesAnswer}})
 async def list_services(request: Request) -> dict[str, Any]:
     """All services of the caller's."""
@@ -64,7 +69,7 @@ async def plan_service(request: Request, body: PlanBody) -> dict[str, Any]:
 @router.get("/{name}", responses={200: {"model": ServiceAnswer}})
 async def describe_service(request: Request, name: str) -> dict[str, Any]:
     """One service."""
-    gateway, found = request.app.state.gateway, await with_findings(hub_of(request).describe(name))
+    gateway, found = request.app.state.gateway, await with_findings(hub_of(request).describe(name), _secret(request, name))
     return await with_heard(gateway, await with_answered(gateway, found))
 
 
@@ -108,7 +113,7 @@ async def restart_service(request: Request, name: str) -> dict[str, Any]:
 @router.get("/{name}/instances", responses={200: {"model": InstancesAnswer}})
 async def list_instances(request: Request, name: str) -> dict[str, Any]:
     """The instances of a service."""
-    return {"instances": (await with_findings(hub_of(request).describe(name)))["instances"]}
+    return {"instances": (await with_findings(hub_of(request).describe(name), _secret(request, name)))["instances"]}
 
 
 @router.get("/{name}/versions", responses={200: {"model": VersionsAnswer}})

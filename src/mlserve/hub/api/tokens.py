@@ -58,6 +58,7 @@ def _tokens(request: Request) -> Tokens:
 
 
 async def _admit(request: Request) -> None:
+    request.app.state.admission.tell(time.time())
     await request.app.state.gateway.admit(_tokens(request).access(time.time()))
 
 
