@@ -64,11 +64,14 @@ class Direct:
     def exchange(
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] = NO_HEADERS
     ) -> Reply:
-        """Ask one of them. Raises NotConnected where none can be reached, Broken where the request may have run."""
+        """Ask one of them.
+
+        Raises NotConnected where none could answer and it may be sent again, Broken where it must not.
+        """
         self._look()
         tried: set[_Instance] = set()
         refused: Reply | None = None
-        why: OSError = NotConnected(f"no instance of {self._service} is known")
+        why = NotConnected(f"no instance of {self._service} is known")
         while (instance := self._next(tried)) is not None:
             tried.add(instance)
             try:
@@ -78,7 +81,7 @@ class Direct:
                 self._put_aside(instance, time.monotonic() + _ASIDE)
                 if isinstance(exc, Broken) and not self._may_repeat(exc):
                     raise
-                why = exc
+                why = NotConnected(str(exc))  # itself it would keep this very frame, and so the connection
                 continue
             if _DRAINING in reply.headers:
                 self._put_aside(instance, _FOR_GOOD)
