@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import eas_client
 from tests.unit import jwt_kit as kit
 
 from mlserve.runtime.access import signed
@@ -125,6 +126,20 @@ def test_a_signed_request_needs_no_token(gate: Gate) -> None:
     assert status(gate, path="/", **signature()) == 200, "the gateway takes the prefix away"
     assert status(gate, path="/v1/x", **signature("/api/predict/iris/v1/x")) == 200
     assert status(gate, path="/api/predict/iris/v1/x", **signature()) == 200
+
+
+def test_the_client_of_eas_signs_as_is_checked_here(gate: Gate) -> None:
+    for service, path in (("iris", "/api/predict/iris"), ("iris/v1/x", "/v1/x")):
+        made = {name.lower(): value for name, value in eas_client.signature(service, TOKEN, BODY).items()}
+        told = {name.encode(): value.encode() for name, value in made.items()}
+        assert gate.refusal("POST", path, told, BODY) is None
+        why = gate.refusal("POST", path, told, BODY + b" ")
+        assert why is not None
+        assert "Content-MD5" in why.message
+    made = eas_client.signature("iris", TOKEN, BODY, zone="Asia/Shanghai")
+    told = {name.lower().encode(): value.encode() for name, value in made.items()}
+    why = gate.refusal("POST", "/", told, BODY)
+    assert why is None or "Date" in why.message, "only where it is that late here, too"
 
 
 def test_a_signature_is_for_one_body_one_path_and_one_token(gate: Gate) -> None:
