@@ -27,9 +27,9 @@ def known(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def unchecked(routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Routes for signed requests: they reach an instance as they came, without what would let them in."""
-    return [each | {"request_headers_to_remove": [GATEWAY_HEADER]} for each in routes]
+def unchecked(route: dict[str, Any]) -> dict[str, Any]:
+    """The route for signed requests: they reach an instance as they came, without what would let them in."""
+    return route | {"request_headers_to_remove": [GATEWAY_HEADER]}
 
 
 def header() -> dict[str, Any]:

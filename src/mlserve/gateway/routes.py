@@ -48,7 +48,11 @@ def service_json(service: str, route: Route | None, versions: tuple[int, ...], p
 @lru_cache(maxsize=4096)
 def private_json(route: Route, versions: tuple[int, ...]) -> tuple[str, ...]:
     """An entry for each version that has an address of its own."""
-    return tuple(entry(path(one.at), one.at, readable(one, _public(one, ()))) for one in private(route, versions))
+    return tuple(entry(path(one.at), one.at, _private(one)) for one in private(route, versions))
+
+
+def _private(route: Route) -> list[dict[str, Any]]:
+    return passing.known(route, readable(route, _public(route, ())))
 
 
 @lru_cache(maxsize=1)
@@ -77,10 +81,16 @@ def _public(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
         signed = [_stopped(route, [passing.header()])] if route.signed else []
         return [_stopped(route, token), *issued, *signed, _stopped(route, login), denied]
     issued = tokens.checked(route, _served(route, versions, [tokens.header()], form))
-    signed = passing.unchecked(_served(route, versions, [passing.header()], form)) if route.signed else []
+    signed = [_signed(route, form)] if route.signed else []
     page = [_docs(route)] if route.open_docs else []
     browser = _served(route, versions, login, LOGIN_APP if route.web else LOGIN)
     return [*_served(route, versions, token, form), *issued, *signed, *page, *_slash(route), *browser, denied]
+
+
+def _signed(route: Route, form: str) -> dict[str, Any]:
+    """To the service itself alone: no other one could check what was signed for it."""
+    itself = replace(route, fallback=None, mirror=None)
+    return passing.unchecked(_main(itself, itself.shares, [passing.header()], form))
 
 
 def _question(route: Route) -> list[dict[str, Any]]:

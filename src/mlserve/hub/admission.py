@@ -34,7 +34,7 @@ class Admission:
 
     def secret(self, service: str) -> str:
         """By what a service's instances know the gateway. Another service's is of no use to them."""
-        return hmac.new(self._secret.encode(), service.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._secret.encode(), service.encode(), hashlib.sha256).hexdigest()[:32]
 
     def tell(self, now: float) -> None:
         """Write what has changed, and drop what was of services that are gone; raises GatewayFailed."""
