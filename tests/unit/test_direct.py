@@ -58,10 +58,12 @@ def test_an_engine_that_can_not_check_is_asked_directly_only_where_everybody_may
     assert (public.direct, public.signed) == ((("127.0.0.1:9001", 100),), False)
 
 
-def test_one_version_that_can_not_check_is_enough_to_pass_no_signed_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_version_that_can_not_check_is_enough_to_pass_no_signed_request_and_tell_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("mlserve.hub.releasing.targets", lambda *_: ((1, 90), (2, 10)))
     found = route(one(1, 9001), one(2, 9002, checks=False), limits={2: UNABLE}, target=2)
-    assert (found.signed, found.direct) == (False, (("127.0.0.1:9001", 100),))
+    assert (found.signed, found.direct) == (False, None), "the other version would get more than its share"
 
 
 def test_direct_requests_are_shared_as_those_of_the_gateway_are(monkeypatch: pytest.MonkeyPatch) -> None:

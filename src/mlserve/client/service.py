@@ -189,9 +189,10 @@ class Service:
         """An address that opens it in a browser: once, within minutes, where the service has a token."""
         return str(self._management.post(service_path(self.name, "link"))["link"])
 
-    def predictor(self, *, timeout: float = 60.0) -> Predictor:
-        """What asks it, through the gateway."""
-        return Predictor(self.endpoint, token=self._data.get("token"), timeout=timeout, triton=is_triton(self._data))
+    def predictor(self, *, timeout: float = 60.0, direct: bool = False) -> Predictor:
+        """What asks it, through the gateway or directly."""
+        token, known = self._data.get("token"), is_triton(self._data)
+        return Predictor(self.endpoint, token=token, timeout=timeout, triton=known, direct=direct)
 
     def predict(self, data: Any, *, model: str | None = None) -> Any:
         """Ask it once: a dict or list goes as JSON, bytes and files as they are; ``model``: see `Predictor.predict`."""

@@ -33,11 +33,11 @@ Limits = Callable[[str, int], Known]
 
 
 def places(seen: Seen, targets: Targets, limits: Limits) -> tuple[tuple[str, int], ...] | None:
-    """``(address, weight)`` of those that check tokens, or of all where none is needed; None where none can check."""
+    """``(address, weight)`` of those that check tokens, or of all where none is needed; None where a version can't."""
     name, public = seen.service.name, seen.service.public
     if not targets:
         return () if public or limits(name, seen.service.target).checks else None
-    if not public and not any(limits(name, number).secret for number, weight in targets if weight):
+    if not public and not all(limits(name, number).secret for number, weight in targets if weight):
         return None
     shares = {number: (weight, _ready(seen, number)) for number, weight in targets if weight}
     each = {number: weight / len(ready) for number, (weight, ready) in shares.items() if ready}
