@@ -135,7 +135,7 @@ class Load:
                 each.join(30)
 
 
-def test_nothing_is_lost_while_instances_come_go_and_die(iris: Service, home: Path) -> None:
+def test_nothing_is_lost_while_instances_come_go_and_die_and_versions_change(iris: Service, home: Path) -> None:
     load = Load(mlserve.Predictor("iris", direct=True))
     with load.running():
         iris.scale(3).wait(timeout=60)
@@ -149,6 +149,10 @@ def test_nothing_is_lost_while_instances_come_go_and_die(iris: Service, home: Pa
         until(lambda: len(addresses(iris)) == 2, seconds=60)
         assert {one["id"]: one["restarts"] for one in iris.instances()} != before
         iris.restart().wait(timeout=90)
+        released = command("update", "iris", "--set", "metadata.cpu=0.2", "--strategy", "rolling", "--timeout", "90s")
+        assert released.returncode == 0, released.stderr
+        load.more(100)
+        assert {one["version"] for one in iris.instances() if one["state"] == "Ready"} == {2}
     assert load.failures == []
 
 

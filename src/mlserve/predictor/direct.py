@@ -71,7 +71,7 @@ class Direct:
         self._look()
         tried: set[_Instance] = set()
         refused: Reply | None = None
-        why = NotConnected(f"no instance of {self._service} is known")
+        why = f"no instance of {self._service} is known"
         while (instance := self._next(tried)) is not None:
             tried.add(instance)
             try:
@@ -81,7 +81,7 @@ class Direct:
                 self._put_aside(instance, time.monotonic() + _ASIDE)
                 if isinstance(exc, Broken) and not self._may_repeat(exc):
                     raise
-                why = NotConnected(str(exc))  # itself it would keep this very frame, and so the connection
+                why = str(exc)  # the error itself would keep this very frame, and so the connection
                 continue
             if _DRAINING in reply.headers:
                 self._put_aside(instance, _FOR_GOOD)
@@ -91,7 +91,7 @@ class Direct:
         if refused is not None:
             return refused
         self._due = 0.0  # whoever asks again gets a new list
-        raise why
+        raise NotConnected(why)
 
     def close(self) -> None:
         """Let go of this thread's connections."""
