@@ -11,7 +11,7 @@ import pytest
 
 from mlserve.backends.base import Instance, State
 from mlserve.gateway.passing import GATEWAY_HEADER
-from mlserve.gateway.publish import render
+from mlserve.gateway.rendering import render
 from mlserve.gateway.table import Access, Cluster, Route, Table
 from mlserve.hub.admission import Admission
 from mlserve.hub.plan import Seen
@@ -32,9 +32,8 @@ def one(number: int, port: int, state: State = State.READY, *, checks: bool = Tr
 def route(*instances: Instance, limits: dict[int, Limits] | None = None, **wish: Any) -> Route:
     versions = {number: Version("iris", number, 0, {}) for number in (1, 2)}
     known = limits or {}
-    made = table(
-        [Seen(replace(WISH, **wish), versions, instances)], lambda _, number: known.get(number, CHECKING), "probe"
-    )
+    seen = Seen(replace(WISH, **wish), versions, instances)
+    made = table([seen], lambda _, number: known.get(number, CHECKING), "probe", secret=lambda _: "known")
     return made.routes[0]
 
 
@@ -153,15 +152,19 @@ def test_a_file_for_each_service_says_who_may_ask_and_goes_with_it(tmp_path: Pat
     file = admission.file("iris")
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     told = json.loads(file.read_text())
-    assert (told["token"], told["public"], told["gateway"]) == ("secret", False, admission.secret("iris"))
+    assert (told["token"], told["public"], told["gateway"]) == ("secret", False, [admission.secret("iris")])
     assert admission.secret("iris") != admission.secret("wine")
     mark = file.stat().st_mtime_ns
-    admission.tell(1.0)
+    admission.tell(1.0, {"wine": frozenset({"wine"})})
     assert file.stat().st_mtime_ns == mark, "what has not changed is not written"
+    admission.tell(1.5, {"iris": frozenset({"iris", "flowers"})})
+    both = {admission.secret("iris"), admission.secret("flowers")}
+    assert set(json.loads(file.read_text())["gateway"]) == both, "requests of its group are let in, too"
     access[0] = Access("mlserve:x", ('{"kid": "k1"}',), frozenset({"t1"}))
     wishes.there.pop()
     admission.tell(2.0)
     told = json.loads(file.read_text())
+    assert set(told["gateway"]) == both, "what a revoked token changes is not about groups"
     assert (told["issuer"], told["keys"], told["revoked"]) == ("mlserve:x", [{"kid": "k1"}], ["t1"])
     assert not admission.file("wine").exists()
     Admission(tmp_path, "home", Wishes(), lambda _: Access()).tell(3.0)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlserve.gateway.publish import Rendered, render, steps
+from mlserve.gateway.rendering import Rendered, render, steps
 from mlserve.gateway.table import Cluster, Fallback, Mirror, Route, Table, Target
 
 MEMBERS = Target("blue", 1, 90), Target("green", 3, 10)
@@ -171,3 +171,30 @@ def test_a_mirror_hears_copies_and_holds_little() -> None:
     assert "request_mirror_policies" not in probe["route"], "nor what the hub asks, nor WebSockets"
     (limits,) = json.loads(render(table).clusters["lite/4~mirror~shop"])["circuit_breakers"]["thresholds"]
     assert (limits["max_requests"], limits["max_pending_requests"]) == (64, 64)
+
+
+def test_instances_that_check_tokens_know_the_gateway_by_whatever_name_their_service_was_asked() -> None:
+    spare = Fallback((Target("lite", 1),), frozenset({"error"}))
+    blue = Route("blue", ((1, 1),), token="t", secret="s", fallback=spare, mirror=Mirror(Target("shadow", 2), 10))
+    group = Route("shop", (), members=MEMBERS, pinned=(("idle", (Target("idle", 1),)),))
+    assert blue.heard_by == {"blue", "lite", "shadow"}
+    assert group.heard_by == {"blue", "green", "idle"}
+    ways = routes_at(Table((), (blue,)), "blue")
+    sent = [one for one in ways if "route" in one]
+    assert sent
+    assert all(one["request_headers_to_add"][0]["header"]["value"] == "s" for one in sent)
+
+
+def test_a_signed_request_goes_to_no_other_service_which_could_not_check_it() -> None:
+    spare = Fallback((Target("lite", 1),), frozenset({"error"}), alone=True)
+    for targets, wanted in (((1, 1),), "route"), ((), "direct_response"):
+        blue = Route("blue", targets, token="t", secret="s", signed=True, fallback=spare)
+        (way,) = named_prefix(routes_at(Table((Cluster("blue", 1),), (blue,)), "blue"), "EAS ")
+        assert wanted in way
+        assert "lite" not in json.dumps(way)
+
+
+def named_prefix(routes: list[dict[str, Any]], prefix: str) -> list[dict[str, Any]]:
+    """The routes for requests whose token begins so."""
+    wanted = {"name": "authorization", "string_match": {"prefix": prefix}}
+    return [route for route in routes if wanted in route["match"].get("headers", [])]

@@ -14,7 +14,7 @@ from mlserve.errors import GatewayFailed
 from mlserve.gateway.admin import admin_socket, make_private
 from mlserve.gateway.log import Log
 from mlserve.gateway.port import any_port, choose_port, split
-from mlserve.gateway.publish import Rendered, render, steps
+from mlserve.gateway.rendering import Rendered, render, steps
 from mlserve.gateway.table import Cluster, Route, Table
 
 A, B = '{"name":"a/1"}', '{"name":"b/1"}'

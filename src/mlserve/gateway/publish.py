@@ -1,4 +1,4 @@
-"""Bring a table to Envoy: render, write in an order that never dangles, wait for the acknowledgement, roll back."""
+"""Bring a table to Envoy: write its files in an order that never dangles, wait for the acknowledgement, roll back."""
 
 from __future__ import annotations
 
@@ -8,24 +8,18 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mlserve.errors import Detail, GatewayFailed
 from mlserve.gateway.admin import Admin, AdminSilent
-from mlserve.gateway.calls import grpc_json
-from mlserve.gateway.clusters import address_json, cluster_json
-from mlserve.gateway.copies import copies
-from mlserve.gateway.limits import LIMITS, limits_json
+from mlserve.gateway.limits import LIMITS
 from mlserve.gateway.listener import HTTP_STATS, ROUTES
 from mlserve.gateway.log import Log
-from mlserve.gateway.route_table import routes_json
-from mlserve.gateway.routes import LOGIN_CLUSTER, login_json, private_json, service_json
-from mlserve.gateway.table import Access, Route, Table
+from mlserve.gateway.rendering import NOBODY, Rendered, Step, render, steps
+from mlserve.gateway.table import Access, Table
 from mlserve.gateway.tls import SECRET, Certificate, secret_json
-from mlserve.gateway.tokens import REVOKED, SERVICES, SIGNED, revoked_json, services_json, signed_json
-from mlserve.gateway.upstreams import upstreams_json
+from mlserve.gateway.tokens import REVOKED, SERVICES, SIGNED
 
 _FILTERS = "extension_config_discovery.http_filter"
 _PREFIXES = {
@@ -39,104 +33,12 @@ _PREFIXES = {
 """The files, by the name under which Envoy tells of each."""
 PARTS = tuple(_PREFIXES)
 _TOLD = _PREFIXES | {"sds": f"sds.{SECRET}"}
-_NOBODY = Access()
 _WATCHED = "^({}|cluster_manager.warming_clusters)$".format(
     "|".join(rf"{prefix}\.(version_text|update_rejected)" for prefix in _TOLD.values())
 )
 _PATIENCE = 10.0
-_RETRYING = 0.3
-"""Longer than a request of the former routes waits for its last try, which would find an empty cluster."""
 _WARMING_PATIENCE = 3.0
 """A changed cluster takes over after one health check of each instance; a frozen one must not hold up the others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A table as Envoy reads it: a text per cluster, one for all routes, one each for keys, revoked tokens, limits."""
-
-    clusters: Mapping[str, str] = field(default_factory=dict)
-    routes: str = ""
-    signed: str = ""
-    revoked: str = ""
-    services: str = ""
-    limits: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One file to write, of those that `_TOLD` names, with these resources."""
-
-    kind: str
-    resources: str
-    pause: float = 0.0
-    """Seconds before it."""
-
-
-def render(table: Table, access: Access = _NOBODY) -> Rendered:
-    """Pure; the texts of clusters and services that did not change are remembered."""
-    clusters = {cluster.name: cluster_json(cluster) for cluster in (*table.clusters, *copies(table))}
-    versions: dict[str, list[int]] = {route.service: [] for route in table.routes}
-    for cluster in table.clusters:
-        if not cluster.port:
-            versions.setdefault(cluster.service, []).append(cluster.version)
-    issued = bool(access.keys)
-    routes = {route.service: replace(route, issued=issued) for route in table.routes}
-    services = [
-        service_json(name, _followed(routes.get(name)), tuple(sorted(found)), table.probe_secret)
-        for name, found in sorted(versions.items())
-    ]
-    running = {name: tuple(sorted(found)) for name, found in versions.items()}
-    services += [text for name, route in sorted(routes.items()) for text in private_json(_followed(route), running[name])]
-    if table.hub:
-        clusters[LOGIN_CLUSTER] = address_json(LOGIN_CLUSTER, table.hub)
-        services.append(login_json())
-    ordered = [route for _, route in sorted(routes.items())]
-    services += [text for route in ordered for text in upstreams_json(route.service, route.direct, route.retry)]
-    return Rendered(
-        clusters=dict(sorted(clusters.items())),
-        routes=routes_json(services, [grpc_json(replace(route, direct=None), running[route.service]) for route in ordered]),
-        signed=signed_json(access),
-        revoked=revoked_json(access),
-        services=services_json(access),
-        limits=limits_json(ordered, access),
-    )
-
-
-def _followed(route: Route | None) -> Route | None:
-    """Without what changes with each instance, so that the text of its routes is remembered."""
-    return route and replace(route, direct=None)
-
-
-def steps(now: Rendered, wished: Rendered) -> list[Step]:
-    """What to write, in order: what routes name before them, routes before their clusters go or empty. Pure."""
-    leaving = {
-        name: text
-        for name, text in now.clusters.items()
-        if name not in wished.clusters or (_is_empty(wished.clusters[name]) and not _is_empty(text))
-    }
-    first = dict(sorted({**wished.clusters, **leaving}.items()))
-    plan = []
-    if wished.revoked != now.revoked:
-        plan.append(Step("revoked", wished.revoked))
-    if wished.signed != now.signed:
-        plan.append(Step("jwt", wished.signed))
-    if wished.services != now.services:
-        plan.append(Step("services", wished.services))
-    if wished.limits != now.limits:
-        plan.append(Step("limits", wished.limits))
-    if first != now.clusters:
-        plan.append(Step("cds", ",".join(first.values())))
-    if wished.routes != now.routes:
-        plan.append(Step("rds", wished.routes))
-    if leaving:
-        emptied = wished.routes != now.routes and any(name in wished.clusters for name in leaving)
-        plan.append(Step("cds", ",".join(wished.clusters.values()), _RETRYING if emptied else 0.0))
-    return plan
-
-
-def _is_empty(cluster: str) -> bool:
-    """Nobody answers in it any more: routes are to leave it first, since Envoy asks nobody else in its place."""
-    return '"lb_endpoints":[]' in cluster
 
 
 class Publisher:
@@ -148,7 +50,7 @@ class Publisher:
         self._log = log
         self._now: Rendered | None = None
         self._table: Table | None = None
-        self._access = _NOBODY
+        self._access = NOBODY
         self._lock = asyncio.Lock()
 
     async def publish(self, table: Table) -> None:

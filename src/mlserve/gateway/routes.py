@@ -90,6 +90,8 @@ def _public(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
 def _signed(route: Route, form: str) -> dict[str, Any]:
     """To the service itself alone: no other one could check what was signed for it."""
     itself = replace(route, fallback=None, mirror=None)
+    if itself.stopped:
+        return _stopped(itself, [passing.header()])
     return passing.unchecked(_main(itself, itself.shares, [passing.header()], form))
 
 

@@ -143,6 +143,14 @@ class Route:
         return self.address or self.service
 
     @property
+    def heard_by(self) -> frozenset[str]:
+        """All services whose instances a request to it may come to."""
+        others = [*self.members, *(target for _, targets in self.pinned for target in targets)]
+        others += [*(self.fallback.targets if self.fallback else ()), *([self.mirror.target] if self.mirror else ())]
+        own = [] if self.members or self.pinned else [self.service]
+        return frozenset([*own, *(target.service for target in others)])
+
+    @property
     def stopped(self) -> bool:
         """Nobody answers."""
         return self.fallback is None and (self.failed or not self.shares)

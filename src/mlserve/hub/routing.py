@@ -61,10 +61,11 @@ def table(
     probe_secret: str,
     hub: str = "",
     groups: Sequence[Group] = (),
+    secret: Callable[[str], str] = str,
 ) -> Table:
     """Clusters for every version with ready instances, one route a service and a group.
 
-    ``hub``: who opens links for browsers.
+    ``hub``: who opens links for browsers. ``secret``: by what instances that check tokens know a route of that name.
     """
     there = [seen for seen in sights if not seen.service.deleting]
     clusters = [cluster for seen in there for cluster in _clusters(seen, limits)]
@@ -72,7 +73,15 @@ def table(
     routes = [_whole(seen, own, limits) for seen in there]
     found = ((group, members(group.name, there, limits)) for group in groups)
     routes += [group_route(group, its) for group, its in found if its]
-    return Table(clusters=tuple(clusters), routes=tuple(routes), probe_secret=probe_secret, hub=hub)
+    checking = {name for name, member in own.items() if member.route.secret}
+    known = [replace(one, secret=secret(one.service) if one.heard_by & checking else "") for one in routes]
+    return Table(clusters=tuple(clusters), routes=tuple(known), probe_secret=probe_secret, hub=hub)
+
+
+def heard(table: Table) -> dict[str, frozenset[str]]:
+    """For each service the names of the routes that send it requests, its own among them."""
+    names = {service for route in table.routes for service in route.heard_by}
+    return {name: frozenset(one.service for one in table.routes if name in one.heard_by) for name in sorted(names)}
 
 
 def members(group: str, sights: Iterable[Seen], limits: Of) -> Sequence[Member]:

@@ -69,7 +69,10 @@ async def plan_service(request: Request, body: PlanBody) -> dict[str, Any]:
 @router.get("/{name}", responses={200: {"model": ServiceAnswer}})
 async def describe_service(request: Request, name: str) -> dict[str, Any]:
     """One service."""
-    gateway, found = request.app.state.gateway, await with_findings(hub_of(request).describe(name), _secret(request, name))
+    gateway, found = (
+        request.app.state.gateway,
+        await with_findings(hub_of(request).describe(name), _secret(request, name)),
+    )
     return await with_heard(gateway, await with_answered(gateway, found))
 
 
