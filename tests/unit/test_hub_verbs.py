@@ -26,6 +26,7 @@ from mlserve.hub.places import Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import Prepared
+from mlserve.hub.services import Services
 from mlserve.hub.settings import Settings
 from mlserve.hub.wishes import Wishes
 from mlserve.storage import ContentStore
@@ -63,7 +64,8 @@ class Desk:
             Settings(home), self.wishes, self.places, self.blueprints, Preparer(home, content),
             cast(Gateway, self.gateway), admission,
         )  # fmt: skip
-        self.hub = Hub(self.wishes, self.places, self.blueprints, content, self.loop, "http://127.0.0.1:1")
+        self.services = Services(self.wishes, self.places, self.blueprints, self.loop, "http://127.0.0.1:1")
+        self.hub = Hub(self.wishes, self.places, self.blueprints, content, self.loop, self.services)
 
     async def create(self, **changes: Any) -> dict[str, Any]:
         return await self.hub.create(Submission({**DESCRIPTOR, **changes}, {}))
@@ -90,7 +92,7 @@ def test_of_two_scales_at_once_none_is_lost(tmp_path: Path) -> None:
             answers = await asyncio.gather(*(made.hub.scale("iris", count) for count in (2, 3, 4)))
             assert sorted(answer["generation"] for answer in answers) == [2, 3, 4]
             last = max(answers, key=lambda answer: int(answer["generation"]))
-            assert made.hub.describe("iris")["wished"]["instances"] == last["wished"]["instances"]
+            assert made.services.describe("iris")["wished"]["instances"] == last["wished"]["instances"]
 
     asyncio.run(scenario())
 
@@ -104,7 +106,7 @@ def test_a_delete_wins_over_a_scale_that_began_before_it(tmp_path: Path) -> None
             made.hub.delete("iris")
             with pytest.raises(Conflict, match="being deleted"):
                 await scaling
-            assert made.hub.describe("iris")["status"] == "Deleting"
+            assert made.services.describe("iris")["status"] == "Deleting"
 
     asyncio.run(scenario())
 
@@ -118,7 +120,7 @@ def test_what_is_wished_while_the_loop_looks_is_not_written_over(tmp_path: Path)
             # The look about to be taken ends in a write: the first version has failed, so the wish is settled.
             made.gateway.meanwhile = lambda: made.hub.scale("iris", 3)
             await made.loop.tick()
-            shown = made.hub.describe("iris")
+            shown = made.services.describe("iris")
             assert (shown["generation"], shown["wished"]["instances"]) == (2, 3)
 
     asyncio.run(scenario())

@@ -100,8 +100,8 @@ class Guard:
 
     def _admit(self, scope: Scope) -> None:
         caller = scope.setdefault("state", {})["caller"] = self._caller(scope)
-        hub = getattr(scope["app"].state, "hub", None)
-        allow(caller, scope["method"], scope["path"], hub.owner_of if hub else str)
+        services = getattr(scope["app"].state, "services", None)
+        allow(caller, scope["method"], scope["path"], services.owner_of if services else str)
 
     def _caller(self, scope: Scope) -> Caller:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from mlserve import storage
-from mlserve.backends.base import LogLine
 from mlserve.backends.room import require_room
 from mlserve.descriptor import Descriptor, name_of
 from mlserve.engines.base import resources
-from mlserve.errors import Conflict, InvalidInput, NotFound
-from mlserve.hub import revising, view
+from mlserve.errors import InvalidInput
+from mlserve.hub import revising
 from mlserve.hub.acceptance import Submission, accept
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.groups import joining
 from mlserve.hub.places import Place, Places
-from mlserve.hub.plan import Seen
 from mlserve.hub.proposal import Action, How, Known, propose, shown
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import LastUpdate, Service
-from mlserve.hub.releases.step import Told
 from mlserve.hub.releases.strategies import first_to_next
 from mlserve.hub.releases.verbs import Releases
-from mlserve.hub.stories import stories
+from mlserve.hub.services import Services
 from mlserve.hub.wishes import Wishes
-
-_TRIAL_SECONDS = 900.0
 
 
 class Hub:
@@ -42,10 +36,10 @@ class Hub:
         blueprints: Blueprints,
         content: storage.ContentStore,
         loop: Reconciler,
-        gateway_url: str,
+        services: Services,
     ) -> None:
         self.wishes, self.places, self.content = wishes, places, content
-        self._blueprints, self._loop, self._gateway_url = blueprints, loop, gateway_url
+        self._blueprints, self._loop, self._services = blueprints, loop, services
         self._limits = blueprints.limits
         self._releases = Releases(wishes, places, blueprints, self._changeable)
 
@@ -56,23 +50,11 @@ class Hub:
         if not trial:
             revising.refuse_taken(self.wishes, submission)
         accepted = await accept(submission, self.places, self.content)
-        descriptor = accepted.descriptor
-        name, now = f"{descriptor.name[:50]}-test-{secrets.token_hex(3)}" if trial else descriptor.name, time.time()
-        service = Service(
-            name=name,
-            token="" if descriptor.public else descriptor.token or secrets.token_urlsafe(24),
-            public=descriptor.public,
-            resource=accepted.place.name,
-            created_at=now,
-            updated_at=now,
-            count=1 if trial else descriptor.metadata.instance,
-            serving_count=descriptor.metadata.instance,
-            trial_until=now + _TRIAL_SECONDS if trial else None,
-        )
+        first = revising.first(accepted, trial=trial)
         if not trial:
-            joining.join(self.wishes, self._limits, descriptor, allowed)
-        self.wishes.create(service, revising.version(name, 1, submission, accepted))
-        return self._woken(name)
+            joining.join(self.wishes, self._limits, accepted.descriptor, allowed)
+        self.wishes.create(first, revising.version(first.name, 1, submission, accepted))
+        return self._woken(first.name)
 
     async def update(
         self,
@@ -177,75 +159,6 @@ class Hub:
         self._wish(name, deleting=True)
         return self._woken(name)
 
-    async def add_resource(
-        self, name: str, kind: str, options: Mapping[str, Any], *, credentials: Mapping[str, str], check: bool
-    ) -> tuple[Place, list[str]]:
-        """A new resource group, and the services that were taken up from it: it remembers what a lost store knew."""
-        place = await self.places.add(name, kind, options, credentials=credentials, check=check)
-        adopted = [] if place.backend.trouble else await self._loop.adopt(place)
-        self._loop.wake()
-        return place, adopted
-
-    async def remove_resource(self, name: str) -> None:
-        """Forget a group that no service uses; raises Conflict.
-
-        One that is away may never come back: it takes along the services that are to be deleted there.
-        """
-        away = self.places.get(name).backend.trouble
-        here = [service for service in self.wishes.services() if service.resource == name]
-        users = [service.name for service in here if not (service.deleting and away)]
-        if users:
-            hint = "mlserve delete them with --no-wait first: what is away goes with its group" if away else ""
-            raise Conflict(
-                f'the resource group "{name}" is used by {", ".join(users)}', hint=hint or "delete these services first"
-            )
-        await self.places.remove(name)
-        self._loop.wake()
-
-    def describe(self, name: str) -> dict[str, Any]:
-        """A service as its user sees it; raises NotFound."""
-        seen = self._seen(self.wishes.service(name))
-        newest = seen.versions[max(seen.versions)]
-        progress = self._loop.progress.get((name, newest.number))
-        place = self.places.find(seen.service.resource)
-        kind = place.kind if place else "unknown"
-        shown = view.service(seen, gateway=self._gateway_url, progress=progress, kind=kind)
-        beside = view.beside(seen, self._limits(name, seen.service.serving or seen.service.target))
-        return {**shown, **beside, "warnings": [*shown["warnings"], *self._loop.written.warnings(name)]}
-
-    def list(self) -> Sequence[dict[str, Any]]:
-        """All services but the throw-away ones."""
-        return [self.describe(service.name) for service in self.wishes.services() if service.trial_until is None]
-
-    def sights(self) -> Sequence[Seen]:
-        """All services as they are."""
-        return [self._seen(service) for service in self.wishes.services()]
-
-    def versions(self, name: str) -> Sequence[dict[str, Any]]:
-        """The versions of a service, newest first."""
-        service = self.wishes.service(name)
-        return [view.version(service, version) for version in reversed(self.wishes.versions(name))]
-
-    def failures(self, name: str) -> Sequence[Mapping[str, Any]]:
-        """Why versions failed and why running instances last died, newest first."""
-        return stories(self._seen(self.wishes.service(name)), self._blueprints.bounds)
-
-    async def logs(self, name: str, **wanted: Any) -> AsyncIterator[LogLine]:
-        """The lines that a service's instances wrote; those of what runs are where it runs, the others are kept."""
-        service = self.wishes.service(name)
-        instance = wanted.get("instance")
-        place = self.places.get(service.resource)
-        running = [one.id for one in await place.backend.instances(name)]
-        known = [*running, *(one.id for one in await place.backend.ended(name))]
-        if instance and instance not in known:
-            raise NotFound(
-                f'"{name}" has no instance "{instance}" (instances: {", ".join(known) or "none"})',
-                hint=f"mlserve instances {name}",
-            )
-        if not wanted.get("previous") and (instance in running if instance else running):
-            place.require_there()  # before the first byte: a stream that breaks off tells no reason
-        return place.backend.logs(name, **wanted)
-
     async def _scale(self, name: str, count: int, **said: int) -> dict[str, Any]:
         service = self._changeable(name)
         revising.require_count(name, count)
@@ -268,12 +181,6 @@ class Hub:
     def _descriptor(self, service: Service) -> Descriptor:
         return self._blueprints.of(self.wishes.version(service.name, service.target)).descriptor
 
-    def owner_of(self, name: str) -> str:
-        """The name by which a service is somebody's: a throw-away one belongs to whoever has the one it stands for."""
-        service = self.wishes.find(name)
-        tried = service is not None and service.trial_until is not None
-        return revising.named(self.wishes.version(name, 1).descriptor) if tried else name
-
     def _wish(self, name: str, **changes: Any) -> None:
         """Change what is wished now, not what was wished when the caller began."""
         service = self.wishes.service(name)
@@ -281,18 +188,10 @@ class Hub:
 
     def _woken(self, name: str) -> dict[str, Any]:
         self._loop.wake()
-        return self.describe(name)
+        return self._services.describe(name)
 
     def _forgive(self, service: Service) -> None:
         """Somebody asks again for a version that failed: it gets a new chance."""
         version = self.wishes.version(service.name, service.target)
         if version.failure:
             self.wishes.put_version(replace(version, failure=None))
-
-    def _seen(self, service: Service) -> Seen:
-        instances = self._loop.seen[service.name].instances if service.name in self._loop.seen else ()
-        versions = {version.number: version for version in self.wishes.versions(service.name)}
-        place = self.places.find(service.resource)
-        trouble = place.backend.trouble if place else f'there is no resource group "{service.resource}" any more'
-        told = self._loop.seen[service.name].told if service.name in self._loop.seen else Told()
-        return Seen(service, versions, instances, trouble=trouble, told=told, now=time.time())

@@ -17,6 +17,8 @@ from mlserve.hub.records import Service, Version
 from mlserve.hub.releasing import under_way
 from mlserve.hub.wishes import Wishes, taken
 
+_TRIAL_SECONDS = 900.0
+
 
 def changeable(wishes: Wishes, name: str) -> Service:
     """A service, where nothing is under way that a change would disturb; raises NotFound, Conflict."""
@@ -56,6 +58,22 @@ def named(raw: Mapping[str, Any]) -> str:
     """The name that a descriptor gives its service, "" where it gives none; raises InvalidDescriptor."""
     name = shape(raw).values.get("name")
     return name if isinstance(name, str) else ""
+
+
+def first(accepted: Accepted, *, trial: bool) -> Service:
+    """An accepted submission as a new service; ``trial``: one to try it with, which goes away by itself."""
+    descriptor, now = accepted.descriptor, time.time()
+    return Service(
+        name=f"{descriptor.name[:50]}-test-{secrets.token_hex(3)}" if trial else descriptor.name,
+        token="" if descriptor.public else descriptor.token or secrets.token_urlsafe(24),
+        public=descriptor.public,
+        resource=accepted.place.name,
+        created_at=now,
+        updated_at=now,
+        count=1 if trial else descriptor.metadata.instance,
+        serving_count=descriptor.metadata.instance,
+        trial_until=now + _TRIAL_SECONDS if trial else None,
+    )
 
 
 def version(name: str, number: int, submission: Submission, accepted: Accepted) -> Version:

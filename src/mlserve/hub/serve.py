@@ -36,7 +36,9 @@ from mlserve.hub.places import Place, Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import Version
+from mlserve.hub.resource_groups import ResourceGroups
 from mlserve.hub.servers import Server, open_to_others
+from mlserve.hub.services import Services
 from mlserve.hub.settings import Settings
 from mlserve.hub.store.sqlite import SqliteStore
 from mlserve.hub.tokens import Tokens
@@ -118,8 +120,10 @@ def _assemble(
     reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway, admission)
     token = home.read("hub.json").get("token") or guard.make()
     app = application(token)
-    app.state.hub = Hub(wishes, places, blueprints, content, reconciler, gateway_url)
-    app.state.groups = Groups(wishes, blueprints.limits, app.state.hub.sights, reconciler.wake, gateway_url)
+    services = Services(wishes, places, blueprints, reconciler, gateway_url)
+    app.state.hub = Hub(wishes, places, blueprints, content, reconciler, services)
+    app.state.services, app.state.resource_groups = services, ResourceGroups(wishes, places, reconciler)
+    app.state.groups = Groups(wishes, blueprints.limits, services.seen, reconciler.wake, gateway_url)
     app.state.links = Links(store, wishes, blueprints.limits)
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.uploads = Uploads(content)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 
 from mlserve.hub import checks, view
 from mlserve.hub.api.bodies import StopBody, ValidateBody
-from mlserve.hub.api.services import hub_of
+from mlserve.hub.api.services import hub_of, services_of
 from mlserve.hub.validation import validate
 
 router = APIRouter(tags=["hub"])
@@ -34,7 +34,7 @@ async def describe_hub(request: Request) -> dict[str, Any]:
         "gateway": state.gateway_url,
         "open_at": state.open_at,
         "started_at": view.moment(state.started_at),
-        "services": len(hub_of(request).list()),
+        "services": len(services_of(request).list()),
         "python": platform.python_version(),
     }
 

@@ -10,7 +10,7 @@ from mlserve.errors import NotFound
 from mlserve.hub.api.answers import ServiceAnswer
 from mlserve.hub.api.bodies import RollbackBody
 from mlserve.hub.api.release_answers import ReleaseStatusAnswer
-from mlserve.hub.api.services import hub_of
+from mlserve.hub.api.services import hub_of, services_of
 
 router = APIRouter(prefix="/v1/services", tags=["releases"])
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/services", tags=["releases"])
 @router.get("/{name}/release", responses={200: {"model": ReleaseStatusAnswer}})
 async def show_release(request: Request, name: str) -> dict[str, Any]:
     """The release that is under way, else the last one; 404 where there was none."""
-    service = hub_of(request).describe(name)
+    service = services_of(request).describe(name)
     if service["release"] is None:
         raise NotFound(f'"{name}" had no release yet', hint=f"mlserve update {name} FILE makes one")
     return {key: service[key] for key in ("name", "status", "version", "release", "kept")}

@@ -11,9 +11,8 @@ from mlserve.backends.base import Capacity
 from mlserve.errors import ResourceUnavailable
 from mlserve.hub import view
 from mlserve.hub.api.bodies import ResourceBody
-from mlserve.hub.api.services import hub_of
-from mlserve.hub.hub import Hub
-from mlserve.hub.places import Place
+from mlserve.hub.places import Place, Places
+from mlserve.hub.resource_groups import ResourceGroups
 
 router = APIRouter(prefix="/v1/resources", tags=["resources"])
 
@@ -24,42 +23,47 @@ ANSWER_SECONDS = 10.0
 @router.get("")
 async def list_resources(request: Request) -> dict[str, Any]:
     """All resource groups."""
-    hub = hub_of(request)
-    return {"resources": await asyncio.gather(*(_shown(hub, place) for place in hub.places.all()))}
+    places = _groups(request).places
+    return {"resources": await asyncio.gather(*(_shown(places, place) for place in places.all()))}
 
 
 @router.post("", status_code=201)
 async def add_resource(request: Request, body: ResourceBody) -> dict[str, Any]:
     """A backend under a new name, asked first unless ``check`` is false; what it runs for a lost store is taken up."""
-    hub = hub_of(request)
-    place, adopted = await hub.add_resource(
+    groups = _groups(request)
+    place, adopted = await groups.add(
         body.name, body.backend, body.options, credentials=body.credentials, check=body.check
     )
-    return {**await _shown(hub, place), "adopted": adopted}
+    return {**await _shown(groups.places, place), "adopted": adopted}
 
 
 @router.get("/{name}")
 async def describe_resource(request: Request, name: str) -> dict[str, Any]:
     """One resource group: what it has and what is free."""
-    hub = hub_of(request)
-    return await _shown(hub, hub.places.get(name))
+    places = _groups(request).places
+    return await _shown(places, places.get(name))
 
 
 @router.post("/{name}/use")
 async def use_resource(request: Request, name: str) -> dict[str, Any]:
     """Make a group the default one, which an empty ``metadata.resource`` means."""
-    hub = hub_of(request)
-    return await _shown(hub, hub.places.use(name))
+    places = _groups(request).places
+    return await _shown(places, places.use(name))
 
 
 @router.delete("/{name}", status_code=200)
 async def remove_resource(request: Request, name: str) -> dict[str, Any]:
     """Forget a resource group that no service uses."""
-    await hub_of(request).remove_resource(name)
+    await _groups(request).remove(name)
     return {"name": name, "removed": True}
 
 
-async def _shown(hub: Hub, place: Place) -> dict[str, Any]:
+def _groups(request: Request) -> ResourceGroups:
+    groups: ResourceGroups = request.app.state.resource_groups
+    return groups
+
+
+async def _shown(places: Places, place: Place) -> dict[str, Any]:
     room: Capacity | None = None
     reason = ""
     try:
@@ -69,4 +73,4 @@ async def _shown(hub: Hub, place: Place) -> dict[str, Any]:
         reason = exc.message
     except TimeoutError:
         reason = f"it did not say within {ANSWER_SECONDS:g} s what it has"
-    return view.resource(place, room, default=hub.places.default, reason=reason)
+    return view.resource(place, room, default=places.default, reason=reason)

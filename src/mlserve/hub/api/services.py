@@ -25,6 +25,7 @@ from mlserve.hub.guard import Caller
 from mlserve.hub.hub import Hub
 from mlserve.hub.mirroring import with_heard
 from mlserve.hub.revising import named
+from mlserve.hub.services import Services
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
@@ -33,6 +34,12 @@ def hub_of(request: Request) -> Hub:
     """The hub that this application serves."""
     hub: Hub = request.app.state.hub
     return hub
+
+
+def services_of(request: Request) -> Services:
+    """Its services, to look at."""
+    services: Services = request.app.state.services
+    return services
 
 
 def caller_of(request: Request) -> Caller:
@@ -49,7 +56,7 @@ def _secret(request: Request, name: str) -> str:
 @router.get("", responses={200: {"model": ServicesAnswer}})
 async def list_services(request: Request) -> dict[str, Any]:
     """All services of the caller's."""
-    return {"services": [shown for shown in hub_of(request).list() if caller_of(request).manages(shown["name"])]}
+    return {"services": [shown for shown in services_of(request).list() if caller_of(request).manages(shown["name"])]}
 
 
 @router.post("", status_code=201, responses={201: {"model": ServiceAnswer}})
@@ -69,10 +76,8 @@ async def plan_service(request: Request, body: PlanBody) -> dict[str, Any]:
 @router.get("/{name}", responses={200: {"model": ServiceAnswer}})
 async def describe_service(request: Request, name: str) -> dict[str, Any]:
     """One service."""
-    gateway, found = (
-        request.app.state.gateway,
-        await with_findings(hub_of(request).describe(name), _secret(request, name)),
-    )
+    gateway = request.app.state.gateway
+    found = await with_findings(services_of(request).describe(name), _secret(request, name))
     return await with_heard(gateway, await with_answered(gateway, found))
 
 
@@ -116,19 +121,21 @@ async def restart_service(request: Request, name: str) -> dict[str, Any]:
 @router.get("/{name}/instances", responses={200: {"model": InstancesAnswer}})
 async def list_instances(request: Request, name: str) -> dict[str, Any]:
     """The instances of a service."""
-    return {"instances": (await with_findings(hub_of(request).describe(name), _secret(request, name)))["instances"]}
+    return {
+        "instances": (await with_findings(services_of(request).describe(name), _secret(request, name)))["instances"]
+    }
 
 
 @router.get("/{name}/versions", responses={200: {"model": VersionsAnswer}})
 async def list_versions(request: Request, name: str) -> dict[str, Any]:
     """The versions of a service, newest first."""
-    return {"versions": hub_of(request).versions(name)}
+    return {"versions": services_of(request).versions(name)}
 
 
 @router.get("/{name}/failure", responses={200: {"model": FailuresAnswer}})
 async def list_failures(request: Request, name: str) -> dict[str, Any]:
     """Why it failed, newest first; empty where nothing did."""
-    return {"failures": hub_of(request).failures(name)}
+    return {"failures": services_of(request).failures(name)}
 
 
 @router.get("/{name}/logs", response_class=StreamingResponse)
@@ -142,7 +149,7 @@ async def read_logs(
     previous: bool = False,
 ) -> StreamingResponse:
     """Log lines in time order, one JSON object ``{"at", "instance", "text"}`` a line."""
-    lines = await hub_of(request).logs(
+    lines = await services_of(request).logs(
         name, follow=follow, tail=tail, since=since, instance=instance, previous=previous
     )
 
