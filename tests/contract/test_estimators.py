@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -173,8 +173,10 @@ def test_a_model_that_was_fitted_on_a_frame_asks_for_pandas(tmp_path: Path) -> N
     assert inspect(saved(numbers, tmp_path)).requirements == (), "numbers need no frame"
 
 
-@pytest.mark.skipif(find_spec("pandas") is not None, reason="pandas is here")
-def test_without_pandas_a_model_that_names_its_columns_does_not_start(tmp_path: Path) -> None:
+def test_without_pandas_a_model_that_names_its_columns_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)  # as if it were not there, where it is
     columns = ColumnTransformer([("one", "passthrough", ["age"])])
     columns.transformers_, columns.feature_names_in_ = columns.transformers, np.array(["age"], dtype=object)
     with pytest.raises(ModuleNotFoundError, match="pandas"):

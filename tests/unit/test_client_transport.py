@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mlserve.context import Address
@@ -194,9 +195,8 @@ def test_a_predictor_sends_python_as_json_with_the_token(url: str) -> None:
 
 
 def test_a_predictor_sends_arrays_as_lists(url: str) -> None:
-    numpy = pytest.importorskip("numpy")
     with Predictor(f"{url}/200") as predictor:
-        assert predictor.predict({"x": numpy.arange(2)}, path="")["body"] == '{"x": [0, 1]}'
+        assert predictor.predict({"x": np.arange(2)}, path="")["body"] == '{"x": [0, 1]}'
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from http2_kit import BLOCK, CALL, Wire
+from PIL import Image
 from runtime_kit import IRIS, Running, processor, serving, until
 from websockets.sync.client import connect
 
@@ -111,9 +112,8 @@ def test_texts_and_pictures_that_grow_are_refused(tmp_path: Path) -> None:
         assert answer.status == 413
     own = processor(tmp_path / "pictures", PICTURES)
     with serving(tmp_path / "pictures", processor="python", processor_path=own, memory_mb=256) as instance:
-        image = pytest.importorskip("PIL.Image")
         out = io.BytesIO()
-        image.new("RGB", (6000, 6000)).save(out, "PNG")
+        Image.new("RGB", (6000, 6000)).save(out, "PNG")
         answer = instance.post("/eval", out.getvalue(), content_type="image/png")
         assert answer.status == 413
         assert "6000×6000" in answer.json["error"]

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tritonclient.http as tritonclient
 from runtime_kit import IRIS, ROW, serving
-
-pytest.importorskip("gevent", reason="needs tritonclient[http]")
-tritonclient = pytest.importorskip("tritonclient.http", reason="needs tritonclient[http]")
 
 
 def test_a_triton_client_gets_what_it_asks_for(tmp_path: Path) -> None:

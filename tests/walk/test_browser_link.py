@@ -16,7 +16,7 @@ from tests.walk.test_cli import document, mlserve
 
 pytestmark = [
     pytest.mark.timeout(180),
-    pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed here"),
+    pytest.mark.skipif(PROGRAM is None, reason="needs Chromium: apt-get install chromium"),
 ]
 
 WEBAPP = Path(__file__).with_name("webapp.py")

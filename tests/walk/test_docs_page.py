@@ -17,7 +17,7 @@ from tests.unit.runtime_kit import IRIS, Running, processor, serving
 from tests.walk.browser import PROGRAM, Tab, tab
 from tests.walk.gateway_kit import TOKEN, gateway
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed here")
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs Chromium: apt-get install chromium")
 
 NASTY = '<img src=x onerror="window.owned=1">\'"</script>'
 OWN = f"""
