@@ -72,7 +72,7 @@ def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
     """Ask again and again until the answer is yes."""
     deadline = time.monotonic() + seconds
     while not await condition():

@@ -6,9 +6,9 @@ import asyncio
 import os
 import signal
 import socket
-import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -131,7 +131,7 @@ def test_a_full_instances_request_is_tried_elsewhere_and_its_own_answer_passes_i
         asyncio.run(story(*(instance.address for instance in two)))
 
 
-def test_envoy_is_back_soon_after_its_death(tmp_path: Path) -> None:
+def test_envoy_comes_back_each_time_it_dies(tmp_path: Path) -> None:
     async def story(a: str) -> None:
         async with gateway(tmp_path) as made, client(made) as ask:
             await made.publish(iris(a))
@@ -140,19 +140,15 @@ def test_envoy_is_back_soon_after_its_death(tmp_path: Path) -> None:
                 before = made.pid
                 assert before
                 os.kill(before, signal.SIGKILL)
-                start = time.monotonic()
-                assert await answered(ask) - start < 5.0
+                await eventually(partial(answers, ask))
                 assert made.pid != before
             await made.publish(iris(a, timeout_seconds=7.0))
             watching.cancel()
 
-    async def answered(ask: httpx.AsyncClient) -> float:
-        async with asyncio.timeout(20):
-            while True:
-                with suppress(httpx.HTTPError):
-                    if (await ask.get("/iris")).status_code == 200:
-                        return time.monotonic()
-                await asyncio.sleep(0.01)
+    async def answers(ask: httpx.AsyncClient) -> bool:
+        with suppress(httpx.HTTPError):
+            return (await ask.get("/iris")).status_code == 200
+        return False
 
     with instances("a") as (one,):
         asyncio.run(story(one.address))

@@ -137,7 +137,7 @@ class Gateway:
                 return
             failures = 0 if time.monotonic() - since > _LIVED else failures + 1
             _log.warning("gateway=envoy state=ended pid=%s reason=%r attempt=%d", self.pid, how, failures)
-            await asyncio.sleep(_back_off(failures))
+            await asyncio.sleep(back_off(failures))
             await self._start_again()
 
     async def stop(self, drain_seconds: float = 10.0) -> None:
@@ -157,6 +157,6 @@ class Gateway:
             _log.warning("gateway=envoy state=running pid=%s", self.pid)
 
 
-def _back_off(failures: int) -> float:
-    """Seconds: none at first, then 0.5, 1, 2, …"""
+def back_off(failures: int) -> float:
+    """Seconds to wait before the next start, after so many deaths in a row: none after the first, then 0.5, 1, 2, …"""
     return 0.0 if failures <= 1 else min(0.5 * 2.0 ** (failures - 2), _LONGEST_BACK_OFF)
