@@ -7,7 +7,7 @@ from tests.contract.memory_store import MemoryStore
 
 from mlserve.errors import NotFound
 from mlserve.hub import events
-from mlserve.hub.audit import deed
+from mlserve.hub.audit import deed, detail_of
 from mlserve.hub.events import HUB, Event, Events
 
 
@@ -66,3 +66,8 @@ def test_what_changes_something_is_a_deed_and_what_reads_is_none() -> None:
         ("POST", "/nowhere", None),
     ):
         assert deed(method, path) == expected, path
+
+
+def test_the_detail_of_a_wish_counts_its_instances() -> None:
+    for instances, words in ((1, "version 3, 1 instance"), (2, "version 3, 2 instances")):
+        assert detail_of({"name": "iris", "wished": {"version": 3, "instances": instances}}) == words

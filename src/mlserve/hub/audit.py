@@ -92,7 +92,7 @@ class Audit:
         if refused and not (name == HUB or events.knows(name)):
             return  # anybody could make up names
         address = (scope.get("client") or ("",))[0]
-        detail = str(told.get("detail") or "") if refused else _detail(told)
+        detail = str(told.get("detail") or "") if refused else detail_of(told)
         outcome = "refused" if refused else "done"
         event = Event(time.time(), caller.id, what, caller.label, address, detail, outcome)
         try:
@@ -101,11 +101,12 @@ class Audit:
             log.error("event=audit-failed service=%s what=%r reason=%r", name, what, exc.message)
 
 
-def _detail(told: Mapping[str, Any]) -> str:
+def detail_of(told: Mapping[str, Any]) -> str:
     """What came of it, in a few words."""
     wished = told.get("wished")
     if isinstance(wished, dict):
-        return f"version {wished.get('version')}, {wished.get('instances')} instances"
+        instances = "1 instance" if wished.get("instances") == 1 else f"{wished.get('instances')} instances"
+        return f"version {wished.get('version')}, {instances}"
     if "scopes" in told and "services" in told:
         return f"{told.get('id')}: {', '.join(told['scopes'])} of {', '.join(told['services'])}"
     return str(told.get("name") or told.get("signing") or "")
