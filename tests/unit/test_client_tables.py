@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
+import pytest
+
+from mlserve.client import Service
 from mlserve.client.images import Image
+from mlserve.management import Management
 
 
 def test_the_size_of_an_image_is_shown_in_mb_and_kept_in_bytes() -> None:
@@ -10,3 +16,24 @@ def test_the_size_of_an_image_is_shown_in_mb_and_kept_in_bytes() -> None:
     assert "637 MB" in repr(image)
     assert "637 MB" in image._repr_html_()
     assert image.size == 637_070_298
+
+
+def service(version: int, target: int, wished: int, *ready: int) -> Service:
+    """``ready``: the versions of its ready instances."""
+    instances = [{"version": number, "state": "Ready"} for number in ready]
+    data: dict[str, Any] = {"name": "iris", "version": version, "wished": {"instances": wished, "version": target}}
+    return Service(cast(Management, None), {**data, "instances": [*instances, {"version": target, "state": "Loading"}]})
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        (service(2, 2, 1, 1, 2), "1/1"),  # version 1 is kept for a roll-back
+        (service(1, 2, 1, 1, 2), "1/1"),  # version 2 is about to take over
+        (service(1, 2, 3, 1, 1, 2), "3/3"),  # one by one
+        (service(1, 2, 3, 1, 2), "2/3"),
+        (service(1, 1, 1, 1, 1), "2/1"),  # scaled down a moment ago
+    ],
+)
+def test_of_the_ready_instances_those_of_a_kept_version_do_not_count(found: Service, shown: str) -> None:
+    assert found.row()[3] == shown

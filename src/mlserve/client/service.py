@@ -207,10 +207,7 @@ class Service:
 
     def row(self) -> list[Any]:
         """Its line in a table of services."""
-        instances = self._data.get("instances") or []
-        ready = sum(instance.get("state") == "Ready" for instance in instances)
-        wished = (self._data.get("wished") or {}).get("instances", len(instances))
-        shown = {**self._data, "ready": f"{ready}/{wished}"}
+        shown = {**self._data, "ready": _ready(self._data)}
         return [shown.get(column) for column in COLUMNS]
 
     def _models(self, found: Mapping[str, Any]) -> Table:
@@ -223,6 +220,16 @@ class Service:
         self._data = self._management.post(service_path(self.name, verb), body)
         self._update = None
         return self
+
+
+def _ready(data: Mapping[str, Any]) -> str:
+    """Ready instances by wished ones: of the version that serves and of the one to come, not of one that is kept."""
+    instances, wished = data.get("instances") or [], data.get("wished") or {}
+    serves, comes = data.get("version"), wished.get("version", data.get("version"))
+    ready = sum(one.get("state") == "Ready" and one.get("version") in (serves, comes) for one in instances)
+    count = wished.get("instances", len(instances))
+    both = serves != comes  # while one takes over from the other there may be more of them than are wished
+    return f"{min(ready, count) if both else ready}/{count}"
 
 
 def _with_digests(version: Mapping[str, Any]) -> Mapping[str, Any]:
