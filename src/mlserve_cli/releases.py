@@ -60,7 +60,9 @@ def under_way(service: Mapping[str, Any]) -> tuple[str, str, str, str] | None:
     if not release or release["state"] in _ENDED:
         return None
     new = release["versions"][1]
-    return "release", f"{release['strategy']} to version {new['version']}, {new['weight']} %", release["state"], ""
+    # A rolling release moves on with each instance; the others by steps, and the one they are at is what counts.
+    share = new["weight"] if release["strategy"] == "rolling" else release["target_weight"]
+    return "release", f"{release['strategy']} to version {new['version']}, {share} %", release["state"], ""
 
 
 def _line(status: Mapping[str, Any]) -> str:
@@ -69,15 +71,25 @@ def _line(status: Mapping[str, Any]) -> str:
         f"version {side['version']} {side['weight']} % ({side['requests']} requests, {side['errors']} errors)"
         for side in release["versions"]
     )
-    step = f" {release['step']}/{len(release['steps'])}" if release["steps"] else ""
-    return f"{status['name']} {release['strategy']}{step} {release['state']}: {sides}"
+    return f"{status['name']} {release['strategy']}{_step(release)} {release['state']}: {sides}"
+
+
+def _step(release: Mapping[str, Any]) -> str:
+    if not release["steps"]:
+        return ""
+    return " to 100 %" if _past_the_last(release) else f" {release['step']}/{len(release['steps'])}"
 
 
 def _steps(release: Mapping[str, Any]) -> str | None:
     if not release["steps"]:
         return None
     told = [f"{step['weight']} %" for step in release["steps"]]
-    return f"{release['step']} of {len(told)} ({', '.join(told)})"
+    passed = ", passed: now to 100 %" if _past_the_last(release) else ""
+    return f"{release['step']} of {len(told)} ({', '.join(told)}){passed}"
+
+
+def _past_the_last(release: Mapping[str, Any]) -> bool:
+    return release["state"] not in _ENDED and release["target_weight"] == 100 > int(release["steps"][-1]["weight"])
 
 
 def _gates(gates: Mapping[str, Any] | None) -> str | None:

@@ -34,12 +34,16 @@ class SideAnswer(BaseModel):
 
 
 class ReleaseAnswer(BaseModel):
-    """One move from a version to another; ``gate``: what its gates still wait for; ``reason``: why it failed."""
+    """One move from a version to another; ``gate``: what its gates still wait for; ``reason``: why it failed.
+
+    ``target_weight``: the new version's share, in percent, once what is under way now is there; 100 past the last step.
+    """
 
     strategy: Literal["rolling", "blue_green", "canary", "recreate"]
     state: Literal["filling", "judging", "waiting", "paused", "returning", "done", "failed"]
     step: int | None
     steps: list[StepAnswer]
+    target_weight: int
     gates: GatesAnswer | None
     keep: float
     versions: list[SideAnswer]

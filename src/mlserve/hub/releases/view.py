@@ -19,6 +19,7 @@ def release(one: Release, told: Told, weights: tuple[tuple[int, int], ...], now:
         "state": state(one),
         "step": min(one.at + 1, len(one.steps)) if one.steps else None,
         "steps": [{"weight": step.weight, "pause": step.pause} for step in one.steps],
+        "target_weight": _target(one),
         "gates": _gates(one),
         "keep": one.keep,
         "versions": [
@@ -46,6 +47,13 @@ def state(one: Release) -> str:
         return "paused"
     waits = one.phase is Phase.JUDGING and one.step is not None and one.step.pause is None
     return "waiting" if waits and one.promoted != one.at else str(one.phase)
+
+
+def _target(one: Release) -> int:
+    """The new version's share, in percent, once what is under way now is there."""
+    if one.phase in (Phase.RETURNING, Phase.FAILED):
+        return 0
+    return one.step.weight if one.step else 100
 
 
 def _gates(one: Release) -> dict[str, Any] | None:
