@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from mlserve.client.answer import Answer
 from mlserve.client.tables import Table, html_table, text_table
 from mlserve.errors import NotFound
 from mlserve.management import Management
@@ -14,27 +15,14 @@ from mlserve.predictor import Predictor
 COLUMNS = ("service", "version", "status", "ready", "weight", "percent", "standalone", "endpoint")
 
 
-class Group:
+class Group(Answer):
     """One group, as of the last look: ``name``, ``endpoint``, ``token``, ``mode``, ``sticky``, ``members``."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self._data = dict(data)
+    _thing = "a group"
 
     name: str
     endpoint: str
     token: str
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        try:
-            return self._data[name]
-        except KeyError:
-            raise AttributeError(f"a group has no {name!r} (it has {', '.join(sorted(self._data))})") from None
-
-    def to_dict(self) -> dict[str, Any]:
-        """All that the hub says of it."""
-        return dict(self._data)
 
     def predictor(self, *, timeout: float = 60.0) -> Predictor:
         """What asks it: any of its members answers."""

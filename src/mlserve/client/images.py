@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mlserve.client.answer import Answer
 from mlserve.client.submission import Source, draft
 from mlserve.client.tables import html_table, text_table
 from mlserve.client.uploads import Uploaded
@@ -17,11 +18,10 @@ OnLine = Callable[[str], None]
 """Called with each line that a build writes."""
 
 
-class Image:
+class Image(Answer):
     """An image that was built: ``image`` (its name), ``digest``, ``size`` in bytes, ``layers``, ``pushed``, …"""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self._data = dict(data)
+    _thing = "an image"
 
     image: str
     digest: str
@@ -30,15 +30,6 @@ class Image:
     pushed: str | None
     reused: bool
     port: int
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in self._data:
-            raise AttributeError(f"an image has no {name!r}")
-        return self._data[name]
-
-    def to_dict(self) -> dict[str, Any]:
-        """All that the hub says of it."""
-        return dict(self._data)
 
     def __repr__(self) -> str:
         return text_table(COLUMNS, [self._row()])

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from mlserve.client.answer import Answer
 from mlserve.client.tables import Table
 from mlserve.errors import from_problem
 
 _COLUMNS = ("pointer", "old", "new", "applies")
 
 
-class Plan:
+class Plan(Answer):
     """A plan of a hub: ``action``, ``changes``, ``content``, ``strategy``, ``peak``, ``fits``, … as it says them."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self._data = dict(data)
+    _thing = "a plan"
 
     action: str
     fits: bool
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        try:
-            return self._data[name]
-        except KeyError:
-            raise AttributeError(f"a plan has no {name!r} (it has {', '.join(sorted(self._data))})") from None
-
-    def to_dict(self) -> dict[str, Any]:
-        """All that the hub says of it."""
-        return dict(self._data)
 
     def require_possible(self) -> None:
         """Raise what ``create`` or ``update`` would: InvalidInput, NoCapacity, FetchFailed."""

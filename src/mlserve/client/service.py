@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, overload
 from urllib.parse import quote
 
+from mlserve.client.answer import Answer
 from mlserve.client.logs import Log, LogLine, log_line
 from mlserve.client.releases import Releases
 from mlserve.client.submission import Source, draft
@@ -22,12 +23,14 @@ _LOADING = 630.0
 """Seconds; a little more than the hub gives a model."""
 
 
-class Service:
+class Service(Answer):
     """A service of a hub. Attributes are those of ``describe -o json`` (``status``, …) as of the last look."""
+
+    _thing = "a service"
 
     def __init__(self, management: Management, data: Mapping[str, Any]) -> None:
         self._management = management
-        self._data = dict(data)
+        super().__init__(data)
         self._update: int | None = None
 
     name: str
@@ -35,18 +38,6 @@ class Service:
     status: str
     endpoint: str
     token: str
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        try:
-            return self._data[name]
-        except KeyError:
-            raise AttributeError(f"a service has no {name!r} (it has {', '.join(sorted(self._data))})") from None
-
-    def to_dict(self) -> dict[str, Any]:
-        """All that the hub says of it."""
-        return dict(self._data)
 
     def reload(self) -> Service:
         """Look again."""
