@@ -139,6 +139,15 @@ def test_only_a_service_that_allows_it_has_requests_run_twice() -> None:
         assert ("reset" in policy["retry_on"].split(",")) is retry
 
 
+def test_where_a_new_version_errs_the_old_one_is_asked_unless_requests_must_not_run_twice() -> None:
+    for targets, retry, again in (((1, 90), (2, 10)), True, True), (((1, 90), (2, 10)), False, False), (
+        ((1, 1),), True, False,
+    ):  # fmt: skip
+        *_, main = routes_of(Table((), (Route("iris", targets, retry=retry),)), "iris")
+        policy = main["route"].get("retry_policy", {})
+        assert (500 in policy.get("retriable_status_codes", ())) is again
+
+
 def test_no_probe_secret_means_no_probe_routes() -> None:
     clusters = (Cluster("iris", 1),)
     assert routes_of(Table(clusters), "iris") == []

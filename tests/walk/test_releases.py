@@ -79,9 +79,7 @@ def test_a_canary_that_errs_is_given_up_and_the_old_version_never_failed(client:
         with pytest.raises(UpdateFailed, match="requests failed, at most 2 %"):
             service.wait(timeout=LIMIT)
         assert (ask(service), service.reload().version, state(service)) == ("one", 1, "failed")
-        after = time.monotonic()
-    assert {answer.detail for answer in sent.failed()} == {"bad"}
-    assert not [answer for answer in sent.failed() if answer.at > after]
+    assert sent.failed() == [], "the old version answered in its place"
     assert {one["version"] for one in service.instances()} == {1}
     service.update(descriptor(tmp_path, "three")).wait(timeout=LIMIT)
     assert ask(service) == "three"

@@ -32,7 +32,8 @@ def to_instances(route: Route, targets: Sequence[Target], port: str = "") -> dic
     # Leading slashes are one, so that no instance ever sees "//host"; what follows arrives as it was sent.
     rewrite = {"pattern": {"regex": f"^{path(route.at)}/*"}, "substitution": "/"}
     one = alone(route, targets)
-    policy = retry_policy(route.retry, route.fallback) | each_try(route)
+    released = not one and not route.members
+    policy = retry_policy(route.retry, route.fallback, proven=released) | each_try(route)
     once = {} if route.retry and one else {"retry_policy": policy | ({} if one else {"refresh_cluster_on_retry": True})}
     return where | {"regex_rewrite": rewrite, "timeout": "0s"} | once | counted(route)
 

@@ -22,7 +22,8 @@ ROUTES = "services"
 _STATS = (
     r"^(cluster_manager|listener_manager|server|extension_config_discovery|sds|http\.mlserve\.(rds|downstream_(rq|cx)_active)).*"
     r"|^cluster\.[^.]+\.(membership_(healthy|total)|upstream_cx_(total|active)"
-    r"|upstream_rq_(active|total|completed|[1-5]xx|retry|timeout|pending_overflow|time))$"
+    r"|upstream_rq_(active|total|completed|[1-5]xx|retry|timeout|pending_overflow|time)"
+    r"|retry\.upstream_rq_(completed|5xx|503))$"
 )
 """The rest of Envoy's hundred numbers per cluster is not kept: that saves memory and makes each question cheap."""
 

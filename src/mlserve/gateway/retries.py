@@ -20,10 +20,16 @@ _CALLS = {OVERLOAD: ("resource-exhausted",), ERROR: ("internal", "unavailable"),
 """The same for calls of gRPC."""
 
 
-def retry_policy(twice: bool, fallback: Fallback | None = None) -> dict[str, Any]:
-    """Elsewhere, where an instance has not taken a request; ``twice``: also where it may have run already."""
+def retry_policy(twice: bool, fallback: Fallback | None = None, *, proven: bool = False) -> dict[str, Any]:
+    """Elsewhere, where an instance has not taken a request; ``twice``: also where it may have run already.
+
+    ``proven``: who is asked again is a version that has served, beside one that is on trial and errs.
+    """
     conditions = [*_SAFE, *(["reset"] if twice else [])]
     statuses: list[int] = []
+    if proven and twice and not fallback:
+        conditions += _CALLS[ERROR]
+        statuses += _STATUSES[ERROR]
     if fallback:
         if OVERLOAD not in fallback.on:
             conditions.remove("retriable-headers")

@@ -15,7 +15,7 @@ from mlserve.gateway.admin import Admin
 from mlserve.gateway.table import FALLBACK, MIRROR
 
 _MEMBERS = r"^cluster\.[^.]+\.membership_(healthy|total)$"
-_REQUESTS = r"\.upstream_rq_(active|completed|5xx|retry)$"
+_REQUESTS = r"\.(retry\.)?upstream_rq_(active|completed|5xx|503|retry)$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Requests:
     """What one version of a service was asked since Envoy started."""
 
     total: int
-    """Requests that came to an end; the probes of the hub are among them, health checks are not."""
+    """Requests that it answered; the probes of the hub are among them, health checks are not."""
     failed: int
-    """Those of them that ended with a status of 500 or more."""
+    """Those of them that it answered with a status of 500 or more, whoever was asked again then."""
     retried: int
     in_flight: int
 
@@ -61,10 +61,9 @@ class Stats:
         which = ("[^./]+" if service is None else re.escape(service)) + "/[0-9]+(/[a-z]+)?"
         found: dict[tuple[str, int], Counter[str]] = {}
         for name, value in (await self._admin.numbers(rf"^cluster\.{which}{_REQUESTS}")).items():
-            _, cluster, number = name.split(".")
+            _, cluster, *kind = name.split(".")
             owner, version, *_ = cluster.split("/")  # the port of gRPC has a cluster of its own
-            counted = found.setdefault((owner, int(version)), Counter())
-            counted[number.removeprefix("upstream_rq_")] += value
+            found.setdefault((owner, int(version)), Counter())[_counter(".".join(kind))] += value
         return {key: _requests(numbers) for key, numbers in found.items()}
 
     async def degraded(self, service: str) -> int:
@@ -78,7 +77,7 @@ class Stats:
         for name, value in (
             await self._admin.numbers(rf"^cluster\.[^.]+{MIRROR}{re.escape(service)}{_REQUESTS}")
         ).items():
-            counted[name.rpartition(".upstream_rq_")[2]] += value
+            counted[_counter(name.rpartition(f"{MIRROR}{service}.")[2])] += value
         return _requests(dict(counted))
 
     async def times(self, service: str) -> dict[int, tuple[int, ...]]:
@@ -114,7 +113,16 @@ def _remote_ends(pid: int) -> Counter[str]:
 
 def _requests(numbers: dict[str, int]) -> Requests:
     completed, failed = numbers.get("completed", 0), numbers.get("5xx", 0)
+    # Envoy counts answers apart that nobody got to see. A full queue (503) has not run the request.
+    full = numbers.get("again 503", 0)
+    completed += numbers.get("again completed", 0) - full
+    failed += numbers.get("again 5xx", 0) - full
     return Requests(completed, failed, numbers.get("retry", 0), numbers.get("active", 0))
+
+
+def _counter(name: str) -> str:
+    """``retry.upstream_rq_5xx`` → ``again 5xx``: an answer in whose place another was asked for."""
+    return name.replace("retry.upstream_rq_", "again ").removeprefix("upstream_rq_")
 
 
 def _unwell(host: dict[str, Any]) -> bool:

@@ -159,13 +159,19 @@ def _of_version(seen: Seen, number: int, limit: Limits) -> list[Cluster]:
         health_path=limit.health_path,
         http2=limit.http2,
         concurrency=limit.concurrency,
-        backed=bool(limit.fallback or limit.group),
+        backed=bool(limit.fallback or limit.group) or _on_trial(seen.service, number),
     )
     further = [
         replace(main, endpoints=_at(port, ready), health_path=None, http2=False, concurrency=0, port=port)
         for port in limit.ports
     ]
     return [main, *further]
+
+
+def _on_trial(service: Service, number: int) -> bool:
+    """The version is being released: another one answers where it errs."""
+    release = releasing.under_way(service)
+    return release is not None and release.new == number
 
 
 def _at(port: str, ready: Iterable[Instance]) -> tuple[str, ...]:
