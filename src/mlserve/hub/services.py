@@ -14,7 +14,6 @@ from mlserve.hub.places import Places
 from mlserve.hub.plan import Seen
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import Service
-from mlserve.hub.releases.step import Told
 from mlserve.hub.stories import stories
 from mlserve.hub.wishes import Wishes
 
@@ -79,9 +78,10 @@ class Services:
         return revising.named(self._wishes.version(name, 1).descriptor) if tried else name
 
     def _seen(self, service: Service) -> Seen:
-        sight = self._loop.seen.get(service.name)
+        last = self._loop.seen.get(service.name) or Seen(service, {})
         versions = {version.number: version for version in self._wishes.versions(service.name)}
         place = self._places.find(service.resource)
         trouble = place.backend.trouble if place else f'there is no resource group "{service.resource}" any more'
-        instances, told = (sight.instances, sight.told) if sight else ((), Told())
-        return Seen(service, versions, instances, trouble=trouble, told=told, now=time.time())
+        # A place that is back is not taken for well until the instances were seen since.
+        trouble = trouble or last.trouble
+        return Seen(service, versions, last.instances, trouble=trouble, told=last.told, now=time.time())

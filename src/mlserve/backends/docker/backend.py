@@ -51,7 +51,8 @@ class DockerBackend(KeepingBackend):
         self._machine = EngineMachine(engine, hub, options)
         super().__init__(supervisor, patience or Patience())
         self._journal = Journal(engine, supervisor)
-        self._watching = asyncio.create_task(self._containers.watch(self._stray), name=f"watch {engine.target}")
+        watching = self._containers.watch(self._stray, supervisor.noticed)
+        self._watching = asyncio.create_task(watching, name=f"watch {engine.target}")
         self._clearing: set[asyncio.Task[None]] = set()
         self._images = ImageStore(engine, hub)
         tidying = asyncio.create_task(self._tidy(), name=f"tidy {engine.target}")
@@ -61,7 +62,7 @@ class DockerBackend(KeepingBackend):
     @property
     def trouble(self) -> str:
         """Why the engine can't be asked now; empty when all is well."""
-        return self.engine.trouble
+        return self.engine.trouble or self._containers.trouble
 
     @property
     def about(self) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +105,16 @@ class Run:
             parts = sorted(listed, key=lambda one: int(one["Labels"].get(labels.PART, 0)))
             self._ids = [str(one["Id"]) for one in parts]
         running = {str(one["Id"]) for one in listed if one["State"] == "running"}
-        if not self._adopted or running != set(self._ids):
+        if not self._adopted or running != set(self._ids) or away_since:
             self._adopted = True
             self.look()
         for left in {str(one["Id"]) for one in listed} - set(self._ids):  # by a start that a dying hub had begun
             self._do(container_calls.remove(self._engine, left))
+
+    @property
+    def work(self) -> Collection[asyncio.Task[None]]:
+        """What it is about to find out or to do."""
+        return tuple(self._work)
 
     def owns(self, container: str) -> bool:
         """Whether a container is one of this very run."""

@@ -53,6 +53,11 @@ class Containers:
         """Whether the engine answers, and it is known what it runs."""
         return self._there.is_set() and not self._engine.trouble
 
+    @property
+    def trouble(self) -> str:
+        """Why what is known of the runs may be wrong, beside what ails the engine: it was away, and all may be dead."""
+        return f"what the Docker engine at {self._engine.target} runs is being looked at" if self._away_since else ""
+
     async def reach(self) -> None:
         """Wait until it is known what runs there; raises ResourceUnavailable while the engine is away."""
         await self._engine.call(lambda client: client.ping(), seconds=ANSWER_SECONDS)
@@ -97,10 +102,10 @@ class Containers:
         except MlserveError as exc:  # the next sweep finds that no container has them
             log.info("instance=%s leaves volumes: %s", instance, exc)
 
-    async def watch(self, strays: Strays) -> None:
-        """Keep runs told of what happens to their containers, for ever."""
+    async def watch(self, strays: Strays, known: Callable[[], None]) -> None:
+        """Keep runs told of what happens to their containers, for ever; ``known``: called once all were looked at."""
         while True:
-            looking = asyncio.create_task(self._look_again_and_again(strays), name="look at containers")
+            looking = asyncio.create_task(self._look_again_and_again(strays, known), name="look at containers")
             try:
                 async for event in self._engine.events(self._filters):
                     self._happened(event)
@@ -119,11 +124,14 @@ class Containers:
     def _filters(self) -> dict[str, Any]:
         return {"type": ["container"], "label": [f"{labels.HUB}={self._hub}"]}
 
-    async def _look_again_and_again(self, strays: Strays) -> None:
+    async def _look_again_and_again(self, strays: Strays, known: Callable[[], None]) -> None:
         while True:
             try:
                 self._seen(await container_calls.find(self._engine, labels.of_hub(self._hub)), strays)
-                self._there.set()
+                if not self._there.is_set():
+                    await self._looked_at()
+                    self._there.set()
+                    known()
             except MlserveError as exc:
                 if self._there.is_set():
                     log.info("containers can't be listed: %s", exc)
@@ -139,6 +147,12 @@ class Containers:
             run.see(found.pop(instance, []), self._away_since)
         for instance, listed in found.items():
             strays(instance, listed)
+
+    async def _looked_at(self) -> None:
+        """A list says which containers run, not since when: each run asks, and only then is it known what is ready."""
+        asking = [task for run in self._runs.values() for task in run.work]
+        if asking:
+            await asyncio.wait(asking, timeout=ANSWER_SECONDS)
         self._away_since = 0.0
 
     def _happened(self, event: Mapping[str, Any]) -> None:
