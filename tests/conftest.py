@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A fresh MLSERVE_HOME, its gateway on a free port; whatever was started for it is ended by pid."""
-    home = tmp_path / "home"
+    with home_in(tmp_path, monkeypatch) as home:
+        yield home
+
+
+@contextmanager
+def home_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Such a home in a folder, for whoever wants it for longer than a test."""
+    home = folder / "home"
     for name in [name for name in os.environ if name.startswith("MLSERVE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLSERVE_HOME", str(home))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -21,13 +22,39 @@ class Answer:
     status: int
     seconds: float
     detail: str = ""
+    marked: bool = False
+    """A fallback gave it, and says so."""
+
+
+class Failed:
+    """Failed requests. Equal to a list of the same; shown in a line or four, however many there are."""
+
+    def __init__(self, answers: Sequence[Answer]) -> None:
+        self._answers = list(answers)
+
+    def __eq__(self, other: object) -> bool:
+        return self._answers == (other._answers if isinstance(other, Failed) else other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list has none
+
+    def __iter__(self) -> Iterator[Answer]:
+        return iter(self._answers)
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def __repr__(self) -> str:
+        if not self._answers:
+            return "no failed requests"
+        first = "".join(f"\n  {one.status} after {one.seconds:.3f} s: {one.detail.strip()}" for one in self._answers[:3])
+        return f"{len(self)} failed requests within {self._answers[-1].at - self._answers[0].at:.3f} s, the first:{first}"
 
 
 @dataclass
 class Load:
     """Sends requests over ``connections`` keep-alive connections until it is left or ``limit`` seconds are over.
 
-    A connection that breaks is a failed request and is opened anew.
+    A connection that breaks is a failed request and is opened anew, after a pause. ``tls``: whom to trust, by https.
     """
 
     endpoint: str
@@ -36,6 +63,9 @@ class Load:
     connections: int = 8
     pause: float = 0.005
     limit: float = 60.0
+    tls: ssl.SSLContext | None = None
+    renewed_after: int = 0
+    """So many requests go over a connection; 0: as many as it lives for."""
     answers: list[Answer] = field(default_factory=list)
 
     def __enter__(self) -> Load:
@@ -67,9 +97,9 @@ class Load:
         """The requests that were answered with 200."""
         return [answer for answer in list(self.answers) if answer.status == 200]
 
-    def failed(self) -> list[Answer]:
+    def failed(self) -> Failed:
         """The other ones."""
-        return [answer for answer in list(self.answers) if answer.status != 200]
+        return Failed([answer for answer in list(self.answers) if answer.status != 200])
 
     def longest_gap(self) -> float:
         """The longest time between two good answers, in seconds."""
@@ -90,23 +120,23 @@ class Load:
                 await self._requests()
             except (OSError, asyncio.IncompleteReadError, ValueError) as exc:
                 self.answers.append(Answer(time.monotonic(), 0, 0.0, repr(exc)))
-                await asyncio.sleep(0.02)
+            await asyncio.sleep(max(self.pause, 0.02))
 
     async def _requests(self) -> None:
         url = urlsplit(self.endpoint)
-        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        reader, writer = await asyncio.open_connection(url.hostname, url.port, ssl=self.tls)
         head = f"POST {url.path} HTTP/1.1\r\nhost: {url.netloc}\r\nauthorization: {self.token}\r\n"
         request = (
             f"{head}content-type: application/json\r\ncontent-length: {len(self.body)}\r\n\r\n".encode() + self.body
         )
         try:
-            while not self._ended():
+            for number in itertools.count(1):
                 began = time.monotonic()
                 writer.write(request)
-                status, detail, last = await asyncio.wait_for(_answer(reader), 30)
+                status, detail, marked, last = await asyncio.wait_for(_answer(reader), 30)
                 now = time.monotonic()
-                self.answers.append(Answer(now, status, now - began, detail))
-                if last:
+                self.answers.append(Answer(now, status, now - began, detail, marked))
+                if last or number == self.renewed_after or self._ended():
                     return
                 await asyncio.sleep(self.pause)
         finally:
@@ -116,14 +146,14 @@ class Load:
         return self._over.is_set() or time.monotonic() - self._began > self.limit
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool]:
-    """Status, what an error says, and whether the server closes the connection after it."""
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool, bool]:
+    """Status, what an error says, whether a fallback gave it, and whether the server closes the connection after it."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     status = int(head[0].split()[1])
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     detail = "" if status == 200 else body[:200].decode(errors="replace")
-    return status, detail, headers.get("connection", "").lower() == "close"
+    return status, detail, "x-mlserve-fallback" in headers, headers.get("connection", "").lower() == "close"
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
