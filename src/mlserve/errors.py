@@ -157,15 +157,16 @@ class RequestFailed(MlserveError):
 
 
 def _classes(root: type[MlserveError] = MlserveError) -> Iterator[type[MlserveError]]:
+    """Those of this file: others bear the same codes, are made in their own way, and are not what callers catch."""
     yield root
     for child in root.__subclasses__():
-        yield from _classes(child)
+        if child.__module__ == __name__:
+            yield from _classes(child)
 
 
 def from_problem(problem: Mapping[str, Any]) -> MlserveError:
     """The error that an ``application/problem+json`` body (RFC 9457) stands for, as the same class again."""
     code = str(problem.get("code", ""))
-    # The first is the class that the code was given to; others inherit it, and may be made in their own way.
     cls = next((cls for cls in _classes() if cls.code == code), MlserveError)
     message = str(problem.get("detail") or problem.get("title") or "the hub answered with an error")
     return cls(message, hint=str(problem.get("hint", "")), details=list(problem.get("errors", [])))

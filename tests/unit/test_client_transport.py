@@ -184,6 +184,14 @@ def test_errors_that_others_derive_are_not_what_a_problem_becomes() -> None:
     assert (type(again), again.message) == (Conflict, "somebody")
 
 
+def test_errors_with_the_code_of_another_class_do_not_take_its_place() -> None:
+    class Hidden(InvalidInput):
+        code = "not-found"
+
+    assert Hidden in InvalidInput.__subclasses__(), "it is known before NotFound is looked at"
+    assert type(from_problem(to_problem(NotFound("none")))) is NotFound
+
+
 def test_lines_come_one_by_one(management: Management) -> None:
     assert list(management.lines("/lines")) == [{"n": 1}, {"n": 2}]
 
