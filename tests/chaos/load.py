@@ -46,8 +46,12 @@ class Failed:
     def __repr__(self) -> str:
         if not self._answers:
             return "no failed requests"
-        first = "".join(f"\n  {one.status} after {one.seconds:.3f} s: {one.detail.strip()}" for one in self._answers[:3])
-        return f"{len(self)} failed requests within {self._answers[-1].at - self._answers[0].at:.3f} s, the first:{first}"
+        first = "".join(
+            f"\n  {one.status} after {one.seconds:.3f} s: {one.detail.strip()}" for one in self._answers[:3]
+        )
+        return (
+            f"{len(self)} failed requests within {self._answers[-1].at - self._answers[0].at:.3f} s, the first:{first}"
+        )
 
 
 @dataclass

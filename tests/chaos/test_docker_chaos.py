@@ -96,7 +96,9 @@ def test_a_killed_engine_that_comes_back_has_its_services_again(
         assert client.resources.get(BOX)["status"] == "unavailable"
         whales.start()
         until(lambda: settled(pair, 2), seconds=60)
-        assert [one["restarts"] for one in pair.instances()] == [1, 1], "what died with its engine is not taken for well"
+        assert [one["restarts"] for one in pair.instances()] == [1, 1], (
+            "what died with its engine is not taken for well"
+        )
     assert load.failed() == [], "what runs elsewhere does not notice"
     assert named_by_why(pair, "engine")
     assert names(pair) == before, "they were adopted"
