@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from mlserve.storage.s3.client import WORKERS
 from mlserve.storage.s3.explained import Changed, Damaged, is_transient, is_unreachable
 from mlserve.storage.s3.listing import Object
 from mlserve.storage.s3.plain import Plain
+from mlserve.storage.s3.tally import Tally
 
 _CHUNK = 1 << 18
 _LARGE = 2 * PIECE
@@ -37,10 +37,8 @@ class Download:
     options: FetchOptions
     progress: Progress
     patience: Patience
-    total: int = 0
     _placed: set[str] = field(default_factory=set)
-    _done: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _tally: Tally = field(init=False)
     _plain: Plain = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,10 +46,9 @@ class Download:
 
     def run(self, objects: Sequence[Object]) -> None:
         """Bring all of them; raises what boto3 raises, Changed, Damaged, FetchFailed, OSError."""
-        self.total = sum(item.size for item in objects)
+        total = sum(item.size for item in objects)
         absent = [item for item in objects if not self._taken(item)]
-        self._done = self.total - sum(item.size for item in absent)
-        self.progress(self._done, self.total)
+        self._tally = Tally(self.progress, total, total - sum(item.size for item in absent))
         share([item for item in absent if item.size <= _LARGE], lambda item: self._bring(item, 1), workers=WORKERS)
         for item in absent:
             if item.size > _LARGE:
@@ -80,7 +77,7 @@ class Download:
                     self.cache.keep(partial, place, linked=self.options.linked)
                     self._placed.add(self.key(item))
                     return
-        self._count(item.size)
+        self._tally.add(item.size)
 
     def _taken(self, item: Object) -> bool:
         key = self.key(item)
@@ -97,7 +94,7 @@ class Download:
         """The bytes, then the check; what was damaged on its way is brought once more from the start."""
         wrong = self._filled(partial, item, workers)
         if wrong:
-            self._count(-item.size)
+            self._tally.add(-item.size)
             partial.start_over()
             wrong = self._filled(partial, item, workers)
         if wrong:
@@ -105,7 +102,7 @@ class Download:
             raise Damaged(f"{item.key} came damaged, twice: {wrong}")
 
     def _filled(self, partial: Partial, item: Object, workers: int) -> str:
-        self._count(partial.here)
+        self._tally.add(partial.here)
         headers: dict[str, str] = {}
         running = proof.Running() if workers == 1 else None
         share(
@@ -131,7 +128,7 @@ class Download:
                     if running is not None:
                         running.add(piece.start + came, data)
                     came += len(data)
-                    self._count(len(data))
+                    self._tally.add(len(data))
                     self.patience.came()
             finally:
                 body.close()
@@ -154,11 +151,6 @@ class Download:
             return item.size * count
         first, last = (int(self._head(item, PartNumber=n).get("content-length", 0)) for n in (1, count))
         return first if first * (count - 1) + last == item.size else 0
-
-    def _count(self, size: int) -> None:
-        with self._lock:
-            self._done += size
-            self.progress(self._done, self.total)
 
 
 def _whole(headers: dict[str, str]) -> Mapping[str, str]:

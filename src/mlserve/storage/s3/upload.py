@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from mlserve.storage.patience import Patience
 from mlserve.storage.s3 import proof
 from mlserve.storage.s3.client import WORKERS
 from mlserve.storage.s3.explained import Damaged, is_transient, is_unreachable, status_of
+from mlserve.storage.s3.tally import Tally
 
 PART = 8 << 20
 _MOST_PARTS = 9_999
@@ -30,14 +30,11 @@ class Upload:
     bucket: str
     progress: Progress
     patience: Patience
-    total: int = 0
-    _done: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _tally: Tally = field(init=False)
 
     def run(self, files: Sequence[tuple[str, Source]]) -> None:
         """Bring each file under its key; what is there already with the same bytes is left alone."""
-        self.total = sum(source.size for _, source in files)
-        self.progress(0, self.total)
+        self._tally = Tally(self.progress, sum(source.size for _, source in files))
         share([one for one in files if one[1].size <= PART], lambda one: self._whole(*one), workers=WORKERS)
         for key, source in files:
             if source.size > PART:
@@ -50,13 +47,13 @@ class Upload:
         if self._etag(key, len(data)) != digest.hexdigest():
             proof_of = base64.b64encode(digest.digest()).decode()
             self._ask(lambda: self._sent("put_object", Key=key, Body=data, ContentMD5=proof_of))
-        self._count(source.size)
+        self._tally.add(source.size)
 
     def _in_parts(self, key: str, source: Source) -> None:
         size = max(PART, -(-source.size // _MOST_PARTS))
         count = -(-source.size // size)
         if self._etag(key, source.size) == (whole := proof.parts_etag(source.file, size, count)):
-            self._count(source.size)
+            self._tally.add(source.size)
             return
         upload, there = self._begun(key)
         etags = dict[int, str]()
@@ -69,7 +66,7 @@ class Upload:
             if there.get(number) != (len(data), digest.hexdigest()):
                 self._send_part(key, upload, number, data, base64.b64encode(digest.digest()).decode())
             etags[number] = f'"{digest.hexdigest()}"'
-            self._count(len(data))
+            self._tally.add(len(data))
 
         share(range(1, count + 1), send, workers=WORKERS)
         parts = [{"PartNumber": number, "ETag": etags[number]} for number in sorted(etags)]
@@ -123,11 +120,6 @@ class Upload:
 
     def _ask(self, ask: Any) -> Any:
         return self.patience.each(ask, _judged)
-
-    def _count(self, size: int) -> None:
-        with self._lock:
-            self._done += size
-            self.progress(self._done, self.total)
 
 
 def _judged(exc: Exception) -> tuple[bool, bool]:
