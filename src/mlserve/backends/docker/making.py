@@ -9,16 +9,12 @@ from typing import Any
 from mlserve.backends.docker import container_calls, labels, ports
 from mlserve.backends.docker.containers import Placing, further_container, main_container, name_of
 from mlserve.backends.docker.engine import Engine
+from mlserve.backends.docker.refusals import LASTING
+from mlserve.backends.docker.volume_files import NOTHING_THERE
 from mlserve.backends.docker.volumes import Volumes
 from mlserve.backends.records import Record
 from mlserve.errors import MlserveError
 from mlserve.workload import Workload
-
-LASTING = (
-    "image-missing", "gpu-missing", "bind-refused", "address-missing", "credentials", "too-much", "bad-request",
-    "nothing-to-mount",
-)  # fmt: skip
-"""Refusals that the same start meets again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +53,4 @@ def refusal(error: MlserveError, image: str) -> dict[str, Any]:
     """The evidence of a start that the engine refused."""
     code = next((str(detail["code"]) for detail in error.details if "code" in detail), "")
     problem = {"error": error.message, "hint": error.hint, "code": code, "path": image}
-    return {"not_started": {**problem, "lasting": code in LASTING}}
+    return {"not_started": {**problem, "lasting": code in (*LASTING, NOTHING_THERE)}}

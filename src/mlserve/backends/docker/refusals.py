@@ -20,6 +20,8 @@ class Refusal:
     code: str
     error: type[MlserveError]
     next: str
+    lasting: bool = False
+    """The same start meets it again."""
 
 
 REFUSALS: Sequence[Refusal] = (
@@ -29,6 +31,7 @@ REFUSALS: Sequence[Refusal] = (
         NoCapacity,
         "the engine has no NVIDIA support: install nvidia-container-toolkit there, or run it without: "
         "--set metadata.gpu=0",
+        lasting=True,
     ),
     Refusal(
         r"cannot assign requested address",
@@ -36,6 +39,7 @@ REFUSALS: Sequence[Refusal] = (
         InvalidInput,
         "ports are published on the address of this resource group, and its machine has none such: add the group "
         "again with another --address",
+        lasting=True,
     ),
     Refusal(
         r"port is already allocated|address already in use|failed to bind",
@@ -49,18 +53,21 @@ REFUSALS: Sequence[Refusal] = (
         NotFound,
         "is the name right, and does its registry want dockerAuth? One that was removed there comes back with "
         "mlserve restart NAME",
+        lasting=True,
     ),
     Refusal(
         r"no basic auth credentials|unauthorized|authentication required|denied: requested access",
         "credentials",
         FetchFailed,
         'the registry wants credentials: "dockerAuth" in the descriptor, base64 of user:password',
+        lasting=True,
     ),
     Refusal(
         r"invalid mount config|bind source path does not exist|invalid volume specification|invalid bind",
         "bind-refused",
         InvalidInput,
         "the path has to be there on the engine's machine",
+        lasting=True,
     ),
     Refusal(
         r"error while mounting volume|failed to mount local volume",
@@ -75,8 +82,13 @@ REFUSALS: Sequence[Refusal] = (
         "too-much",
         NoCapacity,
         "ask for what the machine has: mlserve resource describe NAME",
+        lasting=True,
     ),
 )
+
+_BAD_REQUEST = "bad-request"
+LASTING = frozenset([*(rule.code for rule in REFUSALS if rule.lasting), _BAD_REQUEST])
+"""Codes of what the same start meets again."""
 
 
 def refused(status: int, text: str, target: Target) -> MlserveError:
@@ -89,7 +101,7 @@ def refused(status: int, text: str, target: Target) -> MlserveError:
     if status == 409:
         return _refusal(Conflict, "conflict", text, target, "")
     if 400 <= status < 500:
-        return _refusal(InvalidInput, "bad-request", text, target, "")
+        return _refusal(InvalidInput, _BAD_REQUEST, text, target, "")
     return _refusal(MlserveError, "engine-failed", text, target, "journalctl -u docker on its machine tells more")
 
 
