@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mlserve.backends.aside import aside
 from mlserve.backends.base import ImageBackend, Say
 from mlserve.backends.choice import open_backend
 from mlserve.descriptor import BACKENDS, Descriptor, parse
 from mlserve.engines.choice import engine_of
 from mlserve.errors import InvalidInput, ResourceUnavailable
 from mlserve.hub.acceptance import Submission
-from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprint
 from mlserve.hub.hub import Hub
 from mlserve.hub.packing import Contents, left_out

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from mlserve import environments, storage
+from mlserve.backends.aside import aside
 from mlserve.descriptor import Descriptor
 from mlserve.engines import own_code
 from mlserve.engines.base import Artifacts, Engine
 from mlserve.engines.catalogue import find
 from mlserve.errors import EnvironmentFailed, FetchFailed, MlserveError, NotFound
 from mlserve.hub import confined
-from mlserve.hub.aside import aside
 from mlserve.hub.convertible import Convertible, convertible, fingerprint, size
 
 log = logging.getLogger("mlserve.hub")

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from mlserve import environments
+from mlserve.backends.aside import aside
 from mlserve.backends.base import ImageBackend, Say
 from mlserve.descriptor.containers import main_of
 from mlserve.engines.mounts import mounts
 from mlserve.engines.triton.engine import model_requirements
 from mlserve.errors import FetchFailed
-from mlserve.hub.aside import aside
 from mlserve.hub.packing import Contents, refuse_secrets
 from mlserve.hub.repositories import is_of_repositories
 from mlserve.images.recipe import SERVICE, VERSION, Recipe

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from mlserve.backends.aside import aside
 from mlserve.gateway.passing import GATEWAY_HEADER
-from mlserve.hub.aside import aside
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
+from mlserve.backends.aside import aside
 from mlserve.errors import Conflict, InvalidInput, MlserveError, NotFound, RequestFailed
-from mlserve.hub.aside import aside
 
 Verb = Literal["load", "unload"]
 _PATIENCE = 5.0

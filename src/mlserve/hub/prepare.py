@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from mlserve import environments, storage
+from mlserve.backends.aside import aside
 from mlserve.backends.base import ImageBackend
 from mlserve.descriptor import Descriptor, paths_of
 from mlserve.descriptor.mounting import Source, sources_of
 from mlserve.engines.base import Artifacts
 from mlserve.errors import FetchFailed
 from mlserve.hub import deriving, imaging, made_of
-from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprint
 from mlserve.hub.conversions import Converter, form_of, served, summary
 from mlserve.hub.examining import examined

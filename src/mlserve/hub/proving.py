@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Collection
 from functools import partial
 
+from mlserve.backends.aside import aside
 from mlserve.gateway.envoy import Gateway
 from mlserve.hub import failures, proof
-from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.jobs import Key
 from mlserve.hub.plan import Seen

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from mlserve import storage
+from mlserve.backends.aside import aside
 from mlserve.descriptor import Descriptor, paths_of, read_elsewhere
 from mlserve.descriptor.mounting import sources_of
 from mlserve.errors import FetchFailed
-from mlserve.hub.aside import aside
 
 
 async def require_reachable(

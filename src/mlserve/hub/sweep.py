@@ -7,9 +7,9 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
+from mlserve.backends.aside import aside
 from mlserve.backends.base import FileBackend
 from mlserve.errors import MlserveError
-from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import Preparer

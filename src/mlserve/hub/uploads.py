@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from mlserve import storage
+from mlserve.backends.aside import aside
 from mlserve.errors import MlserveError, NotFound, to_problem
-from mlserve.hub.aside import aside
 
 _REMEMBERED_SECONDS = 3600.0
 

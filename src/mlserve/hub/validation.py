@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from mlserve.backends.aside import aside
 from mlserve.backends.room import require_room
 from mlserve.descriptor import Descriptor, paths_of
 from mlserve.engines.base import resources
@@ -14,7 +15,6 @@ from mlserve.engines.choice import engine_of
 from mlserve.engines.runtime import processor_name
 from mlserve.errors import InvalidDescriptor, MlserveError
 from mlserve.hub.acceptance import Submission, read
-from mlserve.hub.aside import aside
 from mlserve.hub.examining import examined
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import Preparer

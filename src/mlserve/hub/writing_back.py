@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from mlserve import storage
+from mlserve.backends.aside import aside
 from mlserve.backends.base import FileBackend, FileState, State
 from mlserve.errors import MlserveError
-from mlserve.hub.aside import aside
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.jobs import Key
 from mlserve.hub.places import Place, Places

@@ -9,10 +9,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from mlserve.backends.aside import aside
 from mlserve.errors import InvalidInput
 from mlserve.hub.api.bodies import LocalPathBody, MissingBody, TreeBody
 from mlserve.hub.api.services import hub_of
-from mlserve.hub.aside import aside
 
 router = APIRouter(prefix="/v1/content", tags=["content"])
 

@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from mlserve import storage
+from mlserve.backends.aside import aside
 from mlserve.hub import view
 from mlserve.hub.api.answers import KeptAnswer, UploadAnswer
 from mlserve.hub.api.bodies import ContentAddress, UploadBody
 from mlserve.hub.api.services import hub_of
-from mlserve.hub.aside import aside
 
 router = APIRouter(prefix="/v1/uploads", tags=["content"])
 
