@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.chaos.load import Load
 from tests.chaos.table import Table
+from tests.waiting import until
 
 import mlserve
 from mlserve.client import Client, Service
@@ -85,13 +84,6 @@ def test_stopping_another_service_fails_no_request(hub: Client, pair: Service, i
         other.stop().wait()
     other.delete()
     assert table.add("stop of another service", load) == []
-
-
-def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
 
 
 def replaced(service: Service, victim: dict[str, Any]) -> bool:

@@ -95,7 +95,7 @@ def test_a_killed_engine_that_comes_back_has_its_services_again(
         assert "docker" in pair.reason.lower()
         assert client.resources.get(BOX)["status"] == "unavailable"
         whales.start()
-        until(lambda: settled(pair, 2), seconds=60)
+        until(lambda: settled(pair, 2))
         assert [one["restarts"] for one in pair.instances()] == [1, 1], (
             "what died with its engine is not taken for well"
         )
@@ -134,7 +134,7 @@ def test_a_cut_tunnel_is_dug_again_and_none_is_left_behind(ssh_server: Sshd, cli
         assert "ssh" in pair.reason.lower()
         assert named_by_why(pair, "ssh")
         ssh_server.start()
-        until(lambda: settled(pair, 2), seconds=60)
+        until(lambda: settled(pair, 2))
         assert processes_of(whales, pair) == before
     until(lambda: programs_with(str(ssh_server.config)) == [])
 

@@ -41,13 +41,13 @@ def test_kills_of_the_hub_leave_no_container_twice_and_no_volume(home: Path, cli
                 if "ship" not in [one.name for one in next_hub.services.list()]:
                     continue  # it was never acknowledged
                 service = next_hub.services.get("ship")
-                until(lambda: settled(service, 2), seconds=60)  # noqa: B023 - called before the next round
+                until(lambda: settled(service, 2))  # noqa: B023 - called before the next round
             assert len(held(harbour)) == 2
             killed_during(home, chance.uniform(0.1, 1.0), DELETE)
             with mlserve.connect() as next_hub:
                 for left in next_hub.services.list():
                     left.delete(timeout=60)
-            until(lambda: held(harbour) == [] and volumes(harbour) == [], seconds=30)
+            until(lambda: held(harbour) == [] and volumes(harbour) == [])
 
 
 CREATE = f"""

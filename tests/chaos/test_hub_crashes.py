@@ -55,8 +55,8 @@ def test_thirty_kills_of_the_hub_lose_nothing_and_leave_nothing_behind(home: Pat
         if status:
             assert_kept(home, name, method, status, answer)
         if number % 3 == 2:
-            until(lambda: converged(home), seconds=20)
-    until(lambda: converged(home), seconds=20)
+            until(lambda: converged(home))
+    until(lambda: converged(home))
     assert pids(look(home, "calm")) == calm
 
 

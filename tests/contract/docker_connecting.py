@@ -6,7 +6,7 @@ import asyncio
 import http.server
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,6 @@ def refused(home: Path, options: dict[str, str]) -> ResourceUnavailable:
             return caught.value
 
     return asyncio.run(scenario())
-
-
-async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.02)
 
 
 @contextmanager

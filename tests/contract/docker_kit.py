@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from tests.contract.containers import in_container, open_docker
 from tests.contract.test_backends import run, until, workload
 from tests.docker_engine import Engine
+from tests.waiting import eventually
 
 from mlserve.backends.base import Instance
 from mlserve.backends.docker.backend import DockerBackend
@@ -53,8 +54,8 @@ async def opened(home: Path, engine: Engine, **more: Any) -> AsyncIterator[Docke
         await backend.close()
 
 
-async def first(backend: DockerBackend, behaved: Callable[[Instance], bool], seconds: float = 20) -> Instance:
-    (found,) = await until(backend, lambda found: bool(found) and behaved(found[0]), seconds)
+async def first(backend: DockerBackend, behaved: Callable[[Instance], bool]) -> Instance:
+    (found,) = await until(backend, lambda found: bool(found) and behaved(found[0]))
     return found
 
 
@@ -68,11 +69,7 @@ async def ask(address: str) -> bytes:
 
 async def answer(address: str) -> bytes:
     """What comes from a program that nobody waited for, once it is there."""
-    deadline = time.monotonic() + 20
-    while not (found := await ask(address)):
-        assert time.monotonic() < deadline, f"nobody answers at {address}"
-        await asyncio.sleep(0.05)
-    return found
+    return bytes(await eventually(partial(ask, address), f"an answer at {address}"))
 
 
 def scenario(home: Path, engine: Engine, play: Scenario, **more: Any) -> None:

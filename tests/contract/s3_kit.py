@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,10 +68,3 @@ WHOLE = {
 
 def code_of(caught: pytest.ExceptionInfo[FetchFailed]) -> str:
     return str(caught.value.details[0]["code"])
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

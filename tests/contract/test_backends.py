@@ -17,6 +17,7 @@ import pytest
 from tests.contract.containers import in_container, open_docker, program_image
 from tests.contract.fake_backend import FakeBackend
 from tests.docker_engine import Engine
+from tests.waiting import eventually
 
 from mlserve.backends.base import Backend, Instance, LogLine, Resources, State, Workload
 from mlserve.backends.local.backend import LocalBackend
@@ -101,13 +102,15 @@ async def opened(kind: Kind, home: Path) -> AsyncIterator[Any]:
         await backend.close()
 
 
-async def until(
-    backend: Backend, wanted: Callable[[Sequence[Instance]], bool], seconds: float = 20
-) -> Sequence[Instance]:
-    deadline = time.monotonic() + seconds
-    while not wanted(found := await backend.instances("iris")):
-        assert time.monotonic() < deadline, found
-        await asyncio.sleep(0.02)
+async def until(backend: Backend, wanted: Callable[[Sequence[Instance]], bool]) -> Sequence[Instance]:
+    found: Sequence[Instance] = ()
+
+    async def looked() -> bool:
+        nonlocal found
+        found = await backend.instances("iris")
+        return wanted(found)
+
+    await eventually(looked, "such instances of iris")
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tests.contract.containers import bake, in_container, open_docker, program_i
 from tests.contract.docker_kit import Wish, client, first, names, opened, scenario, wish
 from tests.contract.test_backends import ready, run, until, workload
 from tests.docker_engine import Engine
+from tests.waiting import eventually
 
 from mlserve.backends.base import Instance, State
 from mlserve.backends.docker import labels
@@ -92,10 +92,7 @@ def test_what_a_dying_hub_left_behind_is_cleared_by_the_next(
         left = client.containers.create(program_image, ["sleep", "600"], labels=marks)
         await backend.apply(wish())
         await until(backend, ready(1))
-        deadline = time.monotonic() + 20
-        while left.name in names(client):
-            assert time.monotonic() < deadline, "it is still there"
-            await asyncio.sleep(0.1)
+        await eventually(lambda: left.name not in names(client), "its end")
 
     scenario(tmp_path, docker_engine, play)
 
@@ -111,15 +108,13 @@ def test_a_hub_that_dies_in_the_middle_of_a_start_leaves_nothing_twice(
         await dying.close()
         async with opened(tmp_path, docker_engine) as backend:
             await backend.apply(wish(count=2))
-            found = await until(backend, ready(2))
-            deadline = time.monotonic() + 20
             mine = {"label": f"{labels.HUB}={backend.hub}"}
-            while (there := {one.id for one in client.containers.list(all=True, filters=mine)}) != {
-                one.container for one in found
-            }:
-                assert time.monotonic() < deadline, there
-                await asyncio.sleep(0.2)
-                found = await until(backend, ready(2))
+
+            async def nothing_twice() -> bool:
+                known = {one.container for one in await until(backend, ready(2))}
+                return {one.id for one in client.containers.list(all=True, filters=mine)} == known
+
+            await eventually(nothing_twice, "no container beside those of its two instances")
 
     run(play())
 
@@ -135,17 +130,14 @@ def test_an_engine_that_was_killed_is_taken_up_with_everything_it_took_along(
         await backend.apply(asked)
         before = await until(backend, ready(2))
         await asyncio.to_thread(fresh_engine.kill)
-        deadline = time.monotonic() + 20
-        while not backend.trouble:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.05)
+        await eventually(lambda: backend.trouble, "word of the engine's death")
         assert [one.id for one in await backend.instances()] == [one.id for one in before], "as last seen"
         await asyncio.to_thread(fresh_engine.start)
 
         def again(found: Sequence[Instance]) -> bool:
             return ready(2)(found) and all(one.restarts == 1 for one in found)
 
-        after = await until(backend, again, 60)
+        after = await until(backend, again)
         assert {one.id for one in after} == {one.id for one in before}
         assert all(one.evidence.get("engine_gone") for one in after)
 

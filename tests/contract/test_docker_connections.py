@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contract.docker_connecting import connected, plain_server, refused, until, version
+from tests.contract.docker_connecting import connected, plain_server, refused, version
 from tests.docker_engine import Engine as Dockerd
 from tests.docker_engine import engine
 from tests.unit.test_docker_target import context
+from tests.waiting import eventually
 
 from mlserve.errors import MlserveError, NotFound, ResourceUnavailable
 
@@ -221,13 +222,13 @@ def test_an_engine_that_goes_away_is_told_and_taken_up_again(tmp_path: Path) -> 
 
             listening = asyncio.create_task(listen())
             await asyncio.to_thread(dockerd.kill)
-            await until(lambda: bool(opened.trouble))
+            await eventually(lambda: bool(opened.trouble))
             with pytest.raises(ResourceUnavailable):
                 await version(opened)
             with pytest.raises(MlserveError):
                 await listening
             await asyncio.to_thread(dockerd.start)
-            await until(lambda: not opened.trouble)
+            await eventually(lambda: not opened.trouble)
             assert await version(opened)
 
     with engine() as dockerd:

@@ -19,7 +19,8 @@ from docker.models.containers import Container
 from docker.tls import TLSConfig
 from tests.docker_engine import BASE, Engine, base_image, engine, registry, sshd
 from tests.docker_engine.base_image import TAGS
-from tests.docker_engine.parts import free_port, program, until
+from tests.docker_engine.parts import free_port, program
+from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 SERVE = ["python3", "-m", "http.server", "8000"]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.contract.docker_connecting import SOON, answers, connected, fetched, plain_server, refused, until, version
+from tests.contract.docker_connecting import SOON, answers, connected, fetched, plain_server, refused, version
 from tests.docker_engine import Engine as Dockerd
 from tests.docker_engine import Sshd
+from tests.waiting import eventually
 
 from mlserve.backends.docker.engine import open_engine
 
@@ -26,10 +27,10 @@ def test_ssh_brings_the_engine_and_its_ports_here(docker_engine: Dockerd, ssh_se
                 assert there != f"127.0.0.1:{port}"
                 assert await asyncio.to_thread(fetched, there) == b"hello"
                 ssh_server.cut()
-                await until(lambda: answers(there))  # the same address, made again
+                await eventually(lambda: answers(there))  # the same address, made again
                 assert await opened.reach(port) == there
                 opened.forget(port)
-                await until(lambda: not answers(there))
+                await eventually(lambda: not answers(there))
             assert await version(opened)
 
     asyncio.run(scenario())

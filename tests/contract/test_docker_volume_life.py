@@ -14,6 +14,7 @@ from tests.contract.containers import open_docker
 from tests.contract.test_backends import ready, until
 from tests.contract.volumes_kit import body, client, model, ours, play, said, workload
 from tests.docker_engine import BASE, Engine
+from tests.waiting import eventually
 
 from mlserve.backends.base import State
 from mlserve.backends.docker import labels
@@ -145,10 +146,7 @@ def test_what_is_an_instances_own_outlives_its_crashes_and_goes_with_it(
             assert said[:2] == ["hush", "2"]
             await backend.apply(replace(wish, count=0))
             await until(backend, lambda found: not found)
-            deadline = time.monotonic() + 20
-            while client.volumes.list(filters={"label": labels.HUB}):
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.05)
+            await eventually(lambda: not client.volumes.list(filters={"label": labels.HUB}), "the volumes' end")
         finally:
             await backend.remove("iris")
             await until(backend, lambda found: not found)

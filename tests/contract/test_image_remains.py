@@ -13,7 +13,7 @@ import pytest
 from tests.contract.image_kit import HUB, build, clear, on, output, words
 from tests.docker_engine import BASE
 from tests.docker_engine import Engine as Daemon
-from tests.docker_engine.parts import until
+from tests.waiting import until
 
 from mlserve.backends.docker.backend import DockerBackend
 from mlserve.backends.docker.building import Builder

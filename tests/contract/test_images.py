@@ -15,8 +15,9 @@ import pytest
 from tests.contract.image_kit import HUB, OTHER_HUB, build, clear, layers, on, output, tags, words
 from tests.docker_engine import BASE, Registry, registry
 from tests.docker_engine import Engine as Daemon
-from tests.docker_engine.parts import free_port, until
+from tests.docker_engine.parts import free_port
 from tests.iris_wheels import IRIS, iris_wheels
+from tests.waiting import until
 
 from mlserve.backends.docker.building import Builder
 from mlserve.backends.docker.image_store import ImageStore

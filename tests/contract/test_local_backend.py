@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.contract.test_backends import ready, run, texts, until, workload
+from tests.waiting import SECONDS, eventually
 
 from mlserve.backends.base import Instance, Resources, State
 from mlserve.backends.local import cgroups
@@ -59,10 +60,7 @@ def shim_of(instance: Instance) -> int:
 
 async def ended(process: psutil.Process) -> None:
     """Wait until a child of this test has ended; it is not collected."""
-    deadline = time.monotonic() + 10
-    while process.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+    await eventually(lambda: process.status() == psutil.STATUS_ZOMBIE, "its end")
 
 
 def files_with(directory: Path, text: bytes) -> list[Path]:
@@ -114,10 +112,8 @@ def test_a_program_outlives_its_shim_and_keeps_its_log(tmp_path: Path) -> None:
             shim = shim_of(before)
             os.kill(shim, signal.SIGKILL)
             directory = tmp_path / "instances" / "iris" / before.id
-            deadline = time.monotonic() + 10
-            while f'"pid": {shim},' in _text(directory / "program.json") or not (directory / "program.json").exists():
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.02)
+            record = directory / "program.json"
+            await eventually(lambda: record.exists() and f'"pid": {shim},' not in _text(record), "another shim")
             (after,) = await backend.instances()
             assert (after.pid, after.state, after.restarts) == (before.pid, State.READY, 0)
             assert before.pid
@@ -164,7 +160,7 @@ def test_too_much_memory_is_named_with_limit_and_peak(
             if held_by == "watching":
                 backend._supervisor.place = None
             await backend.apply(workload("hog", resources=Resources(memory_mb=96), startup_seconds=60.0))
-            (found,) = await until(backend, lambda found: bool(found[0].evidence), 40)
+            (found,) = await until(backend, lambda found: bool(found[0].evidence))
             assert found.evidence["oom"] is True
             assert found.evidence["memory"]["limit_mb"] == 96
             assert found.evidence["memory"]["peak_mb"] >= 90
@@ -480,7 +476,7 @@ def test_what_runs_behind_a_damaged_note_is_ended_and_replaced(tmp_path: Path, d
 
 def kill_as_it_forks(home: Path) -> None:
     """Kill the shim below a home in the very moment it has a child; other children of the tests are left alone."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         for shim in psutil.Process().children():
             if (

@@ -24,10 +24,10 @@ from tests.contract.s3_kit import (
     options,
     place,
     proxy,
-    until,
 )
 from tests.s3_proxy import Asked, S3Proxy, s3_proxy
 from tests.s3_server import s3_client, s3_server
+from tests.waiting import until
 
 from mlserve.errors import FetchFailed
 from mlserve.storage import Cache, fetch

@@ -9,7 +9,6 @@ import queue
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -27,6 +26,7 @@ import tritonclient.http.aio as triton_aio
 from tests import heavy
 from tests.conftest import stop_everything
 from tests.s3_server import s3_client
+from tests.waiting import until
 from tritonclient.utils import InferenceServerException
 
 import mlserve
@@ -282,12 +282,12 @@ def test_the_command_line_lists_changes_and_asks_models(service: Service) -> Non
 def test_a_killed_server_is_started_again_and_serves(service: Service, row: Any) -> None:
     (before,) = service.reload().instances()
     os.kill(before["pid"], signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def again() -> bool:
         (now,) = service.reload().instances()
-        if now["restarts"] == before["restarts"] + 1 and now["state"] == "Ready":
-            break
-        time.sleep(0.1)
+        return bool(now["restarts"] == before["restarts"] + 1 and now["state"] == "Ready")
+
+    until(again, "another server")
     assert service.predict({"a": row}, model="adder")["y"].tolist() == [2, 3, 4]
 
 
@@ -314,10 +314,7 @@ def test_a_request_that_is_under_way_is_answered_before_the_server_ends(hub: Cli
     begun.unlink(missing_ok=True)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(made.predict, {"a": [1]})
-        deadline = time.monotonic() + 20
-        while not begun.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(begun.exists, "its first request")
         made.stop().wait(timeout=30)
         assert answer.result(10)["y"].tolist() == [2]
     assert list(made.reload().instances()) == []
@@ -380,9 +377,7 @@ def test_a_repository_that_is_polled_on_s3_is_read_by_the_server_itself(
     made = client.services.create(descriptor(tmp_path, *params, name="polled")).wait(timeout=120)
     assert [model["name"] for model in made.models()] == ["first"]
     put(bucket, "second")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and {model["state"] for model in made.models()[1:]} != {"READY"}:
-        time.sleep(0.2)
+    until(lambda: {model["state"] for model in made.models()[1:]} == {"READY"}, "the second model")
     assert [(model["name"], model["state"]) for model in made.models()] == [("first", "READY"), ("second", "READY")]
     server = psutil.Process(made.instances()[0]["pid"])
     assert not {"secret", "key"} & {*server.cmdline(), *server.environ().values()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 from tests.s3_server import s3_client
+from tests.waiting import eventually
 
 from mlserve.backends.base import Changes, FileState, Instance, State
 from mlserve.hub.blueprints import Blueprints
@@ -84,11 +84,10 @@ class Hub:
 
 
 async def until(made: WriteBack, wanted: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
-    while not wanted():
-        assert time.monotonic() < deadline
-        await made.look()
-        await asyncio.sleep(0.02)
+    async def looked() -> bool:
+        return bool(wanted()) or bool(await made.look())
+
+    await eventually(looked)
 
 
 @pytest.fixture

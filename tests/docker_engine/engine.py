@@ -18,8 +18,9 @@ import pytest
 
 from tests.docker_engine import remains
 from tests.docker_engine.network import Network, claim
-from tests.docker_engine.parts import PATH, free_port, locked, need, program, until
+from tests.docker_engine.parts import PATH, free_port, locked, need, program
 from tests.docker_engine.tls import TlsFiles, make_tls
+from tests.waiting import until
 
 CONTAINERD = "exec/containerd/containerd.pid"
 

@@ -7,8 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,15 +63,6 @@ def free_port() -> int:
     """A port of 127.0.0.1 that nothing has now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
-
-
-def until(holds: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Wait until something holds; a plain failure with ``what`` when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.05)
 
 
 @contextmanager

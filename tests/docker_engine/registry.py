@@ -12,7 +12,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.docker_engine.parts import free_port, need, program, until
+from tests.docker_engine.parts import free_port, need, program
+from tests.waiting import until
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from tests.docker_engine.network import Network
-from tests.docker_engine.parts import until
+from tests.waiting import until
 
 PREFIX = "mlserve-engine"
 CGROUPS = Path("/sys/fs/cgroup")

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.docker_engine.parts import free_port, need, program, until
+from tests.docker_engine.parts import free_port, need, program
+from tests.waiting import until
 
 ALIAS = "gpu-box"
 

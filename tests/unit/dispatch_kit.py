@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from runtime_kit import processor
+from tests.waiting import eventually
 
 from mlserve.runtime.loading import load
 from mlserve.runtime.metrics import Metrics
@@ -63,19 +64,12 @@ class Listener:
         self.parts.append({name: array.tolist() for name, array in outputs.items()})
 
     async def have(self, count: int) -> None:
-        await until(lambda: len(self.parts) >= count)
+        await eventually(lambda: len(self.parts) >= count)
 
 
 def call(value: Any, **wishes: Any) -> Call:
     array = np.asarray(value)
     return Call({"x": array}, len(array) if array.ndim else 1, lambda outputs: (b"", b"", b""), **wishes)
-
-
-async def until(true: Callable[[], bool], seconds: float = 10) -> None:
-    """Poll until it holds, letting the event loop run."""
-    async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - other threads make it true
-            await asyncio.sleep(0.002)
 
 
 def told(home: Path, text: str, story: Callable[[Desk], Awaitable[None]], **more: Any) -> None:
@@ -85,6 +79,6 @@ def told(home: Path, text: str, story: Callable[[Desk], Awaitable[None]], **more
         async with asyncio.timeout(30):
             desk = Desk(home, text, **more)
             await story(desk)
-            await until(lambda: desk.dispatcher.queue.running == 0)  # a thread must not outlive its loop
+            await eventually(lambda: desk.dispatcher.queue.running == 0)  # a thread must not outlive its loop
 
     asyncio.run(main())

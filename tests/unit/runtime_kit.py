@@ -9,12 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests import waiting
 
 SOURCE = Path(__file__).parents[2] / "src"
 IRIS = Path(__file__).parents[2] / "examples" / "iris" / "iris.onnx"
@@ -141,14 +142,17 @@ def failed(home: Path, **spec: Any) -> Running:
 
 
 def until(true: Any, instance: Running | None = None, seconds: float = 30) -> None:
-    """Poll until it holds."""
-    end = time.monotonic() + seconds
-    while not true():
+    """Poll until it holds, or the instance has ended."""
+
+    def holds() -> Any:
         if instance is not None and instance.process.poll() is not None:
             raise AssertionError(f"the instance ended with {instance.process.returncode}:\n{instance.log}")
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s" + (f":\n{instance.log}" if instance else ""))
-        time.sleep(0.01)
+        return true()
+
+    try:
+        waiting.until(holds, seconds=seconds)
+    except TimeoutError as exc:
+        raise AssertionError(f"{exc}" + (f":\n{instance.log}" if instance else "")) from exc
 
 
 def processor(home: Path, text: str, name: str = "processor.py") -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import joblib
 import psutil
 import pytest
 from sklearn.linear_model import LinearRegression
+from tests.waiting import until
 
 from mlserve import storage
 from mlserve.descriptor import Descriptor, parse
@@ -117,10 +117,7 @@ def test_work_apart_that_takes_too_long_or_too_much_is_ended_with_all_its_proces
     assert run(tmp_path, SLOW, seconds=0.6) == "it took more than 1 s"
     greedy = "held = bytearray(200_000_000)\nimport time\ntime.sleep(99)"
     assert run(tmp_path, greedy, memory=100 << 20) == "it used more than 100 MB of memory"
-    end = time.monotonic() + 5
-    while children := _left(tmp_path):
-        assert time.monotonic() < end, children
-        time.sleep(0.05)
+    until(lambda: not _left(tmp_path), "the end of all its processes")
 
 
 def test_work_apart_that_fails_tells_its_last_line(tmp_path: Path) -> None:

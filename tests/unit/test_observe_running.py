@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from observe_kit import PARENT, PROCESSOR, captured, eventually, metrics_of, python
+from observe_kit import PARENT, PROCESSOR, captured, metrics_of, python
 from runtime_kit import IRIS, ROW, Running, failed, serving
+from tests.waiting import until
 
 PLAIN = """
 class Plain:
@@ -75,7 +76,7 @@ def test_a_line_is_logged_for_each_request_and_says_nothing_of_what_was_sent(tmp
     with serving(tmp_path, model_path=str(IRIS), access_log=True) as instance:
         instance.post("/eval?key=secret", ROW, x_request_id="r-1", traceparent=PARENT, authorization="hidden")
         instance.post("/eval", {"sepal_length": "secret"})
-        lines = eventually(lambda: found if len(found := logged(instance)) == 2 else None, "two lines")
+        lines = until(lambda: found if len(found := logged(instance)) == 2 else None, "two lines")
         good, bad = lines
         assert {k: good[k] for k in ("method", "path", "status", "rows", "batch", "id", "protocol")} == {
             "method": "POST", "path": "/eval", "status": 200, "rows": 1, "batch": 1, "id": "r-1", "protocol": "http",
@@ -97,7 +98,7 @@ def test_captured_requests_hide_every_field_that_is_not_named(tmp_path: Path) ->
     with serving(tmp_path / "home", model_path=str(IRIS), capture=wished) as instance:
         instance.post("/eval", ROW, x_request_id="r-1")
         instance.post("/eval", {"sepal_length": "no"})
-        first, second = eventually(lambda: found if len(found := captured(tmp_path)) == 2 else None, "two records")
+        first, second = until(lambda: found if len(found := captured(tmp_path)) == 2 else None, "two records")
     assert (first["id"], first["path"], first["status"]) == ("r-1", "/eval", 200)
     sent = {tensor["name"]: tensor["data"] for tensor in first["request"]["inputs"]}
     assert sent["sepal_length"] == [pytest.approx(5.1)]
@@ -114,7 +115,7 @@ def test_a_capture_is_warm_up_data(tmp_path: Path) -> None:
     with serving(tmp_path / "one", model_path=str(IRIS), capture=wished) as instance:
         instance.post("/eval", ROW)
         instance.post("/v2/models/iris/infer", {"inputs": v2(ROW)})
-        eventually(lambda: len(captured(tmp_path)) == 2, "two records")
+        until(lambda: len(captured(tmp_path)) == 2, "two records")
         instance.stop()
     with serving(tmp_path / "two", model_path=str(IRIS), warm_up_path=str(tmp_path / "captures")) as instance:
         assert instance.post("/eval", ROW).status == 200
@@ -145,13 +146,13 @@ def test_drift_is_seen_when_inputs_move_and_not_before(tmp_path: Path) -> None:
                 found = instance.get("/drift").json
                 return found if found["rows"] >= rows else None
 
-            return eventually(enough, f"{rows} rows")
+            return until(enough, f"{rows} rows")
 
         same = told(0.0, 1200)
         assert same["detected"] is False
         assert set(same["columns"]) == set(names)
         seen = same["rows"]
-        eventually(lambda: told(1.5, seen)["columns"]["sepal_width"]["detected"], "drift")
+        until(lambda: told(1.5, seen)["columns"]["sepal_width"]["detected"], "drift")
         moved = instance.get("/drift").json
         assert [name for name, found in moved["columns"].items() if found["detected"]] == ["sepal_width"]
         shown = metrics_of(instance)
@@ -193,7 +194,7 @@ def test_an_answer_in_parts_is_one_line_with_all_its_bytes(tmp_path: Path) -> No
     with serving(tmp_path / "home", **python(tmp_path, STREAM), access_log=True) as instance:
         told = instance.post("/v2/models/iris/generate_stream", {"text_input": "x"})
         assert told.status == 200, told.body
-        (line,) = eventually(lambda: logged(instance), "a line")
+        (line,) = until(lambda: logged(instance), "a line")
         assert (line["status"], line["sent"]) == (200, len(told.body))
         shown = metrics_of(instance)
         assert shown['mlserve_first_part_seconds_count{service="iris",version="3"}'] == 1
@@ -212,8 +213,8 @@ def test_other_protocols_are_watched_alike(tmp_path: Path) -> None:
                 one.set_data_from_numpy(np.array([[value]], dtype=np.float32))
                 inputs.append(one)
             triton.infer("iris", inputs, request_id="g-1", headers={"traceparent": PARENT})
-        (line,) = eventually(lambda: logged(instance), "a line")
-        (record,) = eventually(lambda: captured(tmp_path), "a record")
+        (line,) = until(lambda: logged(instance), "a line")
+        (record,) = until(lambda: captured(tmp_path), "a record")
     assert (line["protocol"], line["status"], line["id"], line["batch"]) == ("grpc", 200, "g-1", 1)
     assert line["path"] == record["path"] == "/inference.GRPCInferenceService/ModelInfer"
     assert line["trace"] == PARENT.split("-")[1]

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from observe_kit import PARENT, PROCESSOR, eventually, python
+from observe_kit import PARENT, PROCESSOR, python
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from runtime_kit import IRIS, ROW, serving
+from tests.waiting import until
 
 from mlserve.runtime.observe.trace_context import child, current_trace, read, within
 from mlserve.runtime.observe.tracing import traces_url
@@ -104,7 +105,7 @@ def test_what_a_processor_calls_has_the_requests_own_span_as_its_parent(tmp_path
         with serving(tmp_path / "home", **python(tmp_path, PROCESSOR), tracing=wished) as instance:
             seen = instance.post("/eval", {"x": [1]}, traceparent=PARENT).json["trace"]
             begun = instance.post("/eval", {"x": [1]}).json["trace"]
-            eventually(lambda: len(collector.named("POST /eval")) == 2, "two spans")
+            until(lambda: len(collector.named("POST /eval")) == 2, "two spans")
     first, second = sorted(collector.named("POST /eval"), key=lambda span: span.start_time_unix_nano)
     assert seen == f"00-{first.trace_id.hex()}-{first.span_id.hex()}-01"
     assert begun == f"00-{second.trace_id.hex()}-{second.span_id.hex()}-01"

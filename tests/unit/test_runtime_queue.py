@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dispatch_kit import Desk, told, until
+from dispatch_kit import Desk, told
+from tests.waiting import eventually
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.scheduling.costs import Costs
@@ -53,7 +54,7 @@ def user(desk: Desk) -> Any:
 async def block(desk: Desk) -> asyncio.Future[Any]:
     """Hold the only slot until the gate opens."""
     first = desk.submit(0)
-    await until(lambda: desk.dispatcher.queue.running == 1)
+    await eventually(lambda: desk.dispatcher.queue.running == 1)
     return first
 
 
@@ -103,7 +104,7 @@ def test_who_would_wait_beyond_its_deadline_is_refused_at_once(tmp_path: Path) -
     async def story(desk: Desk) -> None:
         await desk.submit(0)  # now it is known what a call takes
         answers = [desk.submit(n) for n in range(8)]
-        await until(lambda: desk.dispatcher.queue.running == 1)
+        await eventually(lambda: desk.dispatcher.queue.running == 1)
         with pytest.raises(QueueFull, match="s to wait") as refused:
             desk.submit(9, deadline=0.3)
         assert refused.value.retry_after >= 1
@@ -117,7 +118,7 @@ def test_the_longest_wait_may_be_set(tmp_path: Path) -> None:
     async def story(desk: Desk) -> None:
         await desk.submit(0)
         answers = [desk.submit(0)]
-        await until(lambda: desk.dispatcher.queue.running == 1)
+        await eventually(lambda: desk.dispatcher.queue.running == 1)
         refused = 0
         for _ in range(5):
             try:
@@ -148,7 +149,7 @@ def test_what_cannot_be_stacked_stands_in_lines_of_its_own(tmp_path: Path) -> No
     async def story(desk: Desk) -> None:
         narrow, wide, whole = np.ones((1, 2)), np.ones((1, 3)), np.ones((1, 2), np.int64)
         first = desk.submit(narrow)
-        await until(lambda: desk.dispatcher.queue.running == 1)
+        await eventually(lambda: desk.dispatcher.queue.running == 1)
         answers = [desk.submit(x) for x in (wide, narrow, whole, wide, narrow, whole * 13, narrow)]
         user(desk).gate.set()
         await asyncio.wait([first, *answers])
@@ -190,7 +191,7 @@ def test_requests_of_a_sequence_come_one_after_the_other_with_their_own_state(tm
         assert values[0:1] + values[2:22:2] + [values[-2]] == list(range(1, 13))
         assert values[1:22:2] == [1 + 10 * n for n in range(11)]
         assert values[-1] == -1
-        await until(lambda: len(desk.dispatcher.sequences) == 1)
+        await eventually(lambda: len(desk.dispatcher.sequences) == 1)
 
     told(tmp_path, COUNT, story, worker_threads=4)
 
@@ -240,7 +241,7 @@ def test_slots_that_never_come_back_are_noticed(tmp_path: Path) -> None:
         await asyncio.sleep(0.1)
         assert 0.05 < queue.stuck < 5
         user(desk).gate.set()
-        await until(lambda: queue.running == 0)
+        await eventually(lambda: queue.running == 0)
         assert queue.stuck == 0
 
     told(tmp_path, ORDER, story, worker_threads=1)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dispatch_kit import Desk, told, until
+from dispatch_kit import Desk, told
+from tests.waiting import eventually
 
 from mlserve.runtime.scheduling.dispatch import Expired
 
@@ -94,7 +95,7 @@ def test_a_stream_without_a_listener_is_closed_and_gives_its_slot_back(
         await listener.have(2)
         listener.stream.cancel()
         seen = len(listener.parts)
-        await until(lambda: desk.dispatcher.queue.running == 0)
+        await eventually(lambda: desk.dispatcher.queue.running == 0)
         assert len(listener.parts) == seen
         assert desk.dispatcher.in_flight == 0
         assert desk.metrics.failures["client-gone"] == 1
@@ -173,9 +174,9 @@ def test_an_async_request_is_cancelled_when_its_client_has_gone(
 ) -> None:
     async def story(desk: Desk) -> None:
         _answer, job = desk.follow(60.0)
-        await until(lambda: desk.dispatcher.queue.running == 1)
+        await eventually(lambda: desk.dispatcher.queue.running == 1)
         desk.dispatcher.drop(job)
-        await until(lambda: desk.dispatcher.queue.running == 0)
+        await eventually(lambda: desk.dispatcher.queue.running == 0)
 
     told(tmp_path, ASYNC, story)
     assert "cancelled" in capfd.readouterr().out
@@ -185,7 +186,7 @@ def test_an_async_request_over_its_deadline_is_cancelled(tmp_path: Path) -> None
     async def story(desk: Desk) -> None:
         with pytest.raises(Expired):
             await desk.submit(60.0, deadline=0.1)
-        await until(lambda: desk.dispatcher.queue.running == 0)
+        await eventually(lambda: desk.dispatcher.queue.running == 0)
 
     told(tmp_path, ASYNC, story)
 

@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
+from tests.waiting import SECONDS
+
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -38,7 +40,7 @@ class Tab:
         found = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         return found["result"].get("value")
 
-    def until(self, expression: str, seconds: float = 20.0) -> None:
+    def until(self, expression: str, seconds: float = SECONDS) -> None:
         deadline = time.monotonic() + seconds
         while not self.value(expression):
             assert time.monotonic() < deadline, (expression, self.value("document.body.innerText"))
@@ -63,7 +65,7 @@ def tab(home: Path) -> Iterator[Tab]:
         process.wait(20)
 
 
-def _address(told: Path, seconds: float = 40.0) -> str:
+def _address(told: Path, seconds: float = SECONDS) -> str:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with suppress(OSError, IndexError, httpx.HTTPError, StopIteration):

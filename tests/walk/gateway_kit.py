@@ -9,8 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import httpx
 
 from mlserve.gateway.envoy import Gateway
+from tests.waiting import until
 
 TOKEN = "s3cret+to.ken"
 SECRET = "probe-secret"
@@ -63,21 +63,6 @@ def _answers(address: str) -> bool:
     with suppress(httpx.HTTPError):
         return httpx.get(f"http://{address}/").status_code == 200
     return False
-
-
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
-    """Ask again and again until the answer is yes."""
-    deadline = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -69,11 +68,3 @@ def ask(service: Any) -> str:
     request = Request(service.endpoint, b"{}", {"Authorization": service.token})
     with urlopen(request, timeout=10) as answer:
         return str(answer.read().decode())
-
-
-def until(done: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for something to be so."""
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)

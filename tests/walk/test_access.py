@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import mlserve
 from mlserve import client_lib
 from mlserve.client import Client
 from mlserve.errors import Denied, Forbidden, InvalidInput
+from tests.waiting import until
 from tests.walk.test_cli import document
 from tests.walk.test_cli import mlserve as command
 
@@ -57,15 +57,10 @@ def test_a_token_opens_requests_until_it_is_revoked_or_expires(services: dict[st
     assert [status(services[name], short["token"]) for name in ("fraud-a", "wine")] == [200, 200]
 
     document("token", "revoke", made["id"])
-    since = time.monotonic()
     assert status(services["fraud-a"], made["token"]) == 401
-    assert time.monotonic() - since < 1
     assert command("token", "revoke", "nothing").returncode == 3
 
-    deadline = time.monotonic() + 10
-    while status(services["wine"], short["token"]) == 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: status(services["wine"], short["token"]) != 200, "the end of a token that had its time")
     assert status(services["wine"], short["token"]) == 401
 
 

@@ -21,8 +21,9 @@ from mlserve.client import Client, Service
 from mlserve.errors import BuildFailed, UpdateFailed
 from mlserve.images.recipe import HUB, SERVICE
 from tests.docker_engine import BASE, Engine, registry
-from tests.docker_engine.parts import free_port, until
+from tests.docker_engine.parts import free_port
 from tests.iris_wheels import iris_wheels
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 FLOWER = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}

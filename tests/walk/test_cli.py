@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -171,9 +172,7 @@ def test_ctrl_c_and_a_time_limit_leave_it_in_a_stated_condition(home: Path, tmp_
 
     command = [sys.executable, "-m", "mlserve_cli", "create", str(path), "-o", "json"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 30
-    while not document("list") and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: document("list"), "its first look")
     child.send_signal(signal.SIGINT)
     out, said = child.communicate(timeout=30)
     assert (child.returncode, out) == (130, "")
@@ -190,10 +189,7 @@ def test_a_trial_answers_and_leaves_nothing_behind(home: Path, iris: Path) -> No
     assert "species" in generated["answer"]
     given = document("test", iris, "--file", iris.parent / "request.json")
     assert len(given["answer"]["species"]) > 0
-    deadline = time.monotonic() + 30
-    while document("list") and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert document("list") == []
+    until(lambda: document("list") == [], "the end of the trial")
 
 
 def test_validate_says_what_it_looked_at(home: Path, iris: Path, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_nothing_is_lost_while_instances_come_go_and_die_and_versions_change(iri
         before = {one["id"]: one["restarts"] for one in iris.instances()}
         os.kill(next(one["pid"] for one in iris.instances() if one["state"] == "Ready"), signal.SIGKILL)
         load.more(100)
-        until(lambda: len(addresses(iris)) == 2, seconds=60)
+        until(lambda: len(addresses(iris)) == 2)
         assert {one["id"]: one["restarts"] for one in iris.instances()} != before
         iris.restart().wait(timeout=90)
         released = command("update", "iris", "--set", "metadata.cpu=0.2", "--strategy", "rolling", "--timeout", "90s")

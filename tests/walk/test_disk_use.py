@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from mlserve.client import Client
+from tests.waiting import until
 
 
 def test_a_delete_frees_what_nobody_else_needs(client: Client, home: Path, iris: Path, tmp_path: Path) -> None:
@@ -39,12 +40,7 @@ def test_a_delete_frees_what_nobody_else_needs(client: Client, home: Path, iris:
     note.write_text("{}")
     os.utime(note, (long_ago, time.time() - 40 * 24 * 3600))
     services["gone"].delete()
-    deadline = time.monotonic() + 10
-    while len(list(trees.glob("*.json"))) > 1:
-        assert time.monotonic() < deadline, "the content of a deleted service stays"
-        time.sleep(0.05)
-    while forgotten.exists():
-        assert time.monotonic() < deadline, "an environment that nobody has used for 40 days stays"
-        time.sleep(0.05)
+    until(lambda: len(list(trees.glob("*.json"))) == 1, "the end of a deleted service's content")
+    until(lambda: not forgotten.exists(), "the end of an environment that nobody has used for 40 days")
     services["kept"].restart()
     assert client.services.get("kept").version == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from mlserve.client import Client, Service
 from mlserve.errors import StartFailed
 from tests.docker_engine import BASE, Engine
+from tests.waiting import until
 from tests.walk.test_failed_starts import STARTS, create, processor
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
@@ -39,24 +39,23 @@ def wish(name: str, command: str, **metadata: Any) -> dict[str, Any]:
     return {"name": name, "containers": [container], "metadata": told}
 
 
-def why(service: Service, cause: str, seconds: float = 60) -> Mapping[str, Any]:
+def why(service: Service, cause: str) -> Mapping[str, Any]:
     """The newest record of a cause; it may be a moment until it is there."""
-    deadline = time.monotonic() + seconds
-    while not (found := [record for record in service.why() if record["cause"] == cause]):
-        assert time.monotonic() < deadline, service.why()
-        time.sleep(0.1)
+    found: list[Mapping[str, Any]] = until(
+        lambda: [record for record in service.why() if record["cause"] == cause], f"a record of {cause}"
+    )
     return found[0]
 
 
 def ready_again(service: Service, restarts: int) -> Mapping[str, Any]:
     """The instance, once it has come back so often."""
-    deadline = time.monotonic() + 60
-    while True:
+
+    def again() -> Mapping[str, Any] | None:
         (instance,) = service.instances()
-        if (instance["restarts"], instance["state"]) == (restarts, "Ready"):
-            return instance
-        assert time.monotonic() < deadline, instance
-        time.sleep(0.1)
+        return instance if (instance["restarts"], instance["state"]) == (restarts, "Ready") else None
+
+    found: Mapping[str, Any] = until(again, f"ready after {restarts} restarts")
+    return found
 
 
 @pytest.mark.network
@@ -103,7 +102,4 @@ def test_what_somebody_else_does_to_a_container_is_told_and_mended(box: Client, 
     engine.containers.get(ready_again(service, 1)["container"]).remove(force=True)
     ready_again(service, 2)
     service.delete()
-    deadline = time.monotonic() + 30
-    while engine.containers.list(all=True, filters={"label": "mlserve.service=app"}):
-        assert time.monotonic() < deadline, "it is still there"
-        time.sleep(0.1)
+    until(lambda: not engine.containers.list(all=True, filters={"label": "mlserve.service=app"}), "its end")

@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from tests.walk.release_kit import descriptor, until
+from tests.waiting import until
+from tests.walk.release_kit import descriptor
 from tests.walk.test_release_verbs import mlserve, shown
 
 

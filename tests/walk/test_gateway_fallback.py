@@ -13,7 +13,8 @@ import pytest
 
 from mlserve.gateway.envoy import Gateway
 from mlserve.gateway.table import Cluster, Fallback, Mirror, Route, Table, Target
-from tests.walk.gateway_kit import TOKEN, Instance, Load, client, eventually, gateway, instances
+from tests.waiting import eventually
+from tests.walk.gateway_kit import TOKEN, Instance, Load, client, gateway, instances
 
 EVERYTHING = frozenset({"down", "overload", "error", "timeout"})
 MARK = "x-mlserve-fallback"

@@ -18,7 +18,8 @@ from mlserve.errors import GatewayFailed
 from mlserve.gateway import server
 from mlserve.gateway.envoy import Gateway
 from mlserve.gateway.table import Cluster, Route, Table
-from tests.walk.gateway_kit import TOKEN, client, eventually, free_port, gateway, instances, kill_envoy
+from tests.waiting import eventually
+from tests.walk.gateway_kit import TOKEN, client, free_port, gateway, instances, kill_envoy
 
 OWNER = """
 import asyncio, sys

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlserve.gateway.table import Cluster, Route, Table
-from tests.walk.gateway_kit import TOKEN, Load, client, eventually, gateway, instances
+from tests.waiting import eventually
+from tests.walk.gateway_kit import TOKEN, Load, client, gateway, instances
 
 
 @pytest.mark.parametrize("retry", [True, False])

@@ -20,7 +20,8 @@ from mlserve.errors import GatewayFailed
 from mlserve.gateway.envoy import Gateway
 from mlserve.gateway.table import Access, Cluster, Route, Table
 from tests.unit import jwt_kit as kit
-from tests.walk.gateway_kit import SECRET, TOKEN, Instance, Load, client, eventually, gateway, instances
+from tests.waiting import eventually
+from tests.walk.gateway_kit import SECRET, TOKEN, Instance, Load, client, gateway, instances
 
 Story = Callable[[Gateway, httpx.AsyncClient], Coroutine[Any, Any, None]]
 OURS, NEXT, THEIRS = kit.key(), kit.key(), kit.key()

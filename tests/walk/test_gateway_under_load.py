@@ -16,7 +16,8 @@ import pytest
 
 from mlserve.errors import GatewayFailed
 from mlserve.gateway.table import Cluster, Route, Table
-from tests.walk.gateway_kit import SECRET, TOKEN, Load, client, eventually, gateway, instances, kill_envoy
+from tests.waiting import eventually
+from tests.walk.gateway_kit import SECRET, TOKEN, Load, client, gateway, instances, kill_envoy
 
 IRIS = Route("iris", ((1, 1),), token=TOKEN)
 

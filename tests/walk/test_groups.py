@@ -9,7 +9,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 import mlserve
-from tests.walk.release_kit import descriptor, until
+from tests.waiting import until
+from tests.walk.release_kit import descriptor
 from tests.walk.test_release_verbs import mlserve as typed
 from tests.walk.test_release_verbs import shown
 

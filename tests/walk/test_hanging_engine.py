@@ -10,8 +10,9 @@ import pytest
 
 from mlserve.client import Client
 from tests.docker_engine import Engine
+from tests.waiting import until
 from tests.walk.test_cli import document, mlserve
-from tests.walk.test_resource_groups import created, stopped, until
+from tests.walk.test_resource_groups import created, stopped
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

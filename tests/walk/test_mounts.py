@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -14,6 +12,7 @@ from mlserve.client import Client, Service
 from mlserve.errors import InvalidDescriptor
 from tests.docker_engine import BASE, Engine
 from tests.s3_server import s3_client
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -100,13 +99,6 @@ def stored(endpoint: str, key: str) -> str | None:
         return None
     text: str = client.get_object(Bucket="models", Key=f"walk/{key}")["Body"].read().decode()
     return text
-
-
-def until(wanted: Callable[[], Any], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not wanted():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.1)
 
 
 def volumes(engine: Engine) -> list[str]:

@@ -15,7 +15,8 @@ import mlserve
 from mlserve.client import Client
 from mlserve.errors import Conflict, UpdateFailed
 from tests.chaos.load import Load
-from tests.walk.release_kit import ask, descriptor, until
+from tests.waiting import until
+from tests.walk.release_kit import ask, descriptor
 
 LIMIT = 60
 
@@ -138,7 +139,7 @@ def test_rolling_replaces_instance_by_instance(client: Client, tmp_path: Path) -
             most = max(most, len([one for one in service.instances() if one["state"] != "Draining"]))
             return state(service) == "done"
 
-        until(over, 60)
+        until(over)
         service.wait(timeout=LIMIT)
         assert ask(service) == "two"
     assert most <= 4

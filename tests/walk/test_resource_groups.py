@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from mlserve.client import Client, Service
 from mlserve.errors import Conflict, ResourceUnavailable
 from tests.docker_engine import BASE, Engine, Sshd
+from tests.waiting import until
 from tests.walk.test_cli import document, error, mlserve
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -34,13 +35,6 @@ def wish(name: str, resource: str, **metadata: Any) -> dict[str, Any]:
 
 def created(client: Client, name: str, resource: str, **metadata: Any) -> Service:
     return client.services.create(wish(name, resource, **metadata)).wait(timeout=120)
-
-
-def until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
-        time.sleep(0.1)
 
 
 def answers(service: Service) -> bool:
@@ -287,7 +281,7 @@ def test_a_service_behind_ssh_answers_and_a_cut_tunnel_is_made_again(
     service = created(client, "far", "gpu-box")
     assert answers(service)
     ssh_server.cut()
-    until(lambda: answers(service), "it answers through a new tunnel", seconds=20)
+    until(lambda: answers(service), "it answers through a new tunnel")
     assert mlserve("hub", "stop").returncode == 0
     assert answers(service)  # the tunnel outlives the hub
     assert mlserve("hub", "start").returncode == 0

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.unit.certificate_kit import certificate, write
-from tests.walk.gateway_kit import eventually, until
+from tests.waiting import eventually, until
 from tests.walk.test_access import wish
 from tests.walk.test_cli import document
 from tests.walk.test_cli import mlserve as command
