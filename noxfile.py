@@ -38,21 +38,21 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit, contract and walk."""
     install(session, "test")
-    session.run("pytest", "tests/unit", "tests/contract", "tests/walk", *session.posargs)
+    run_tests(session, "tests/unit", "tests/contract", "tests/walk")
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """README typed as it stands, every example, the notebook."""
     install(session, "test")
-    session.run("pytest", "tests/docs", *session.posargs)
+    run_tests(session, "tests/docs")
 
 
 @nox.session
 def chaos(session: nox.Session) -> None:
     """Kill things under load."""
     install(session, "test")
-    session.run("pytest", "tests/chaos", *session.posargs)
+    run_tests(session, "tests/chaos")
 
 
 @nox.session
@@ -68,6 +68,12 @@ def bench(session: nox.Session) -> None:
     """Measure; prints the rows of the README's table."""
     install(session)  # without the model libraries: instances have environments of their own, as for a user
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+def run_tests(session: nox.Session, *paths: str) -> None:
+    """These, unless others are named; what became of each lies in ``.reports``, for ``.ci/summary.py``."""
+    chosen = () if any(argument.startswith("tests/") for argument in session.posargs) else paths
+    session.run("pytest", f"--junitxml=.reports/{session.name}.xml", "--tb=short", *chosen, *session.posargs)
 
 
 def install(session: nox.Session, *groups: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from mlserve.client import Client
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src"
+
+settings.register_profile("any machine", settings(), deadline=None)  # how long an example takes is no matter of its
+settings.load_profile("any machine")
 
 LACKING: set[str] = set()
 """Reasons that begin with "needs": tests skipped because this machine lacks a part."""
