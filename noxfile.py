@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "uv"
@@ -38,21 +39,21 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Unit, contract and walk."""
     install(session, "test")
-    run_tests(session, "tests/unit", "tests/contract", "tests/walk")
+    run_tests(session, ("tests/unit", "tests/contract"), ("tests/walk",))
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """README typed as it stands, every example, the notebook."""
     install(session, "test")
-    run_tests(session, "tests/docs")
+    run_tests(session, ("tests/docs",))
 
 
 @nox.session
 def chaos(session: nox.Session) -> None:
     """Kill things under load."""
     install(session, "test")
-    run_tests(session, "tests/chaos")
+    run_tests(session, ("tests/chaos",))
 
 
 @nox.session
@@ -70,10 +71,18 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
-def run_tests(session: nox.Session, *paths: str) -> None:
-    """These, unless others are named; what became of each lies in ``.reports``, for ``.ci/summary.py``."""
-    chosen = () if any(argument.startswith("tests/") for argument in session.posargs) else paths
-    session.run("pytest", f"--junitxml=.reports/{session.name}.xml", "--tb=short", *chosen, *session.posargs)
+def run_tests(session: nox.Session, *parts: tuple[str, ...]) -> None:
+    """Each part whatever became of those before, or the paths that were named, and leave ``.ci/summary.py`` reports."""
+    named = any(argument.startswith("tests/") for argument in session.posargs)
+    failed = 0
+    for number, part in enumerate([()] if named else parts, start=1):
+        report = f"--junitxml=.reports/{session.name}-{number}.xml"
+        try:
+            session.run("pytest", report, "--tb=short", *part, *session.posargs)
+        except CommandFailed:
+            failed += 1
+    if failed:
+        session.error(f"pytest failed {failed} times")
 
 
 def install(session: nox.Session, *groups: str) -> None:

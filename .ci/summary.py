@@ -2,7 +2,7 @@
 
     python .ci/summary.py FOLDER
 
-The folder has ``nox.json`` (nox's report), ``log`` (all that was printed) and NAME.xml, pytest's report of a session.
+The folder has ``nox.json`` (nox's report), ``log`` (all that was printed) and pytest's reports, NAME-1.xml and so on.
 """
 
 from __future__ import annotations
@@ -74,8 +74,7 @@ def sessions(folder: Path) -> Iterator[Session]:
 
 
 def tests_of(folder: Path, session: str) -> tuple[Test, ...]:
-    """Of all reports of the session: NAME.xml, NAME-PART.xml."""
-    files = sorted([*folder.glob(f"{session}.xml"), *folder.glob(f"{session}-*.xml")])
+    files = sorted(folder.glob(f"{session}-*.xml"))
     return tuple(test_of(case) for file in files for case in ElementTree.parse(file).iter("testcase"))
 
 

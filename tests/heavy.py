@@ -70,7 +70,7 @@ def make_model(python: Path, script: str, *arguments: str | Path, folder: Path |
 
 def _run(python: Path, text: str, words: list[str], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder.with_suffix(".py")  # a file, since TorchScript reads the source of what it compiles
+    file = folder.with_name(f"{folder.name}.py")  # a file, since TorchScript reads the source of what it compiles
     file.write_text(text)
     command = [python, file, *words]
     done = subprocess.run(command, cwd=folder, env=environment_of(python), capture_output=True, text=True, timeout=300)

@@ -33,7 +33,7 @@ def reported(folder: Path, text: str, *arguments: str) -> None:
     """Have pytest run these tests; its report lies in the folder then."""
     (folder / "tests").mkdir()
     (folder / "tests" / "test_it.py").write_text(text)
-    command = [sys.executable, "-m", "pytest", f"--junitxml={folder}/tests.xml", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", f"--junitxml={folder}/tests-1.xml", "-p", "no:cacheprovider", *arguments]
     alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # it starts in a tenth of the time
     subprocess.run([*command, "tests"], cwd=folder, env=alone, capture_output=True, check=False)
 
