@@ -37,9 +37,9 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Unit, contract and walk."""
+    """Unit and contract two files at a time, since most of them wait; then walk, whose loads need the machine."""
     install(session, "test")
-    run_tests(session, ("tests/unit", "tests/contract"), ("tests/walk",))
+    run_tests(session, ("tests/unit", "tests/contract", "--numprocesses=2", "--dist=loadfile"), ("tests/walk",))
 
 
 @nox.session
