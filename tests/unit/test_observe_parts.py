@@ -317,7 +317,7 @@ def test_what_can_not_be_looked_at_in_time_is_dropped_and_counted() -> None:
         seen = observer.begin("http", "POST", "/", {}, 10)
         assert seen is not None
         seen.finish(200, 10)
-    assert time.perf_counter() - begun < 2
+    assert time.perf_counter() - begun < 8, "whoever waits for what is slow waits for 10 s"
     slow.go_on.set()
     observer.close()
     _, dropped = metrics.counters["mlserve_watch_dropped_total"]

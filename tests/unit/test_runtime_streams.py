@@ -128,13 +128,13 @@ class P:
     def predict(self, inputs):
         for n in range(4):
             yield {"n": n}
-            time.sleep(0.15)
-        time.sleep(0.8)
+            time.sleep(0.4)
+        time.sleep(3)
         yield {"n": 4}
 """
 
     async def story(desk: Desk) -> None:
-        listener = desk.stream(0, deadline=0.4)
+        listener = desk.stream(0, deadline=1.2)
         assert isinstance(await listener.ended, Expired)
         assert len(listener.parts) == 4
 
