@@ -25,7 +25,7 @@ OURS, THEIRS = kit.key(), kit.key()
 
 def tell(folder: Path, **changes: Any) -> Path:
     """The file, replaced as the hub replaces it."""
-    said = {"token": TOKEN, "public": False, "gateway": [SECRET], "issuer": kit.ISSUER, "keys": [], "revoked": []}
+    said = {"token": TOKEN, "public": False, "gateway": SECRET, "issuer": kit.ISSUER, "keys": [], "revoked": []}
     beside, file = folder / "beside", folder / "iris.json"
     beside.write_text(json.dumps(said | {"keys": [json.loads(kit.jwk(OURS, "k1"))]} | changes))
     beside.rename(file)
@@ -73,7 +73,11 @@ def test_only_health_and_the_page_for_people_need_no_token(gate: Gate) -> None:
 def test_the_gateway_is_known_by_its_secret_and_by_nothing_else(gate: Gate, tmp_path: Path) -> None:
     assert gate.passed_on(SECRET.encode())
     assert not any(map(gate.passed_on, (b"", b"wrong", SECRET[:-1].encode(), TOKEN.encode())))
-    tell(tmp_path, gateway=["another"])
+    assert gate.passed_on(f"of-another-member,{SECRET}".encode()), "as requests of a group come"
+    assert not any(map(gate.passed_on, (b",", b"a,b", f"{SECRET},"[1:].encode())))
+    tell(tmp_path, gateway="")
+    assert not any(map(gate.passed_on, (b"", b",", SECRET.encode()))), "one that is unknown is nobody's"
+    tell(tmp_path, gateway="another")
     assert gate.passed_on(b"another")
     assert not gate.passed_on(SECRET.encode())
 

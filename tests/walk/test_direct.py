@@ -70,7 +70,7 @@ def test_instances_check_every_kind_of_token_themselves(iris: Service, client: C
     assert status(f"Bearer {iris.token}", "/api/predict/iris") == 200
     client.tokens.revoke(made["id"])
     assert status(made["token"]) == 401, "from the moment that revoking returns"
-    ((secret,),) = [json.loads(each.read_text())["gateway"] for each in _home().glob("access/iris.json")]
+    (secret,) = [json.loads(each.read_text())["gateway"] for each in _home().glob("access/iris.json")]
     sent = {"authorization": "wrong", "x-mlserve-gateway": secret}
     assert httpx.post(iris.endpoint, json=ROW, headers=sent).status_code == 401, "the gateway looks by itself"
     sent = {"authorization": "EAS wrong", "x-mlserve-gateway": secret}

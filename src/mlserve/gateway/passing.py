@@ -12,6 +12,8 @@ from typing import Any
 from mlserve.gateway.table import Route
 
 GATEWAY_HEADER = "x-mlserve-gateway"
+BETWEEN = ","
+"""Between the secrets of several services that a request may come to: members of a group, a fallback, a mirror."""
 SIGNED = "EAS "
 """What the Authorization of a signed request begins with."""
 

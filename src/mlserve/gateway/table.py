@@ -117,7 +117,7 @@ class Route:
     origins: tuple[str, ...] = ()
     """Whose pages may ask it from a browser: ``https://app.example.com``, ``https://*.example.com``, ``*``."""
     secret: str = ""
-    """What the instances know the gateway by; without it they ask for a token themselves. Empty: they ask for none."""
+    """What the instances know the gateway by, those of several services in one; without it they ask for a token."""
     signed: bool = False
     """Its instances check signed requests (``Authorization: EAS …``), which pass the gateway as they are."""
     direct: tuple[tuple[str, int], ...] | None = None

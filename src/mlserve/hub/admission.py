@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,40 +25,33 @@ class Admission:
     def __init__(self, home: Path, secret: str, wishes: Wishes, access: Callable[[float], Access]) -> None:
         self._folder, self._secret = home / "access", secret
         self._wishes, self._access = wishes, access
-        self._told: dict[str, tuple[str, bool, Access, frozenset[str]]] = {}
-        self._heard: Mapping[str, frozenset[str]] = {}
+        self._told: dict[str, tuple[str, bool, Access]] = {}
         self._swept = False
 
     def file(self, service: str) -> Path:
         """Where a service's instances read who may ask them."""
         return self._folder / f"{service}.json"
 
-    def secret(self, route: str) -> str:
-        """By what instances know the gateway in requests to a service or group; another name's is of no use there."""
-        return hmac.new(self._secret.encode(), route.encode(), hashlib.sha256).hexdigest()[:32]
+    def secret(self, service: str) -> str:
+        """By what a service's instances know the gateway. Another service's is of no use to them."""
+        return hmac.new(self._secret.encode(), service.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def tell(self, now: float, heard: Mapping[str, frozenset[str]] | None = None) -> None:
-        """Write what has changed, and drop what was of services that are gone; raises GatewayFailed.
-
-        ``heard``: for each service the names whose requests its instances get beside its own, as groups and fallbacks
-        do; None: as before.
-        """
-        self._heard = self._heard if heard is None else heard
+    def tell(self, now: float) -> None:
+        """Write what has changed, and drop what was of services that are gone; raises GatewayFailed."""
         access, services = self._access(now), self._wishes.services()
         for service in services:
-            names = self._heard.get(service.name, frozenset()) | {service.name}
-            wished = service.token, service.public, access, names
+            wished = service.token, service.public, access
             if self._told.get(service.name) != wished:
-                self._write(service, access, names)
+                self._write(service, access)
                 self._told[service.name] = wished
         self._sweep({service.name for service in services})
 
-    def _write(self, service: Service, access: Access, names: frozenset[str]) -> None:
+    def _write(self, service: Service, access: Access) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         said: dict[str, Any] = {
             "token": service.token,
             "public": service.public,
-            "gateway": [self.secret(name) for name in sorted(names)],
+            "gateway": self.secret(service.name),
             "issuer": access.issuer,
             "keys": [json.loads(key) for key in access.keys],
             "revoked": sorted(access.revoked),

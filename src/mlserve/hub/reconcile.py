@@ -112,6 +112,7 @@ class Reconciler:
         self._noticing.follow()
         sights = await self._observer.look()
         try:
+            self._admission.tell(time.time())  # before an instance starts that asks for it
             await self._publish(sights)
         except MlserveError:
             self.seen = _by_name(sights)  # what runs is told, whatever ails the gateway
@@ -154,10 +155,7 @@ class Reconciler:
 
     async def _publish(self, sights: Sequence[Seen]) -> None:
         groups, limits = self._wishes.groups(), self._blueprints.limits
-        secret = self._admission.secret
-        table = routing.table(sights, limits, self._probe_secret, self._settings.address, groups, secret)
-        # Before an instance starts that asks for it, and before others' requests come to it.
-        self._admission.tell(time.time(), routing.heard(table))
+        table = routing.table(sights, limits, self._probe_secret, self._settings.address, groups)
         await self._gateway.publish(table)
         self._published = routing.published(table)
         self._routed = routing.routed(table)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlserve.backends.base import Instance, State
+from mlserve.gateway.passing import BETWEEN
 from mlserve.gateway.table import Cluster, Fallback, Route, Table
 from mlserve.hub import direct, releasing
 from mlserve.hub.groups.members import Member
@@ -61,11 +62,10 @@ def table(
     probe_secret: str,
     hub: str = "",
     groups: Sequence[Group] = (),
-    secret: Callable[[str], str] = str,
 ) -> Table:
     """Clusters for every version with ready instances, one route a service and a group.
 
-    ``hub``: who opens links for browsers. ``secret``: by what instances that check tokens know a route of that name.
+    ``hub``: who opens links for browsers.
     """
     there = [seen for seen in sights if not seen.service.deleting]
     clusters = [cluster for seen in there for cluster in _clusters(seen, limits)]
@@ -73,15 +73,14 @@ def table(
     routes = [_whole(seen, own, limits) for seen in there]
     found = ((group, members(group.name, there, limits)) for group in groups)
     routes += [group_route(group, its) for group, its in found if its]
-    checking = {name for name, member in own.items() if member.route.secret}
-    known = [replace(one, secret=secret(one.service) if one.heard_by & checking else "") for one in routes]
+    secrets = {name: member.route.secret for name, member in own.items()}
+    known = [replace(one, secret=_secrets(one, secrets)) for one in routes]
     return Table(clusters=tuple(clusters), routes=tuple(known), probe_secret=probe_secret, hub=hub)
 
 
-def heard(table: Table) -> dict[str, frozenset[str]]:
-    """For each service the names of the routes that send it requests, its own among them."""
-    names = {service for route in table.routes for service in route.heard_by}
-    return {name: frozenset(one.service for one in table.routes if name in one.heard_by) for name in sorted(names)}
+def _secrets(route: Route, secrets: Mapping[str, str]) -> str:
+    """Those of all who may get its requests, so that another member or fallback knows the gateway from the start."""
+    return BETWEEN.join(filter(None, (secrets.get(name, "") for name in sorted(route.heard_by))))
 
 
 def members(group: str, sights: Iterable[Seen], limits: Of) -> Sequence[Member]:

@@ -18,6 +18,7 @@ from mlserve.runtime.access.refusal import Refusal, Refused
 from mlserve.runtime.access.told import Source, Told
 
 _BEARER = re.compile(rb"(?i:bearer) +")
+_BETWEEN = b","
 _OPEN = frozenset(("/v2/health/live", "/v2/health/ready", "/docs"))
 """What anybody may read: it says nothing of the service but that it is there."""
 
@@ -28,9 +29,9 @@ class Gate:
     def __init__(self, file: Path, service: str) -> None:
         self._source, self._service, self._base = Source(file), service, base_of(service)
 
-    def passed_on(self, secret: bytes) -> bool:
-        """Whether it is the gateway's: its token was looked at there."""
-        return bool(secret) and (_is_one(secret, self._source.last) or _is_one(secret, self._source.current()))
+    def passed_on(self, secrets: bytes) -> bool:
+        """Whether it is the gateway's: its token was looked at there. It knows a secret of each who may get it."""
+        return bool(secrets) and (_is_one(secrets, self._source.last) or _is_one(secrets, self._source.current()))
 
     def refusal(
         self, method: str, path: str, headers: Mapping[bytes, bytes], body: bytes | None = None
@@ -61,8 +62,8 @@ class Gate:
         raise Refused(Refusal(f'the token of service "{self._service}" is missing or wrong'))
 
 
-def _is_one(secret: bytes, told: Told) -> bool:
-    return any(compare_digest(secret, one) for one in told.gateway)
+def _is_one(secrets: bytes, told: Told) -> bool:
+    return bool(told.gateway) and any(compare_digest(one, told.gateway) for one in secrets.split(_BETWEEN))
 
 
 def _names(base: str, inner: str, path: str) -> Collection[str]:

@@ -20,8 +20,8 @@ class Told:
     token: bytes = field(default=b"", repr=False)
     """The service's own."""
     public: bool = False
-    gateway: tuple[bytes, ...] = field(default=(), repr=False)
-    """Any of them is the gateway's, by the name that was asked: it has looked at the request's token already."""
+    gateway: bytes = field(default=b"", repr=False)
+    """By which the gateway is known: it has looked at the request's token already."""
     issuer: str = ""
     """Of tokens that the hub issued."""
     keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -62,7 +62,7 @@ def _read(path: Path) -> Told:
     return Told(
         token=str(said["token"]).encode(),
         public=bool(said["public"]),
-        gateway=tuple(str(secret).encode() for secret in said["gateway"]),
+        gateway=str(said["gateway"]).encode(),
         issuer=str(said["issuer"]),
         keys={str(key["kid"]): key for key in keys},
         revoked=frozenset(said["revoked"]),
