@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+TOLD = "/run/mlserve/access.json"
+"""Where a container has the file that says who may ask it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
@@ -88,6 +91,8 @@ class Workload:
     mounts: tuple[Mount, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """File name → text: files that only the program may read, in the folder that ``MLSERVE_SECRETS`` names."""
+    access: str = ""
+    """A file here that says who may ask, and changes while instances run: they have it at `TOLD`. Empty: none."""
     read_only: bool = True
     """The file system of an image can't be written to, except for ``/tmp`` and mounts."""
     user: str = ""

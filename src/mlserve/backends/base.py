@@ -27,6 +27,7 @@ __all__ = [
     "Resources",
     "Say",
     "State",
+    "TellingBackend",
     "Workload",
 ]
 
@@ -219,6 +220,17 @@ class FileBackend(Backend, Protocol):
 
     async def sweep(self, kept: Sequence[Workload]) -> None:
         """Remove the files that none of these versions and no instance needs. Raises ResourceUnavailable."""
+
+
+@runtime_checkable
+class TellingBackend(Backend, Protocol):
+    """A place that brings instances the file of `Workload.access`, which they can't read on the hub's machine."""
+
+    async def tell(self, texts: Sequence[tuple[Instance, str]]) -> None:
+        """Have each of these instances, which run, know what the file says now; nothing is done where it does.
+
+        All that are to be told are given each time. Raises ResourceUnavailable: some may know nothing new then.
+        """
 
 
 @runtime_checkable

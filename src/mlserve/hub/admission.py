@@ -26,11 +26,16 @@ class Admission:
         self._folder, self._secret = home / "access", secret
         self._wishes, self._access = wishes, access
         self._told: dict[str, tuple[str, bool, Access]] = {}
+        self._texts: dict[str, str] = {}
         self._swept = False
 
     def file(self, service: str) -> Path:
         """Where a service's instances read who may ask them."""
         return self._folder / f"{service}.json"
+
+    def text(self, service: str) -> str:
+        """What the file says; empty for a service that is gone."""
+        return self._texts.get(service, "")
 
     def secret(self, service: str) -> str:
         """By what a service's instances know the gateway. Another service's is of no use to them."""
@@ -56,7 +61,8 @@ class Admission:
             "keys": [json.loads(key) for key in access.keys],
             "revoked": sorted(access.revoked),
         }
-        write_private(self.file(service.name), json.dumps(said))
+        self._texts[service.name] = json.dumps(said)
+        write_private(self.file(service.name), self._texts[service.name])
 
     def _sweep(self, names: set[str]) -> None:
         gone = set(self._told) - names
@@ -65,4 +71,5 @@ class Admission:
         for name in gone:
             self.file(name).unlink(missing_ok=True)
             self._told.pop(name, None)
+            self._texts.pop(name, None)
         self._swept = True

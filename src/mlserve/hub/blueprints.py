@@ -23,7 +23,7 @@ from mlserve.hub.proof import Question, questions
 from mlserve.hub.records import Prepared, Version
 from mlserve.hub.routing import NOTHING, Limits
 from mlserve.hub.wishes import Wishes
-from mlserve.workload import Workload
+from mlserve.workload import TOLD, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ class Blueprints:
         version = self._wishes.version(service, number)
         blueprint = self.of(version)
         descriptor = blueprint.descriptor
-        # In an image there is no file of the hub's that could say who may ask.
-        told = blueprint.engine.checks and version.prepared is not None and not version.prepared.image
+        told = blueprint.engine.checks and version.prepared is not None
         return Limits(
             checks=blueprint.engine.checks,
             secret=self._admission.secret(service) if told else "",
@@ -115,12 +114,17 @@ class Blueprints:
             Artifacts(prepared.paths, prepared.saved_versions, inside=prepared.inside, images=prepared.images),
             prepared.conversion,
         )
-        launch = launch_inside(version.service, version.number) if prepared.image else self._launch(version, prepared)
+        # Who may ask a container is brought into it.
+        access = str(self._admission.file(version.service)) if prepared.image and blueprint.engine.checks else ""
+        launch = self._inside(version, access) if prepared.image else self._launch(version, prepared)
         workload = blueprint.engine.workload(blueprint.descriptor, artifacts, launch)
         workload = with_repositories(workload, blueprint.descriptor, self._credentials(version))
-        workload = replace(workload, image=prepared.image or None)
+        workload = replace(workload, image=prepared.image or None, access=access)
         # Of these the files stay on the hub's machine: it is the backend that brings them to the instance.
         return with_mounts(workload, mounts(blueprint.descriptor, prepared.paths))
+
+    def _inside(self, version: Version, access: str) -> Launch:
+        return replace(launch_inside(version.service, version.number), access=TOLD if access else "")
 
     def _launch(self, version: Version, prepared: Prepared) -> Launch:
         runtime, captures = environments.runtime_path(self._home), self._home / "captures" / version.service

@@ -34,6 +34,7 @@ from mlserve.hub.records import Failure, Service, Version
 from mlserve.hub.renewing import Renewal
 from mlserve.hub.settings import Settings
 from mlserve.hub.sweep import Sweep
+from mlserve.hub.telling import Telling
 from mlserve.hub.wishes import Wishes
 from mlserve.hub.writing_back import WriteBack
 
@@ -55,7 +56,7 @@ class Reconciler:
     ) -> None:
         self._settings, self._wishes, self._places = settings, wishes, places
         self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
-        self._admission = admission
+        self._admission, self.telling = admission, Telling(places, admission)
         self._probe_secret = secrets.token_urlsafe(16)
         self._prover = Prover(settings, gateway, blueprints, self._probe_secret, self._change)
         self._jobs, self._renewal = Jobs(self._finished), Renewal(self._change)
@@ -92,6 +93,7 @@ class Reconciler:
             self._jobs.cancel()
             self._lanes.cancel()
             self._noticing.cancel()
+            self.telling.cancel()
             for task in watchers:
                 task.cancel()
 
@@ -113,6 +115,7 @@ class Reconciler:
         sights = await self._observer.look()
         try:
             self._admission.tell(time.time())  # before an instance starts that asks for it
+            self.telling.begin(sights)
             await self._publish(sights)
         except MlserveError:
             self.seen = _by_name(sights)  # what runs is told, whatever ails the gateway

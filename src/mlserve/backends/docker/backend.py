@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.backends import gpus, logs
-from mlserve.backends.base import Capacity, Changes, FileState, LogLine, Say, State, Workload
+from mlserve.backends.base import Capacity, Changes, FileState, Instance, LogLine, Say, State, Workload
 from mlserve.backends.capacity import reserved, spare
 from mlserve.backends.docker import container_calls, labels
 from mlserve.backends.docker.engine import Engine
@@ -22,6 +22,7 @@ from mlserve.backends.docker.journal import Journal
 from mlserve.backends.docker.machine import EngineMachine
 from mlserve.backends.docker.making import Site
 from mlserve.backends.docker.runner import Containers
+from mlserve.backends.docker.telling import Telling
 from mlserve.backends.docker.volumes import Volumes
 from mlserve.backends.gpus import taken
 from mlserve.backends.keeping import KeepingBackend
@@ -54,7 +55,7 @@ class DockerBackend(KeepingBackend):
         watching = self._containers.watch(self._stray, supervisor.noticed)
         self._watching = asyncio.create_task(watching, name=f"watch {engine.target}")
         self._clearing: set[asyncio.Task[None]] = set()
-        self._images = ImageStore(engine, hub)
+        self._images, self._telling = ImageStore(engine, hub), Telling(engine)
         tidying = asyncio.create_task(self._tidy(), name=f"tidy {engine.target}")
         self._clearing.add(tidying)
         tidying.add_done_callback(self._clearing.discard)
@@ -139,6 +140,10 @@ class DockerBackend(KeepingBackend):
     ) -> Changes:
         """Copy into a folder here what instances of a version have changed below a mount that is written back."""
         return await self._volumes.changes(workload, mount, known, into, final=final)
+
+    async def tell(self, texts: Sequence[tuple[Instance, str]]) -> None:
+        """Have instances that run know who may ask them."""
+        await self._telling.tell(texts)
 
     async def sweep(self, kept: Sequence[Workload]) -> None:
         """Remove the volumes that none of these versions and no instance needs."""

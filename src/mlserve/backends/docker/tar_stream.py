@@ -82,11 +82,20 @@ def of_texts(texts: Mapping[str, str], owner: Owner) -> Iterator[bytes]:
     """The stream of a folder with these files in it; without any, of an empty folder."""
     yield _folder(ROOT, owner)
     for name, text in texts.items():
-        data = text.encode()
-        info = _entry(f"{ROOT}/{name}", owner.mode(runs=False), owner)
-        info.size = len(data)
-        yield _head(info) + data + _padding(len(data))
+        yield _text(f"{ROOT}/{name}", text, owner)
     yield _end()
+
+
+def of_text(name: str, text: str, owner: Owner) -> bytes:
+    """The stream of one file, for a folder that is there."""
+    return _text(name, text, owner) + _end()
+
+
+def _text(name: str, text: str, owner: Owner) -> bytes:
+    data = text.encode()
+    info = _entry(name, owner.mode(runs=False), owner)
+    info.size = len(data)
+    return _head(info) + data + _padding(len(data))
 
 
 def _below(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterator[Found]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from mlserve.backends.docker import changes, labels, tar_stream, volume_files, v
 from mlserve.backends.docker.containers import NOBODY
 from mlserve.backends.docker.engine import Engine
 from mlserve.backends.docker.volume_plan import Volume
-from mlserve.workload import Mount, MountKind, Workload
+from mlserve.errors import FetchFailed
+from mlserve.workload import TOLD, Mount, MountKind, Workload
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -45,6 +47,8 @@ class Volumes:
         """
         self._coming.add(instance)
         mounts = [await self._mount(workload, instance, mount) for mount in workload.mounts]
+        if workload.access:
+            mounts.append(await self._access(workload, instance))
         if not workload.secrets:
             return Brought(tuple(mounts))
         volume = volume_plan.own(self._hub, workload, instance, volume_plan.SECRETS)
@@ -116,6 +120,20 @@ class Volumes:
                 return volume_plan.bound(mount)
         return volume_plan.mounted(volume, mount.path, read_only=mount.read_only)
 
+    async def _access(self, workload: Workload, instance: str) -> Mapping[str, Any]:
+        """Who may ask it, as it is now; `Telling` brings it what changes, for which it can't be read-only."""
+        folder, name = os.path.split(TOLD)
+        volume = volume_plan.own(self._hub, workload, instance, folder)
+        owner = tar_stream.owner_of(workload.user or NOBODY, alone=True)
+
+        def fill(client: DockerClient) -> None:
+            content = tar_stream.of_texts({name: _told(workload)}, owner)
+            volume_files.fill(client, volume, workload.image or "", content)
+
+        async with self._filling[volume.name]:
+            await self._engine.call(fill, seconds=None)  # also where it is full: of an earlier start
+        return volume_plan.mounted(volume, folder, read_only=False)
+
     async def _files(self, workload: Workload, mount: Mount) -> Volume:
         source = Path(mount.source)
         found = await aside(lambda: tar_stream.look(source))
@@ -147,3 +165,11 @@ class Volumes:
 
     async def _made(self, volume: Volume) -> None:
         await self._engine.call(lambda client: volume_files.make(client, volume))
+
+
+def _told(workload: Workload) -> str:
+    try:
+        return Path(workload.access).read_text()
+    except OSError as exc:
+        message = f"what instances of {workload.service} are told of who may ask them can't be read: {exc.strerror}"
+        raise FetchFailed(message, hint=f"see that the hub may read and write {workload.access}") from exc

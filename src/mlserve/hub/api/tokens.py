@@ -59,6 +59,8 @@ def _tokens(request: Request) -> Tokens:
 
 async def _admit(request: Request) -> None:
     request.app.state.admission.tell(time.time())
+    reconciler = request.app.state.reconciler
+    await reconciler.telling.tell(tuple(reconciler.seen.values()))
     await request.app.state.gateway.admit(_tokens(request).access(time.time()))
 
 

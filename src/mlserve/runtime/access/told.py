@@ -47,7 +47,7 @@ class Source:
         """As it is now."""
         try:
             found = os.stat(self._path)
-            mark = found.st_mtime_ns, found.st_ino, found.st_size
+            mark = found.st_ctime_ns, found.st_ino, found.st_size  # not its mtime, which may come with the file
             if mark != self._mark:
                 self._told, self._mark = _read(self._path), mark
         except (OSError, ValueError, KeyError, TypeError) as exc:
