@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 
 from benchmarks.home import fresh_home, mlserve
-from benchmarks.peers.base import Request, v2_json
+from benchmarks.peers.base import v2_json
 from benchmarks.serving import http_load
 from benchmarks.serving.models import Model
 from benchmarks.serving.samples import Spread, ratios, rotated
@@ -30,12 +31,8 @@ def share(model: Model, rounds: int, seconds: int) -> str:
         direct, asked = f"http://{told['instances'][0]['address']}", v2_json(model)
         runtime = psutil.Process(told["instances"][0]["pid"])
         envoy = _envoy(home)
-        through = Request(
-            urlsplit(told["endpoint"]).path + asked.path,
-            asked.body,
-            asked.numbers,
-            {**asked.headers, "authorization": told["token"]},
-        )
+        asked = replace(asked, headers={**asked.headers, "authorization": told["token"]})
+        through = replace(asked, path=urlsplit(told["endpoint"]).path + asked.path)
         gateway = "{0.scheme}://{0.netloc}".format(urlsplit(told["endpoint"]))
         ways = {"direct": (direct, asked), "gateway": (gateway, through)}
         reached: dict[str, list[float]] = {name: [] for name in ways}

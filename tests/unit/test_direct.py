@@ -14,6 +14,7 @@ from mlserve.gateway.passing import GATEWAY_HEADER
 from mlserve.gateway.rendering import render
 from mlserve.gateway.table import Access, Cluster, Route, Table
 from mlserve.hub.admission import Admission
+from mlserve.hub.direct import LIMITED, UNCHECKED
 from mlserve.hub.groups.records import Group
 from mlserve.hub.plan import Seen
 from mlserve.hub.records import Service, Version
@@ -71,7 +72,7 @@ def test_instances_of_an_older_hub_are_asked_through_the_gateway_alone_and_never
 def test_an_engine_that_can_not_check_is_asked_directly_only_where_everybody_may_ask() -> None:
     unable = {1: UNABLE}
     private = route(one(1, 9001, checks=False), limits=unable)
-    assert (private.direct, private.secret, private.signed) == (None, "", False)
+    assert (private.direct, private.secret, private.signed) == (UNCHECKED, "", False)
     public = route(one(1, 9001, checks=False), limits=unable, public=True)
     assert (public.direct, public.signed) == ((("127.0.0.1:9001", 100),), False)
 
@@ -81,20 +82,27 @@ def test_one_version_that_can_not_check_is_enough_to_pass_no_signed_request_and_
 ) -> None:
     monkeypatch.setattr("mlserve.hub.releasing.targets", lambda *_: ((1, 90), (2, 10)))
     found = route(one(1, 9001), one(2, 9002, checks=False), limits={2: UNABLE}, target=2)
-    assert (found.signed, found.direct) == (False, None), "the other version would get more than its share"
+    assert (found.signed, found.direct) == (False, UNCHECKED), "the other version would get more than its share"
 
 
 def test_direct_requests_are_shared_as_those_of_the_gateway_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlserve.hub.releasing.targets", lambda *_: ((1, 90), (2, 10)))
     found = route(one(1, 9001), one(1, 9002), one(1, 9003), one(2, 9004), target=2)
-    assert found.direct is not None
+    assert not isinstance(found.direct, str)
     assert dict(found.direct) == {f"127.0.0.1:{port}": 100 for port in (9001, 9002, 9003)} | {"127.0.0.1:9004": 33}
 
 
 def test_a_service_that_is_stopped_or_not_there_yet_has_no_instance_to_tell() -> None:
     assert route(one(1, 9001), stopped=True).direct == ()
     assert route(serving=None).direct == ()
-    assert route(serving=None, limits={1: UNABLE}).direct is None
+    assert route(serving=None, limits={1: UNABLE}).direct == UNCHECKED
+
+
+def test_where_the_gateway_counts_requests_nobody_is_told_a_way_around_it() -> None:
+    for limit in (replace(CHECKING, rate=9), replace(CHECKING, instance_rate=9), replace(UNABLE, concurrency=9)):
+        for public in (True, False):
+            assert route(one(1, 9001), limits={1: limit}, public=public).direct == LIMITED
+            assert route(serving=None, limits={1: limit}, public=public).direct == LIMITED
 
 
 def test_the_secret_is_sent_before_the_first_instance_that_asks_for_it() -> None:
@@ -122,8 +130,8 @@ def test_envoy_says_where_instances_are_in_the_form_of_eas(path: str) -> None:
     assert json.loads(told["direct_response"]["body"]["inline_string"]) == {
         "correlative": ["iris"], "endpoints": {"items": [item]},
     }  # fmt: skip
-    (refused,) = entries(Table((CLUSTER,), (replace(IRIS, direct=None),)))[path]
-    assert refused["direct_response"] == {"status": 403}
+    (refused,) = entries(Table((CLUSTER,), (replace(IRIS, direct="why"),)))[path]
+    assert refused["direct_response"] == {"status": 403, "body": {"inline_string": "why"}}
 
 
 def test_who_asks_directly_is_told_that_a_request_may_run_once_only() -> None:

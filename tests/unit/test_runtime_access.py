@@ -25,7 +25,7 @@ OURS, THEIRS = kit.key(), kit.key()
 
 def tell(folder: Path, **changes: Any) -> Path:
     """The file, replaced as the hub replaces it."""
-    said = {"token": TOKEN, "public": False, "gateway": SECRET, "issuer": kit.ISSUER, "keys": [], "revoked": []}
+    said = {"token": TOKEN, "public": False, "gateway": SECRET, "issuer": kit.ISSUER, "revoked": [], "limited": []}
     beside, file = folder / "beside", folder / "iris.json"
     beside.write_text(json.dumps(said | {"keys": [json.loads(kit.jwk(OURS, "k1"))]} | changes))
     beside.rename(file)
@@ -109,6 +109,8 @@ def test_what_the_hub_changes_is_in_force_with_the_next_request(gate: Gate, tmp_
     assert (status(gate, made), status(gate, "next"), status(gate, TOKEN)) == (401, 200, 401)
     tell(tmp_path, keys=[])
     assert status(gate, made) == 401
+    tell(tmp_path, limited=["t1"])
+    assert (status(gate, made), status(gate, TOKEN)) == (403, 200), "nobody would count its requests here"
     tell(tmp_path, public=True, token="")
     assert status(gate) == 200
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mlserve import Predictor
 from mlserve.client import Client, Service
+from mlserve.errors import InvalidInput
 from tests.unit.runtime_kit import IRIS, ROW, until
 from tests.walk.test_cli import document, mlserve
 
@@ -73,6 +75,8 @@ def test_whoever_joins_or_leaves_a_group_knows_its_requests_from_the_first_to_th
         assert mlserve("traffic", "shop", "--auto").returncode == 0
         assert mlserve("delete", "blue", "-y").returncode == 0
     assert set(asking.statuses) == {200}
+    with pytest.raises(InvalidInput, match='service "shop" can.t be asked directly: it is a group'):
+        Predictor(shop["endpoint"], shop["token"], direct=True)
     named = httpx.post(
         shop["endpoint"], json=ROW, headers={"authorization": shop["token"], "x-mlserve-service": "green"}
     )

@@ -90,11 +90,15 @@ def test_the_client_of_eas_signs_its_requests_through_the_gateway_and_directly(i
 def test_what_can_not_check_is_asked_directly_only_where_it_is_public(client: Client, tmp_path: Path) -> None:
     private = client.services.create(wish(tmp_path, "private")).wait(timeout=60)
     open_one = client.services.create(wish(tmp_path, "open"), set=["public=true"]).wait(timeout=60)
-    with pytest.raises(InvalidInput, match='service "private" can\'t be asked directly'):
+    with pytest.raises(InvalidInput, match='service "private" can\'t be asked directly: its instances check no tokens'):
         mlserve.Predictor("private", direct=True)
     with mlserve.Predictor("open", direct=True) as predictor:
         assert predictor.request("GET", "/x").status == 200
     assert told(open_one) == addresses(open_one)
+    limit = "networking.gateway_policy.rate_limit.limit=100"
+    client.services.create(wish(tmp_path, "held"), set=["public=true", limit]).wait(timeout=60)
+    with pytest.raises(InvalidInput, match='service "held" can\'t be asked directly: its gateway_policy'):
+        mlserve.Predictor("held", direct=True)
     refused = httpx.post(private.endpoint, content=b"", headers={"authorization": "EAS x"})
     assert (refused.status_code, "signed requests" in refused.json()["error"]) == (401, True)
 

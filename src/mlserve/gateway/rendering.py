@@ -67,7 +67,7 @@ def render(table: Table, access: Access = NOBODY) -> Rendered:
     return Rendered(
         clusters=dict(sorted(clusters.items())),
         routes=routes_json(
-            services, [grpc_json(replace(route, direct=None), running[route.service]) for route in ordered]
+            services, [grpc_json(replace(route, direct=""), running[route.service]) for route in ordered]
         ),
         signed=signed_json(access),
         revoked=revoked_json(access),
@@ -78,7 +78,7 @@ def render(table: Table, access: Access = NOBODY) -> Rendered:
 
 def _followed(route: Route | None) -> Route | None:
     """Without what changes with each instance, so that the text of its routes is remembered."""
-    return route and replace(route, direct=None)
+    return route and replace(route, direct="")
 
 
 def steps(now: Rendered, wished: Rendered) -> list[Step]:

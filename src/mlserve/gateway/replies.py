@@ -92,8 +92,8 @@ def _of_upstreams() -> list[dict[str, Any]]:
     told = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}, "content_type": "application/json"}
     words = _body(
         "refused",
-        f"{_SERVICE} can't be asked directly: its instances don't check tokens",
-        'ask it through the gateway, or make it "public": true',
+        f"{_SERVICE} can't be asked directly: %LOCAL_REPLY_BODY%",
+        "ask it through the gateway",
     )
     return [_refusal(here, 200, told), _refusal(here, 403, words)]
 

@@ -120,8 +120,8 @@ class Route:
     """What the instances know the gateway by, those of several services in one; without it they ask for a token."""
     signed: bool = False
     """Its instances check signed requests (``Authorization: EAS …``), which pass the gateway as they are."""
-    direct: tuple[tuple[str, int], ...] | None = None
-    """``(host:port, weight)`` of each instance that may be asked without the gateway; ``None``: none may."""
+    direct: tuple[tuple[str, int], ...] | str = ""
+    """``(host:port, weight)`` of each instance that may be asked without the gateway; or why none may."""
     rate: int = 0
     """Requests a second at most, by everybody together; further ones are answered with 429. 0: any number."""
     members: tuple[Target, ...] = ()

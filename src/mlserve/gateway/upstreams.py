@@ -18,9 +18,15 @@ Places = tuple[tuple[str, int], ...]
 
 
 @lru_cache(maxsize=4096)
-def upstreams_json(service: str, direct: Places | None, retry: bool = True) -> list[str]:
-    """The entries of the route table's map for a service; ``direct``: its addresses and weights, `None` to refuse."""
-    said = {"status": 403} if direct is None else {"status": 200, "body": _answer(service, direct, retry)}
+def upstreams_json(service: str, direct: Places | str, retry: bool = True) -> list[str]:
+    """The entries of the route table's map for a service; ``direct``: its addresses and weights, or why none is told.
+
+    Such a reason goes into the words of the refusal (see `replies`).
+    """
+    if isinstance(direct, str):
+        said: dict[str, Any] = {"status": 403, **({"body": {"inline_string": direct}} if direct else {})}
+    else:
+        said = {"status": 200, "body": _answer(service, direct, retry)}
     at = [f"{path}/{service}" for path in UPSTREAMS]
     return [entry(path, service, [_route(path, service, said)]) for path in at]
 

@@ -60,6 +60,7 @@ class Admission:
             "issuer": access.issuer,
             "keys": [json.loads(key) for key in access.keys],
             "revoked": sorted(access.revoked),
+            "limited": sorted(token for token, _ in access.rates),
         }
         self._texts[service.name] = json.dumps(said)
         write_private(self.file(service.name), self._texts[service.name])

@@ -13,6 +13,10 @@ FULL = 100
 CHECKS = "checks_tokens"
 """The fact by which an instance says that it does; those that an older hub started don't."""
 
+UNCHECKED = 'its instances check no tokens, and it is not "public": true'
+LIMITED = "its gateway_policy or rpc.rate_limit is what the gateway counts"
+"""Why nobody is told where instances are."""
+
 Targets = Sequence[tuple[int, int]]
 """``(version, weight)``."""
 
@@ -28,17 +32,22 @@ class Known(Protocol):
     def secret(self) -> str:
         """Its instances were told to."""
 
+    @property
+    def limited(self) -> bool:
+        """The gateway holds its requests to some number."""
+
 
 Limits = Callable[[str, int], Known]
 
 
-def places(seen: Seen, targets: Targets, limits: Limits) -> tuple[tuple[str, int], ...] | None:
-    """``(address, weight)`` of those that check tokens, or of all where none is needed; None where a version can't."""
+def places(seen: Seen, targets: Targets, limits: Limits) -> tuple[tuple[str, int], ...] | str:
+    """``(address, weight)`` of those that check tokens, or of all where none is needed; or why nobody is told."""
     name, public = seen.service.name, seen.service.public
-    if not targets:
-        return () if public or limits(name, seen.service.target).checks else None
-    if not public and not all(limits(name, number).secret for number, weight in targets if weight):
-        return None
+    asked = [limits(name, number) for number, weight in targets if weight] or [limits(name, seen.service.target)]
+    if any(one.limited for one in asked):
+        return LIMITED
+    if not public and not all(one.secret if targets else one.checks for one in asked):
+        return UNCHECKED
     shares = {number: (weight, _ready(seen, number)) for number, weight in targets if weight}
     each = {number: weight / len(ready) for number, (weight, ready) in shares.items() if ready}
     most = max(each.values(), default=1.0)

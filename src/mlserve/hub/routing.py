@@ -51,6 +51,11 @@ class Limits:
     """The service that is asked where it does not answer, and when."""
     fallback_on: frozenset[str] = frozenset()
 
+    @property
+    def limited(self) -> bool:
+        """The gateway holds its requests to some number."""
+        return bool(self.rate or self.instance_rate or self.concurrency)
+
 
 Of = Callable[[str, int], Limits]
 """What the descriptor of a service's version says; of version 0: nothing."""

@@ -18,6 +18,7 @@ _FORM = re.compile(rb"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\Z")
 _LONGEST = 12 << 10
 _CLOCKS_APART = 1
 _HALF = 32
+_LIMITED = "the token has a rate limit, which the gateway counts"
 _ANOTHER = "mlserve token list shows what each one opens, mlserve token create makes another"
 
 
@@ -40,6 +41,8 @@ def check(token: bytes, service: str, told: Told, now: float) -> None:
         _refuse("another hub issued it")
     if str(claims.get("jti")) in told.revoked:
         raise Refused(Refusal("the token was revoked", hint=_ANOTHER))
+    if str(claims.get("jti")) in told.limited:
+        raise Refused(Refusal(_LIMITED, 403, "refused", "ask through the gateway"))
     if AUDIENCE not in _texts(claims.get("aud")) or not _covers(_texts(claims.get("services")), service):
         raise Refused(Refusal(f'the token is not for service "{service}"', 403, "refused", _ANOTHER))
 

@@ -27,6 +27,8 @@ class Told:
     keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Their public keys (JWK) by id."""
     revoked: frozenset[str] = frozenset()
+    limited: frozenset[str] = frozenset()
+    """Tokens whose requests the gateway counts, and nobody else."""
 
 
 class Source:
@@ -66,4 +68,5 @@ def _read(path: Path) -> Told:
         issuer=str(said["issuer"]),
         keys={str(key["kid"]): key for key in keys},
         revoked=frozenset(said["revoked"]),
+        limited=frozenset(said["limited"]),
     )
