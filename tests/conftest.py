@@ -14,6 +14,8 @@ import psutil
 import pytest
 from hypothesis import settings
 
+from tests.chaos.load import Failed
+
 if TYPE_CHECKING:
     from mlserve.client import Client
     from tests.docker_engine import Engine, Sshd
@@ -26,6 +28,11 @@ settings.load_profile("any machine")
 
 LACKING: set[str] = set()
 """Reasons that begin with "needs": tests skipped because this machine lacks a part."""
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Failed requests as they show themselves: pytest would cut that to a line."""
+    return left.shown() if isinstance(left, Failed) else None
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

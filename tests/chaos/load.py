@@ -44,14 +44,15 @@ class Failed:
         return len(self._answers)
 
     def __repr__(self) -> str:
+        return "\n  ".join(self.shown())
+
+    def shown(self) -> list[str]:
+        """How many, over how long, and the first of them, a line each."""
         if not self._answers:
-            return "no failed requests"
-        first = "".join(
-            f"\n  {one.status} after {one.seconds:.3f} s: {one.detail.strip()}" for one in self._answers[:3]
-        )
-        return (
-            f"{len(self)} failed requests within {self._answers[-1].at - self._answers[0].at:.3f} s, the first:{first}"
-        )
+            return ["no failed requests"]
+        span = self._answers[-1].at - self._answers[0].at
+        first = [f"{one.status} after {one.seconds:.3f} s: {one.detail.strip()}" for one in self._answers[:3]]
+        return [f"{len(self)} failed requests within {span:.3f} s, the first:", *first]
 
 
 @dataclass

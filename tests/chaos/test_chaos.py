@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_stopping_another_service_fails_no_request(hub: Client, pair: Service, i
     assert table.add("stop of another service", load) == []
 
 
-def replaced(service: Service, victim: dict[str, Any]) -> bool:
+def replaced(service: Service, victim: Mapping[str, Any]) -> bool:
     instances = service.instances()
     return len(instances) == 2 and all(one["state"] == "Ready" and one["pid"] != victim["pid"] for one in instances)
 

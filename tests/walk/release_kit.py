@@ -1,4 +1,4 @@
-"""A program that says which version it is, and fails or dawdles where it is told to, as a service to be released."""
+"""A program that says which version it is, and fails, dies or dawdles as it is told, as a service to be released."""
 
 from __future__ import annotations
 
@@ -10,24 +10,34 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 PROGRAM = """
-import os, signal, time
+import os, signal, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ROOM = threading.BoundedSemaphore(int(os.environ.get("ROOM", "1000")))
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         self.say(200)
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
+        if "CRASH" in os.environ:
+            os._exit(3)
+        if not ROOM.acquire(blocking=False):
+            return self.say(503, full=True)
         time.sleep(float(os.environ.get("SECONDS", "0")))
+        ROOM.release()
         self.say(int(os.environ.get("STATUS", "200")))
 
-    def say(self, status):
+    def say(self, status, full=False):
         body = os.environ["WHO"].encode()
         self.send_response(status)
         self.send_header("content-length", str(len(body)))
+        if full:
+            self.send_header("x-mlserve-overloaded", "1")
         self.end_headers()
         self.wfile.write(body)
 
