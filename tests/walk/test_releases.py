@@ -146,6 +146,18 @@ def test_rolling_replaces_instance_by_instance(client: Client, tmp_path: Path) -
     assert sent.failed() == []
 
 
+def test_rolling_ends_where_new_instances_die_again_and_again(client: Client, tmp_path: Path) -> None:
+    metadata = {"instance": 2, "rolling_strategy": {"max_surge": 1}}
+    service = begun(client, tmp_path, metadata=metadata)
+    with load(service) as sent:
+        service.update(descriptor(tmp_path, "bad", metadata=metadata, environment={"CRASH": "1"}))
+        with pytest.raises(UpdateFailed, match="exit status 3"):
+            service.wait(timeout=LIMIT)
+    assert sent.failed() == []
+    assert (ask(service), service.reload().version) == ("one", 1)
+    until(lambda: [one["state"] for one in service.instances()] == ["Ready", "Ready"])
+
+
 def test_a_version_that_never_gets_ready_changes_nothing(client: Client, tmp_path: Path) -> None:
     service = begun(client, tmp_path, metadata={"instance": 2})
     with load(service) as sent:

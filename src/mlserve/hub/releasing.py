@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mlserve.backends.base import State
+from mlserve.backends.base import Instance, State
 from mlserve.hub.records import LastUpdate, Service
 from mlserve.hub.releases import counts
 from mlserve.hub.releases.counts import Sight
@@ -13,6 +13,9 @@ from mlserve.hub.releases.gates import Verdict
 from mlserve.hub.releases.records import Kept, Phase, Release
 from mlserve.hub.releases.step import judgement, step
 from mlserve.hub.seen import ALIVE, Seen
+
+_STEADY_SECONDS = 10.0
+"""How long an instance that died has to be ready again before it may replace another one."""
 
 
 def under_way(service: Service) -> Release | None:
@@ -67,12 +70,18 @@ def sight(seen: Seen, release: Release) -> Sight:
         ready_old=len(seen.of(release.old, State.READY)),
         ready_new=len(seen.current(release.new)),
         alive_old=len(seen.of(release.old, *ALIVE)),
-        alive_new=len(seen.of(release.new, State.STARTING, State.READY)),
+        alive_new=sum(1 for i in seen.of(release.new, State.STARTING, State.READY, State.FAILED) if not i.final),
+        leaving_new=len(seen.of(release.new, State.DRAINING)),
+        shaky=sum(_shaky(instance, seen.now) for instance in seen.current(release.new)),
         prepared=new.prepared is not None,
         proven=new.served,
         trouble=str(failure.get("reason") or failure.get("cause") or "it failed") if failure else "",
         alone=seen.one_at_a_time(release.old, release.new),
     )
+
+
+def _shaky(instance: Instance, now: float) -> bool:
+    return instance.restarts > 0 and 0 <= now - (instance.ready_at or now) < _STEADY_SECONDS
 
 
 def _after(service: Service, release: Release) -> Service:

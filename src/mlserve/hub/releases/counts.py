@@ -21,7 +21,11 @@ class Sight:
     alive_old: int = 0
     """Also those that start or drain: they take room."""
     alive_new: int = 0
-    """Those that start or are ready."""
+    """Those that start, are ready or died and will be started again."""
+    leaving_new: int = 0
+    """Those that drain: they take room, too."""
+    shaky: int = 0
+    """Of the ready new ones, those that died and have not been up again for long: none goes for them yet."""
     prepared: bool = False
     proven: bool = False
     """The new version has answered through the gateway."""
@@ -35,14 +39,17 @@ class Sight:
         """New instances that may get requests."""
         return self.ready_new if self.proven else 0
 
+    @property
+    def steady(self) -> int:
+        """Usable ones that old ones may go for."""
+        return max(self.usable - self.shaky, 0)
+
 
 def wanted(release: Release, sight: Sight, *, cleared: bool = True) -> dict[int, int]:
     """Version → instances, while the release is under way; ``cleared``: its gates don't hold it back."""
     old, new = release.old, release.new
     if release.phase is Phase.RETURNING:
-        # As many of the new ones stay as are still missing of the old: what served is never less than before.
-        missing = 0 if _one_by_one(release, sight) else max(sight.old_count - sight.ready_old, 0)
-        return {old: sight.old_count, new: min(missing, sight.ready_new)}
+        return _returning(release, sight)
     if not sight.prepared:
         return {old: sight.old_count}
     if _one_by_one(release, sight):
@@ -54,7 +61,7 @@ def wanted(release: Release, sight: Sight, *, cleared: bool = True) -> dict[int,
 
 def enough(release: Release, sight: Sight) -> bool:
     """Whether the step has the new instances that it needs."""
-    return sight.usable >= _filling(release, sight)
+    return sight.steady >= _filling(release, sight)
 
 
 def weights(release: Release, sight: Sight) -> tuple[tuple[int, int], ...]:
@@ -93,14 +100,32 @@ def _filling(release: Release, sight: Sight) -> int:
     return max(math.ceil(sight.count * release.step.weight / 100), 1)
 
 
+def _returning(release: Release, sight: Sight) -> dict[int, int]:
+    """As many of the new ones stay as are still missing of the old: what served is never less than before."""
+    missing = 0 if _one_by_one(release, sight) else max(sight.old_count - sight.ready_old, 0)
+    if release.strategy is not Strategy.ROLLING:
+        return {release.old: sight.old_count, release.new: min(missing, sight.ready_new)}
+    if not release.surge:  # one has to go before another one comes
+        missing = max(missing - release.unavailable, 0)
+    new = min(missing, sight.ready_new)
+    room = _most(release, sight) - sight.ready_new - sight.leaving_new
+    return {release.old: min(max(room, sight.ready_old), sight.old_count), release.new: new}
+
+
 def _rolling(release: Release, sight: Sight, *, cleared: bool) -> dict[int, int]:
+    """Old ones go for new ones that stay up; one that dies is waited for, as its next start may be its last."""
     needed = sight.old_count - release.unavailable
-    old = min(max(needed - sight.usable, 0), sight.old_count)
+    old = min(max(needed - sight.steady, 0), sight.old_count)
+    old = min(old, max(_most(release, sight) - sight.alive_new - sight.leaving_new, sight.ready_old))
     if release.paused_at is not None or (sight.usable and not cleared):
         stay = min(max(sight.ready_old, old), sight.old_count)
         return {release.old: stay, release.new: min(sight.alive_new, sight.count)}
-    room = max(sight.count, sight.old_count) + release.surge - max(sight.alive_old, old)
+    room = _most(release, sight) - max(sight.alive_old, old) - sight.leaving_new
     return {release.old: old, release.new: max(min(sight.count, room), min(sight.alive_new, sight.count), 0)}
+
+
+def _most(release: Release, sight: Sight) -> int:
+    return peak(release, sight.count, sight.old_count)
 
 
 def _share(release: Release, sight: Sight) -> int:
