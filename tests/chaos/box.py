@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 from docker.models.containers import Container
 from tests.chaos.load import Load
-from tests.chaos.test_chaos import until
 from tests.docker_engine import Engine, base_image
+from tests.waiting import until
 
 from mlserve.client import Client, Service
 

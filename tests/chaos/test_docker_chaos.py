@@ -21,8 +21,8 @@ from tests.chaos.box import (
     wines,
     with_wines,
 )
-from tests.chaos.test_chaos import until
 from tests.docker_engine import Engine, Sshd, engine
+from tests.waiting import until
 
 from mlserve.client import Client, Service
 

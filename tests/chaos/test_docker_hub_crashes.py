@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.box import BOX, IMAGE, box, settled, with_wines
-from tests.chaos.test_chaos import hub_pid, until
+from tests.chaos.test_chaos import hub_pid
 from tests.docker_engine import Engine, engine
+from tests.waiting import until
 
 import mlserve
 from mlserve.client import Client

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from tests.chaos.test_chaos import envoy_pid, hub_pid, until
+from tests.chaos.test_chaos import envoy_pid, hub_pid
+from tests.waiting import until
 
 import mlserve
 from mlserve.context import local_hub

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from tests.chaos.table import Table
-from tests.chaos.test_chaos import under_load, until
+from tests.chaos.test_chaos import under_load
 from tests.conftest import ROOT
+from tests.waiting import until
 
 from mlserve.client import Client, Service
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from tests.chaos.shop import LIMIT, shop, under_load, wish
 from tests.chaos.table import Table
-from tests.chaos.test_chaos import hub_pid, until
+from tests.chaos.test_chaos import hub_pid
+from tests.waiting import until
 from tests.walk.release_kit import ask
 
 import mlserve

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from tests.chaos.line import Line, line
 from tests.chaos.load import Load
-from tests.chaos.test_chaos import until
 from tests.docker_engine.parts import need
 from tests.s3_server import s3_client
+from tests.waiting import until
 
 from mlserve.client import Client, Service
 from mlserve.errors import StartFailed

@@ -14,8 +14,8 @@ import pytest
 from tests.chaos.load import Answer
 from tests.chaos.shop import LIMIT, under_load, wish
 from tests.chaos.table import Table
-from tests.chaos.test_chaos import until
 from tests.unit.certificate_kit import write
+from tests.waiting import until
 from tests.walk.test_cli import document
 
 import mlserve
