@@ -1,4 +1,4 @@
-"""All benchmarks, or those named: `python -m benchmarks [cli] [first_answer] [many_services] [containers] [storage] …`.
+"""All benchmarks, or those named: `python -m benchmarks [cli] [first_answer] [many_services] [containers] [direct] …`.
 
 One alone takes options of its own: `python -m benchmarks peers --only triton --rounds 3`. On request only: `soak`,
 `random_bodies`.
@@ -9,7 +9,7 @@ import signal
 import sys
 from itertools import takewhile
 
-ALL = ("cli", "first_answer", "many_services", "containers", "storage", "peers")
+ALL = ("cli", "first_answer", "many_services", "containers", "storage", "direct", "peers")
 WITH_OPTIONS = ("peers", "soak", "random_bodies")
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is then ended too
