@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,20 +66,25 @@ def draw(
         yield batch("boundary", rows, _boundary)
     if known:
         yield from _seen(known, rows, rng)
-    if not tabular:
-        return
+    if tabular:
+        yield from _missing_texts_and_numbers(tensors, batch, min(rows, 50), rng)
+        yield batch("whole numbers", rows, _whole)
+        yield batch("far", min(rows, 50), _far)
+        yield batch("zeros", min(rows, 50), _zeros)
+        if huge:
+            yield batch("huge", min(rows, 50), _huge)
+
+
+def _missing_texts_and_numbers(
+    tensors: Sequence[Tensor], batch: Callable[[str, int, Any], Batch], rows: int, rng: np.random.Generator
+) -> Iterator[Batch]:
     if any(tensor.datatype.startswith("FP") and len(tensor.shape or ()) <= 2 for tensor in tensors):
-        yield batch("missing", min(rows, 50), _missing)
+        yield batch("missing", rows, _missing)
     for tensor in [tensor for tensor in tensors if tensor.missing][:_LEFT_OUT]:  # some may be refused, others not
-        whole = batch("missing texts", min(rows, 50), _ordinary)
+        whole = batch("missing texts", rows, _ordinary)
         words = whole.inputs[tensor.name]
         empty = np.where(rng.random(words.shape) < 0.3, "", words)
         yield Batch(whole.kind, {**whole.inputs, tensor.name: empty})
-    yield batch("whole numbers", rows, _whole)
-    yield batch("far", min(rows, 50), _far)
-    yield batch("zeros", min(rows, 50), _zeros)
-    if huge:
-        yield batch("huge", min(rows, 50), _huge)
 
 
 def _dispensable(tensors: list[Tensor]) -> list[Tensor]:

@@ -67,18 +67,7 @@ class ImageEngine:
             image=main.image,
             command=_command(main),
             environment=told | _environment(main),
-            containers=tuple(
-                Container(
-                    image=artifacts.images.get(f"/containers/{index}", one.image),
-                    command=_command(one),
-                    environment=_environment(one),
-                    port=one.port,
-                    user=_user(one),
-                    read_only=one.read_only,
-                )
-                for index, one in enumerate(descriptor.containers)
-                if index != number
-            ),
+            containers=_beside(descriptor, artifacts, number),
             mounts=files,
             user=_user(main),
             read_only=main.read_only,
@@ -94,6 +83,22 @@ class ImageEngine:
 def create() -> Engine:
     """The engine of this file."""
     return ImageEngine()
+
+
+def _beside(descriptor: Descriptor, artifacts: Artifacts, main: int) -> tuple[Container, ...]:
+    """The containers that run along with the one that is asked."""
+    return tuple(
+        Container(
+            image=artifacts.images.get(f"/containers/{index}", one.image),
+            command=_command(one),
+            environment=_environment(one),
+            port=one.port,
+            user=_user(one),
+            read_only=one.read_only,
+        )
+        for index, one in enumerate(descriptor.containers)
+        if index != main
+    )
 
 
 def _command(container: Wished) -> tuple[str, ...]:

@@ -68,21 +68,9 @@ class Instance:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        try:
-            listener = await loop.create_server(self._http, self._spec.host, self._spec.port, backlog=_BACKLOG)
-        except OSError as exc:
-            failure = StartFailure(
-                "port-not-open", f"port {self._spec.port} can't be opened: {exc}", "it is taken; try again"
-            )
-            self._report.failure({**explain(failure, self._spec, "load"), "retryable": True})
-            log("failed", reason=failure.reason)
+        listener = await self._listen()
+        if listener is None:
             return START_FAILED
-        log(
-            "listening",
-            service=self._spec.service,
-            version=self._spec.version,
-            port=listener.sockets[0].getsockname()[1],
-        )
         ticking = loop.create_task(self._tick())
         starting = loop.run_in_executor(None, self._start)
         stopping = loop.create_task(self._stop.wait())
@@ -101,6 +89,23 @@ class Instance:
         self._http.close()
         ticking.cancel()
         return 0
+
+    async def _listen(self) -> asyncio.Server | None:
+        """The port is open from the start, so that a question for its health has an answer; None: it is taken."""
+        try:
+            listener = await asyncio.get_running_loop().create_server(
+                self._http, self._spec.host, self._spec.port, backlog=_BACKLOG
+            )
+        except OSError as exc:
+            failure = StartFailure(
+                "port-not-open", f"port {self._spec.port} can't be opened: {exc}", "it is taken; try again"
+            )
+            self._report.failure({**explain(failure, self._spec, "load"), "retryable": True})
+            log("failed", reason=failure.reason)
+            return None
+        port = listener.sockets[0].getsockname()[1]
+        log("listening", service=self._spec.service, version=self._spec.version, port=port)
+        return listener
 
     def _rpc(self) -> Rpc:
         from mlserve.runtime.grpc.service import Service  # takes a moment, and not every instance is asked so

@@ -18,6 +18,24 @@ _MOST_LABELS = 20
 
 def openapi(model: Model) -> dict[str, Any]:
     """OpenAPI 3.1."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": model.service,
+            "version": str(model.version),
+            "description": _about(model),
+            "x-model": _tensors(model),
+        },
+        "servers": [{"url": ".", "description": "beside this document"}],
+        "paths": _paths(model),
+        "components": {
+            "schemas": {"Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}}
+        },
+    }
+
+
+def _paths(model: Model) -> dict[str, Any]:
+    """What can be asked of it: always, and by what it is and what its descriptor wishes."""
     v1, v2 = f"/v1/models/{model.service}", f"/v2/models/{model.service}"
     paths: dict[str, Any] = {
         "/eval": {"post": _eval(model)},
@@ -45,20 +63,7 @@ def openapi(model: Model) -> dict[str, Any]:
         paths["/explain"] = {"post": _explain(model)}
     if "drift" in model.watched:
         paths |= {"/drift": get("Whether inputs still look as in training", "drift", {"type": "object"})}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": model.service,
-            "version": str(model.version),
-            "description": _about(model),
-            "x-model": _tensors(model),
-        },
-        "servers": [{"url": ".", "description": "beside this document"}],
-        "paths": paths,
-        "components": {
-            "schemas": {"Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}}
-        },
-    }
+    return paths
 
 
 def _eval(model: Model) -> dict[str, Any]:

@@ -16,17 +16,11 @@ def read_pickle(path: Path) -> Any:
     import pickle
     import zlib
 
-    try:
-        import joblib
-    except ModuleNotFoundError:  # a plain pickle needs none of it
-        from types import SimpleNamespace
-
-        joblib = SimpleNamespace(load=_plain)
-
+    read = _reader()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # versions that differ are told by the runtime itself
-            return joblib.load(path)
+            return read(path)
     except ModuleNotFoundError:
         raise  # a missing library is explained by its name
     except AttributeError as exc:
@@ -63,6 +57,16 @@ def read_pickle_of(library: str, path: Path, holds: Callable[[Any], bool]) -> An
         f"{path.name} holds a {type(model).__name__}, no {library} model",
         "check processor and model_path",
     )
+
+
+def _reader() -> Callable[[Path], Any]:
+    """joblib's, which reads plain pickles too; where it is not here, only those can be read."""
+    try:
+        import joblib
+    except ModuleNotFoundError:
+        return _plain
+    read: Callable[[Path], Any] = joblib.load
+    return read
 
 
 def _plain(path: Path) -> Any:
