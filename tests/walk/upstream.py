@@ -45,12 +45,15 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def lame(send: Any, how: str) -> None:
-    """A primary that answers with an error, late, or one request at a time; one called otherwise is well."""
+    """A primary that answers with an error, late, or one at a time (it counts whom it refuses); any other is well."""
     if how == "error":
         return await answer(send, 500, {"own": "error"})
     if how == "slow":
         await asyncio.sleep(5)
+    if how == "refusals":
+        return await answer(send, 200, {"count": SEEN["refusals"]})
     if SEEN["busy"] and how == "busy":
+        SEEN["refusals"] += 1
         return await answer(send, 503, {"own": "full"}, overloaded=True)
     SEEN["busy"] += 1
     await asyncio.sleep(0.02)
