@@ -18,6 +18,8 @@ GENERATED = {
     "schemas/hub.openapi.json": "mlserve.hub.openapi",
 }
 """Each is what its module prints."""
+TWO = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+"""What has pytest run two files at a time, in the order in which they are named."""
 TABLE_START = "<!-- commands: python -m mlserve_cli.table -->\n"
 TABLE_END = "<!-- end of commands -->\n"
 
@@ -37,9 +39,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Unit and contract two files at a time, since most of them wait; then walk, whose loads need the machine."""
+    """Two files at a time, since most tests wait, the long ones first; then those that need the machine alone."""
     install(session, "test")
-    run_tests(session, ("tests/unit", "tests/contract", "--numprocesses=2", "--dist=loadfile"), ("tests/walk",))
+    run_tests(
+        session, ("tests/walk", "tests/contract", "tests/unit", "-m", "not alone", *TWO), ("tests/walk", "-m", "alone")
+    )
 
 
 @nox.session

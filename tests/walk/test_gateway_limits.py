@@ -17,6 +17,8 @@ from mlserve.gateway.table import Access, Cluster, Route, Table
 from tests.unit import jwt_kit as kit
 from tests.walk.gateway_kit import SECRET, TOKEN, Instance, Load, client, gateway, instances
 
+pytestmark = pytest.mark.alone
+
 Story = Callable[[Gateway, httpx.AsyncClient], Coroutine[Any, Any, None]]
 OURS = kit.key()
 ACCESS = Access(kit.ISSUER, (kit.jwk(OURS, "k1"),), services=frozenset({"*", "iris"}), rates=frozenset({("slow", 4)}))

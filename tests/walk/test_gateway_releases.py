@@ -11,6 +11,8 @@ from mlserve.gateway.table import Cluster, Route, Table
 from tests.waiting import eventually
 from tests.walk.gateway_kit import TOKEN, Load, client, gateway, instances
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.parametrize("retry", [True, False])
 def test_a_new_version_that_errs_is_counted_and_the_old_one_answers_in_its_place(tmp_path: Path, retry: bool) -> None:

@@ -19,6 +19,8 @@ from mlserve.gateway.table import Cluster, Route, Table
 from tests.waiting import eventually
 from tests.walk.gateway_kit import SECRET, TOKEN, Load, client, gateway, instances, kill_envoy
 
+pytestmark = pytest.mark.alone
+
 IRIS = Route("iris", ((1, 1),), token=TOKEN)
 
 

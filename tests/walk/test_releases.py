@@ -18,6 +18,8 @@ from tests.chaos.load import Load
 from tests.waiting import until
 from tests.walk.release_kit import ask, descriptor
 
+pytestmark = pytest.mark.alone
+
 LIMIT = 60
 
 
