@@ -194,6 +194,25 @@ def test_a_taken_name_changes_nothing_of_its_group() -> None:
     assert house.wishes.groups()[0].standalone == ()
 
 
+def test_a_version_that_goes_back_takes_no_address_that_is_anothers_by_now() -> None:
+    house = House()
+    house.create("blue", "shop")
+    house.groups["blue"] = ""  # its next version was in none
+    house.create("shop")
+    former = {**described("blue", group="shop"), "fallback": {"service": "gone"}}
+    with pytest.raises(Conflict, match="is a service"):
+        joining.back(house.wishes, house.limits, parse(former).descriptor)
+    elsewhere = parse({**former, "metadata": {**former["metadata"], "group": "mart"}}).descriptor
+
+    def allowed(name: str) -> None:
+        raise Forbidden(name)
+
+    with pytest.raises(Forbidden):
+        joining.back(house.wishes, house.limits, elsewhere, allowed)
+    joining.back(house.wishes, house.limits, elsewhere)
+    assert [one.name for one in house.wishes.groups()] == ["mart", "shop"], "a fallback that is gone is no obstacle"
+
+
 def test_nobody_joins_a_group_that_is_not_theirs() -> None:
     house = House()
     house.create("blue", "shop")

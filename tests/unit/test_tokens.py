@@ -182,7 +182,8 @@ SOME, ALL = Caller("t1", ("fraud*",)), Caller("t2", ("*",))
 OWN = [("GET", "/v1/services/fraud"), ("POST", "/v1/services/fraud-2/scale"), ("DELETE", "/v1/services/fraud")]
 HELPFUL = [
     ("GET", "/v1/groups"), ("GET", "/v1/groups/shop"), ("POST", "/v1/groups/shop/traffic"),
-    ("GET", "/v1/services"), ("POST", "/v1/services"), ("POST", "/v1/validate"), ("GET", "/v1/hub"),
+    ("GET", "/v1/services"), ("POST", "/v1/services"), ("POST", "/v1/services/plan"), ("POST", "/v1/validate"),
+    ("GET", "/v1/hub"),
     ("PUT", "/v1/content/blobs/abc"), ("POST", "/v1/content/trees"), ("GET", "/v1/resources/box"),
 ]  # fmt: skip
 OTHERS = [

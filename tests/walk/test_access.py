@@ -92,6 +92,7 @@ def test_whoever_manages_some_services_sees_and_changes_no_other(
     with mlserve.connect(url, made["token"]) as theirs:
         assert [service.name for service in theirs.services.list()] == ["fraud-a"]
         theirs.services.get("fraud-a").scale(2).wait(timeout=60)
+        assert theirs.services.plan(wish(tmp_path, "fraud-b")).action == "create"
         theirs.services.create(wish(tmp_path, "fraud-b")).wait(timeout=60).delete()
         for act in _others(theirs, tmp_path):
             with pytest.raises(Forbidden):
@@ -158,6 +159,7 @@ def _others(theirs: Client, folder: Path) -> list[Any]:
     return [
         lambda: theirs.services.get("wine"),
         lambda: theirs.services.create(wish(folder, "wine-2")),
+        lambda: theirs.services.plan(wish(folder, "wine")),
         lambda: theirs.tokens.create(["*"]),
         lambda: theirs.tokens.list(),
         lambda: theirs.tokens.rotate(),

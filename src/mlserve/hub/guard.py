@@ -21,8 +21,8 @@ OWNER = "hub"
 """How the holder of the hub's own token is called."""
 
 _SERVICE = re.compile(r"(?s)/v1/services/([^/]+)(?:/.*)?")
-_LOOKED_INTO = frozenset({("GET", "/v1/services"), ("POST", "/v1/services")})
-"""Their own routes ask `Caller.require`."""
+_LOOKED_INTO = frozenset({("GET", "/v1/services"), ("POST", "/v1/services"), ("POST", "/v1/services/plan")})
+"""Their own routes ask `Caller.require`: who is meant is in the body."""
 _GROUPS = re.compile(r"GET /v1/groups(/[^/]+)?|POST /v1/groups/[^/]+/traffic")
 """The same of these: a group is somebody's, and each of its members is."""
 _HELPFUL = (

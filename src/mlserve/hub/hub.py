@@ -16,6 +16,7 @@ from mlserve.hub import revising
 from mlserve.hub.acceptance import Submission, accept
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.groups import joining
+from mlserve.hub.groups.joining import Allowed, anybody
 from mlserve.hub.places import Place, Places
 from mlserve.hub.proposal import Action, How, Known, propose, shown
 from mlserve.hub.reconcile import Reconciler
@@ -44,7 +45,7 @@ class Hub:
         self._releases = Releases(wishes, places, blueprints, self._changeable)
 
     async def create(
-        self, submission: Submission, *, trial: bool = False, allowed: joining.Allowed = joining.anybody
+        self, submission: Submission, *, trial: bool = False, allowed: Allowed = anybody
     ) -> dict[str, Any]:
         """A new service; raises Conflict where the name is taken. ``allowed``: whose group it may join."""
         if not trial:
@@ -63,7 +64,7 @@ class Hub:
         settings: Sequence[str] = (),
         *,
         strategy: str = "",
-        allowed: joining.Allowed = joining.anybody,
+        allowed: Allowed = anybody,
     ) -> dict[str, Any]:
         """A new version of a service; only another ``metadata.instance`` is a scale and makes none."""
         # Without a descriptor it is about the values that are set, and nothing beside them.
@@ -103,13 +104,13 @@ class Hub:
         """Another number of instances; raises NoCapacity before anything changes."""
         return await self._scale(name, count)
 
-    async def plan(self, submission: Submission, *, strategy: str = "") -> dict[str, Any]:
+    async def plan(self, submission: Submission, *, strategy: str = "", allowed: Allowed = anybody) -> dict[str, Any]:
         """What `create` or `update` would do with a submission; nothing is done. Raises as they do, before they act."""
         name = name_of(dict(submission.descriptor))
         service = self._changeable(name) if self.wishes.find(name) else None
         known = Known(service, self.wishes.version(name, service.target)) if service else None
         proposal = await propose(submission, known, self.places, self.content, How(strategy=strategy))
-        joining.check(self.wishes, self._limits, proposal.accepted.descriptor)
+        joining.check(self.wishes, self._limits, proposal.accepted.descriptor, allowed)
         return shown(proposal)
 
     async def start(self, name: str) -> dict[str, Any]:
@@ -149,9 +150,9 @@ class Hub:
         known[verb](name)
         return self._woken(name)
 
-    async def rollback(self, name: str, version: int | None = None) -> dict[str, Any]:
+    async def rollback(self, name: str, version: int | None = None, *, allowed: Allowed = anybody) -> dict[str, Any]:
         """Make a version serve that did before; raises Conflict, NotFound, NoCapacity before anything changes."""
-        await self._releases.rollback(name, version)
+        await self._releases.rollback(name, version, allowed)
         return self._woken(name)
 
     def delete(self, name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from mlserve.errors import NotFound
 from mlserve.hub.api.answers import ServiceAnswer
 from mlserve.hub.api.bodies import RollbackBody
 from mlserve.hub.api.release_answers import ReleaseStatusAnswer
-from mlserve.hub.api.services import hub_of, services_of
+from mlserve.hub.api.services import caller_of, hub_of, services_of
 
 router = APIRouter(prefix="/v1/services", tags=["releases"])
 
@@ -35,4 +35,4 @@ async def change_release(
 @router.post("/{name}/rollback", responses={200: {"model": ServiceAnswer}})
 async def roll_back(request: Request, name: str, body: RollbackBody) -> dict[str, Any]:
     """Make a version serve that did before: at once while its instances are kept, never a build."""
-    return await hub_of(request).rollback(name, body.version)
+    return await hub_of(request).rollback(name, body.version, allowed=caller_of(request).require)

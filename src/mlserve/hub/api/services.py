@@ -70,7 +70,8 @@ async def create_service(request: Request, body: CreateBody) -> dict[str, Any]:
 @router.post("/plan", responses={200: {"model": PlanAnswer}})
 async def plan_service(request: Request, body: PlanBody) -> dict[str, Any]:
     """What a descriptor would change of the service it names, or that it would be a new one; nothing is done."""
-    return await hub_of(request).plan(body.submission(), strategy=body.strategy)
+    caller_of(request).require(named(body.descriptor))
+    return await hub_of(request).plan(body.submission(), strategy=body.strategy, allowed=caller_of(request).require)
 
 
 @router.get("/{name}", responses={200: {"model": ServiceAnswer}})

@@ -32,10 +32,16 @@ def check(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed =
     """Raises Conflict where service and group would share an address, InvalidDescriptor for a fallback that is not
     there, Forbidden for somebody else's group or fallback.
     """
-    name, group = descriptor.name, descriptor.metadata.group
-    _check_fallback(wishes, limits, descriptor, allowed)
+    name = descriptor.name
+    _allow_fallback(wishes, limits, descriptor, allowed)
+    _check_fallback(wishes, descriptor)
     if wishes.find(name) is None and members_of(wishes, limits, name):
         raise Conflict(f'"{name}" is a service group, and has that address', hint="give the service another name")
+    _check_group(wishes, limits, descriptor, allowed)
+
+
+def _check_group(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed) -> None:
+    name, group = descriptor.name, descriptor.metadata.group
     if not group:
         return
     if wishes.find(group):
@@ -45,12 +51,18 @@ def check(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed =
         allowed(group)
 
 
-def _check_fallback(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed) -> None:
+def _allow_fallback(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed) -> None:
     if descriptor.fallback is None:
         return
     other, service = descriptor.fallback.service, wishes.find(descriptor.name)
     if service is None or limits(service.name, service.serving or service.target).fallback != other:
         allowed(other)  # it answers whoever may ask this service
+
+
+def _check_fallback(wishes: Wishes, descriptor: Descriptor) -> None:
+    if descriptor.fallback is None:
+        return
+    other = descriptor.fallback.service
     found = wishes.find(other)
     if found is None or found.deleting:
         known = ", ".join(one.name for one in wishes.services() if one.trial_until is None) or "none"
@@ -70,6 +82,14 @@ def join(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = 
 def move(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
     """Keep the group that a service's next version names, if it is another one; raises as `check`."""
     check(wishes, limits, descriptor, allowed)
+    if group_of(wishes.service(descriptor.name), limits) != descriptor.metadata.group:
+        _keep(wishes, limits, descriptor)
+
+
+def back(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
+    """The same for a version that serves again, whose fallback may be gone: that is no reason to keep what is bad."""
+    _allow_fallback(wishes, limits, descriptor, allowed)
+    _check_group(wishes, limits, descriptor, allowed)
     if group_of(wishes.service(descriptor.name), limits) != descriptor.metadata.group:
         _keep(wishes, limits, descriptor)
 

@@ -12,6 +12,7 @@ from mlserve.engines.base import resources
 from mlserve.errors import Conflict, NotFound
 from mlserve.hub import failures, revising
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.groups import joining
 from mlserve.hub.places import Places
 from mlserve.hub.records import LastUpdate, Service, Version
 from mlserve.hub.releases import step, strategies
@@ -49,7 +50,7 @@ class Releases:
             story = failures.of_release(name, version.number, "it was aborted", at=time.time())
             self._wishes.put_version(replace(version, failure=story))
 
-    async def rollback(self, name: str, number: int | None) -> None:
+    async def rollback(self, name: str, number: int | None, allowed: joining.Allowed) -> None:
         """Make another version serve that did before; raises Conflict, NotFound, NoCapacity before anything changes."""
         service = self._changeable(name)
         target = self._back(service, number)
@@ -60,6 +61,7 @@ class Releases:
         require_room(resources(descriptor), max(service.count - kept, 0), await place.backend.capacity())
         service = self._changeable(name)  # much can be wished while a question is out
         target = self._back(service, target.number)
+        joining.back(self._wishes, self._blueprints.limits, descriptor, allowed)
         if target.failure is not None:
             self._wishes.put_version(replace(target, failure=None))
         self._wishes.put(
