@@ -128,7 +128,7 @@ def _judge(release: Release, told: Told, now: float) -> Move:
     wanted = release.step.pause if release.step else 0.0
     if release.paused_at is not None or wanted is None or not _over(release, now):
         return Move(release)
-    if True:
+    if found.verdict is Verdict.PASSED:
         return Move(_advanced(release, now))
     return Move(release, _too_late(release, found, now, wanted + release.gate_limit))
 
