@@ -63,6 +63,7 @@ def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
         **in_force(data.get("instances") or []),
         "release": " ".join(filter(None, (under_way(data) or ())[1:])) or None,
         "kept": f"version {kept['version']} until {kept['until']}, for mlserve rollback" if kept else None,
+        "calls": ", ".join(data.get("calls") or ()) or None,
         "fallback": _fallback(data.get("fallback")),
         "mirror": mirrored(data.get("mirror")),
         "wished": _count(wished["instances"], "instance") if "instances" in wished else None,

@@ -20,14 +20,18 @@ from mlserve.gateway.table import Access, Table
 from mlserve.hub.acceptance import Submission
 from mlserve.hub.admission import Admission
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.calling.callings import Callings
 from mlserve.hub.examining import examine
 from mlserve.hub.hub import Hub
+from mlserve.hub.keys import Keys
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import Prepared
 from mlserve.hub.services import Services
 from mlserve.hub.settings import Settings
+from mlserve.hub.store.base import Store
+from mlserve.hub.tokens import Tokens
 from mlserve.hub.wishes import Wishes
 from mlserve.storage import ContentStore
 from mlserve.workload import Workload
@@ -52,6 +56,14 @@ class BusyGateway:
         return {}
 
 
+def callings(home: Path, store: Store) -> Callings:
+    """Of a hub whose services ask nobody."""
+
+    async def admit(_: Access) -> None: ...
+
+    return Callings(home, Tokens(store, Keys(home / "keys"), "desk"), admit, lambda *_: None)
+
+
 class Desk:
     """A hub whose loop turns by hand."""
 
@@ -62,7 +74,7 @@ class Desk:
         self.blueprints, content = Blueprints(home, self.wishes, admission), ContentStore(home / "content")
         self.loop = Reconciler(
             Settings(home), self.wishes, self.places, self.blueprints, Preparer(home, content),
-            cast(Gateway, self.gateway), admission,
+            cast(Gateway, self.gateway), admission, callings(home, store),
         )  # fmt: skip
         self.services = Services(self.wishes, self.places, self.blueprints, self.loop, "http://127.0.0.1:1")
         self.hub = Hub(self.wishes, self.places, self.blueprints, content, self.loop, self.services)

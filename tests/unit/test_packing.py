@@ -136,11 +136,12 @@ def test_the_runtime_needs_no_more_of_the_package_than_is_packed(tmp_path: Path)
     for name, path in environments.runtime_files().items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).symlink_to(path)
-    find = "import pkgutil, importlib, mlserve.runtime as r\n"
+    find = "import pkgutil, importlib, mlserve, mlserve.runtime as r\n"
     find += (
         "names = [m.name for m in pkgutil.walk_packages(r.__path__, 'mlserve.runtime.') if '__main__' not in m.name]\n"
     )
-    find += "[importlib.import_module(name) for name in names]"
+    find += "[importlib.import_module(name) for name in names]\n"
+    find += "mlserve.Predictor('http://127.0.0.1:1/api/predict/iris')"
     environment = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
     done = subprocess.run([sys.executable, "-c", find], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

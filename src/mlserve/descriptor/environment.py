@@ -8,7 +8,10 @@ from pydantic import BeforeValidator, Field
 
 from mlserve.descriptor.base import Words
 
-RESERVED = ("PORT", "LISTENING_PORT", "MLSERVE_INSTANCE", "MLSERVE_REPORT", "MLSERVE_RUNTIME", "MLSERVE_SECRETS")
+RESERVED = (
+    "PORT", "LISTENING_PORT", "MLSERVE_CALLS", "MLSERVE_INSTANCE", "MLSERVE_REPORT", "MLSERVE_RUNTIME",
+    "MLSERVE_SECRETS",
+)  # fmt: skip
 """Set by mlserve itself in each instance."""
 
 

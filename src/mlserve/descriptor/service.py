@@ -105,6 +105,8 @@ class Descriptor(Words):
     """How long a start may take: seconds, or "10m"."""
     retry: bool = True
     """A request that an instance did not answer may be sent to another one."""
+    calls: Annotated[tuple[Annotated[str, Field(pattern=rf"^({NAME}\*?|\*)$")], ...], Field(max_length=100)] = ()
+    """Services and groups that its instances ask, "fraud*" for all that begin so: each gets an address and a token."""
     fallback: Fallback | None = None
     """Who answers where this service does not."""
     release: Release | None = None

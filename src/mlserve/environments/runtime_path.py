@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_IN_INSTANCES = ("__init__.py", "errors.py", "model_config.py", "flow", "inspection", "runtime")
-"""All that the runtime imports of the package."""
+_IN_INSTANCES = (
+    "__init__.py", "context", "errors.py", "flow", "inspection", "management.py", "model_config.py", "predictor",
+    "runtime", "transport.py",
+)  # fmt: skip
+"""All that the runtime imports of the package, and what a processor needs to ask other services."""
 
 
 def runtime_files() -> Mapping[str, Path]:

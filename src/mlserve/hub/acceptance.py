@@ -15,6 +15,7 @@ from mlserve.engines.catalogue import find
 from mlserve.engines.choice import engine_of
 from mlserve.engines.eas import mapped
 from mlserve.errors import FetchFailed, InvalidDescriptor, InvalidInput, MlserveError, NoCapacity
+from mlserve.hub.calling.rules import require_reached
 from mlserve.hub.places import Place, Places
 from mlserve.hub.reachable import require_reachable
 from mlserve.workload import Resources
@@ -62,6 +63,7 @@ def vet(submission: Submission, places: Places, content: storage.ContentStore, *
     place, parsed = read(submission.descriptor, places, default=default)
     place.require_there()
     engine = engine_of(parsed.descriptor)
+    require_reached(parsed.descriptor, places.gateway(place), place.name)
     warnings = [
         *parsed.warnings,
         *engine.check(parsed.descriptor, contained=place.contained),

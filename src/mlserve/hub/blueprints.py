@@ -75,6 +75,7 @@ class Blueprints:
             rate=descriptor.networking.gateway_policy.rate_limit.in_force,
             instance_rate=descriptor.metadata.rpc.rate_limit,
             group=descriptor.metadata.group,
+            calls=descriptor.calls,
             fallback=descriptor.fallback.service if descriptor.fallback else "",
             fallback_on=frozenset(descriptor.fallback.on if descriptor.fallback else ()),
             concurrency=descriptor.networking.gateway_policy.concurrency_limit.in_force,

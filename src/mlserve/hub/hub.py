@@ -15,6 +15,7 @@ from mlserve.errors import InvalidInput
 from mlserve.hub import revising
 from mlserve.hub.acceptance import Submission, accept
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.calling import names
 from mlserve.hub.groups import joining
 from mlserve.hub.groups.joining import Allowed, anybody
 from mlserve.hub.places import Place, Places
@@ -52,8 +53,7 @@ class Hub:
             revising.refuse_taken(self.wishes, submission)
         accepted = await accept(submission, self.places, self.content)
         first = revising.first(accepted, trial=trial)
-        if not trial:
-            joining.join(self.wishes, self._limits, accepted.descriptor, allowed)
+        joining.join(self.wishes, self._limits, accepted.descriptor, allowed, trial=trial)
         self.wishes.create(first, revising.version(first.name, 1, submission, accepted))
         return self._woken(first.name)
 
@@ -111,7 +111,7 @@ class Hub:
         known = Known(service, self.wishes.version(name, service.target)) if service else None
         proposal = await propose(submission, known, self.places, self.content, How(strategy=strategy))
         joining.check(self.wishes, self._limits, proposal.accepted.descriptor, allowed)
-        return shown(proposal)
+        return names.with_unknown(shown(proposal), proposal.accepted.descriptor.calls, self.wishes, self._limits)
 
     async def start(self, name: str) -> dict[str, Any]:
         """Run a stopped or failed service again; raises NoCapacity."""

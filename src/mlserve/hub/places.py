@@ -12,6 +12,7 @@ from mlserve.backends.base import Backend, ImageBackend
 from mlserve.backends.choice import open_backend
 from mlserve.descriptor import BACKENDS
 from mlserve.errors import Conflict, InvalidDescriptor, InvalidInput, MlserveError, NotFound, ResourceUnavailable
+from mlserve.hub.calling.rules import reached
 from mlserve.hub.store.base import Record, Store
 from mlserve.hub.vault import Vault
 
@@ -46,11 +47,11 @@ class Place:
 class Places:
     """All resource groups; `local` is always there. Made inside a running event loop.
 
-    ``hub``: the id that the instances of this hub carry, where a place has those of several.
+    ``hub``: the id that the instances of this hub carry, where a place has those of several. ``gateway``: its address.
     """
 
-    def __init__(self, home: Path, store: Store, hub: str = "") -> None:
-        self._home, self._store, self._hub = home, store, hub
+    def __init__(self, home: Path, store: Store, hub: str = "", gateway: str = "") -> None:
+        self._home, self._store, self._hub, self._gateway = home, store, hub, gateway
         self._vault = Vault(home / "resources")
         self._places = {LOCAL: Place(LOCAL, LOCAL, open_backend(LOCAL, home, {}, hub))}
         self._adding: set[str] = set()
@@ -71,6 +72,10 @@ class Places:
     def find(self, name: str) -> Place | None:
         """A group by name, or None."""
         return self._places.get(name)
+
+    def gateway(self, place: Place) -> str:
+        """The gateway's address as instances there reach it; empty where they can't."""
+        return reached(self._gateway, contained=place.contained, options=place.options)
 
     def get(self, name: str) -> Place:
         """A group by name; raises NotFound."""

@@ -20,6 +20,7 @@ from mlserve.hub import failures, releasing, routing
 from mlserve.hub.admission import Admission
 from mlserve.hub.applying import Applier
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.calling.callings import Callings
 from mlserve.hub.figures import with_figures
 from mlserve.hub.jobs import Jobs, Key
 from mlserve.hub.lanes import Lanes
@@ -53,16 +54,18 @@ class Reconciler:
         preparer: Preparer,
         gateway: Gateway,
         admission: Admission,
+        callings: Callings,
     ) -> None:
         self._settings, self._wishes, self._places = settings, wishes, places
         self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
         self._admission, self.telling = admission, Telling(places, admission)
+        self._callings = callings
         self._probe_secret = secrets.token_urlsafe(16)
         self._prover = Prover(settings, gateway, blueprints, self._probe_secret, self._change)
         self._jobs, self._renewal = Jobs(self._finished), Renewal(self._change)
         self.written = WriteBack(settings.home, wishes, places, blueprints)
         self._observer, self._lanes = Observer(wishes, places), Lanes(self.wake)
-        self._noticing, self._applier = Noticing(places, self.wake), Applier(places, blueprints, gateway)
+        self._noticing, self._applier = Noticing(places, self.wake), Applier(places, blueprints, gateway, callings)
         self._sweep = Sweep(wishes, places, blueprints, preparer)
         self._published: frozenset[str] = frozenset()
         self._routed: dict[str, int] = {}
@@ -158,6 +161,7 @@ class Reconciler:
 
     async def _publish(self, sights: Sequence[Seen]) -> None:
         groups, limits = self._wishes.groups(), self._blueprints.limits
+        await self._callings.follow(sights, time.time())
         table = routing.table(sights, limits, self._probe_secret, self._settings.address, groups)
         await self._gateway.publish(table)
         self._published = routing.published(table)

@@ -47,6 +47,8 @@ class Limits:
     """Names of further ports of its instances."""
     group: str = ""
     """The service group that it is in."""
+    calls: tuple[str, ...] = ()
+    """Services that its instances ask."""
     fallback: str = ""
     """The service that is asked where it does not answer, and when."""
     fallback_on: frozenset[str] = frozenset()

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -23,6 +24,9 @@ from mlserve.hub import guard
 from mlserve.hub.admission import Admission
 from mlserve.hub.app import application
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.calling.callings import Callings, grants
+from mlserve.hub.calling.names import names
+from mlserve.hub.calling.rules import lifetime
 from mlserve.hub.certificates import Certificates
 from mlserve.hub.events import Events
 from mlserve.hub.exposure import exposure, keep
@@ -108,7 +112,7 @@ def _explained(home: Path) -> Iterator[None]:
 def _assemble(
     settings: Settings, home: Home, store: SqliteStore, wishes: Wishes, gateway: Gateway, gateway_url: str
 ) -> FastAPI:
-    places = Places(home.path, store, home.hub)
+    places = Places(home.path, store, home.hub, gateway_url)
     tokens = Tokens(store, Keys(home.path / "keys"), home.hub)
     admission = Admission(home.path, home.secret, wishes, tokens.access)
     blueprints = Blueprints(home.path, wishes, admission, _credentials(wishes, places))
@@ -117,7 +121,9 @@ def _assemble(
         home.path, content, settings.offline, settings.base_image, _cache(settings), _credentials(wishes, places),
         settings.triton_image,
     )  # fmt: skip
-    reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway, admission)
+    granted = grants(blueprints.limits, places, lifetime(settings.call_token))
+    callings = Callings(home.path, tokens, gateway.admit, granted)
+    reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway, admission, callings)
     token = home.read("hub.json").get("token") or guard.make()
     app = application(token)
     services = Services(wishes, places, blueprints, reconciler, gateway_url)
@@ -128,7 +134,8 @@ def _assemble(
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.uploads = Uploads(content)
     app.state.events = Events(store)
-    app.state.tokens, app.state.admission = tokens, admission
+    app.state.names = partial(names, wishes, blueprints.limits)
+    app.state.tokens, app.state.admission, app.state.callings = tokens, admission, callings
     app.state.reconciler, app.state.token = reconciler, token
     app.state.version, app.state.started_at = mlserve.__version__, time.time()
     app.state.gateway_url = gateway_url

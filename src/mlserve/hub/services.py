@@ -10,6 +10,7 @@ from mlserve.backends.base import LogLine
 from mlserve.errors import NotFound
 from mlserve.hub import revising, view
 from mlserve.hub.blueprints import Blueprints
+from mlserve.hub.calling import names
 from mlserve.hub.places import Places
 from mlserve.hub.plan import Seen
 from mlserve.hub.reconcile import Reconciler
@@ -35,8 +36,10 @@ class Services:
         place = self._places.find(seen.service.resource)
         kind = place.kind if place else "unknown"
         shown = view.service(seen, gateway=self._gateway_url, progress=progress, kind=kind)
-        beside = view.beside(seen, self._blueprints.limits(name, seen.service.serving or seen.service.target))
-        return {**shown, **beside, "warnings": [*shown["warnings"], *self._loop.written.warnings(name)]}
+        limits = self._blueprints.limits(name, seen.service.serving or seen.service.target)
+        shown |= view.beside(seen, limits)
+        shown = names.with_unknown(shown, limits.calls, self._wishes, self._blueprints.limits)
+        return {**shown, "warnings": [*shown["warnings"], *self._loop.written.warnings(name)]}
 
     def list(self) -> Sequence[dict[str, Any]]:
         """All services but the throw-away ones."""

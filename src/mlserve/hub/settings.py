@@ -35,6 +35,8 @@ class Settings:
     """Folder of what was fetched, which hubs of one machine may share; empty: in the home."""
     cache_size: str = ""
     """Its bound (``20GB``); empty: 20 GB, or a fifth of a smaller disk."""
+    call_token: str = ""
+    """How long tokens live by which instances ask other services (``24h``); empty: a day."""
     base_image: str = ""
     """What images of ours stand on, unless their resource group says otherwise; empty: the Python of this hub."""
     triton_image: str = ""
@@ -51,6 +53,7 @@ def settings(environment: Mapping[str, str], *, home: str | None = None, gateway
         offline=environment.get("MLSERVE_OFFLINE", "") not in ("", "0"),
         cache=environment.get("MLSERVE_CACHE", ""),
         cache_size=environment.get("MLSERVE_CACHE_SIZE", ""),
+        call_token=environment.get("MLSERVE_CALL_TOKEN", ""),
         base_image=environment.get("MLSERVE_BASE_IMAGE", ""),
         triton_image=environment.get("MLSERVE_TRITON_IMAGE", ""),
     )

@@ -41,6 +41,8 @@ class Token:
     revoked_at: float | None = None
     rate: int = 0
     """Requests a second that it may make, over all services; 0: any number."""
+    made_for: str = ""
+    """Whose instances ask with it, ``NAME@VERSION``: the hub makes and renews these by itself; "": it was asked for."""
 
     def live(self, now: float) -> bool:
         """Its time has not come; it may have been revoked."""
@@ -56,6 +58,7 @@ class Wanted:
     seconds: float
     label: str = ""
     rate: int = 0
+    made_for: str = ""
 
 
 def covers(services: Sequence[str], name: str) -> bool:
@@ -75,14 +78,26 @@ class Tokens:
         self._forget(time.time())
 
     def all(self) -> Sequence[Token]:
-        """Every token that lives or ended lately, newest first."""
-        return sorted((token for token, _ in self._known.values()), key=lambda token: token.created_at, reverse=True)
+        """Every token that somebody asked for and that lives or ended lately, newest first."""
+        asked = (token for token, _ in self._known.values() if not token.made_for)
+        return sorted(asked, key=lambda token: token.created_at, reverse=True)
+
+    def made(self, now: float) -> Sequence[Token]:
+        """Those that the hub made for instances and that open something."""
+        return [token for token, _ in self._known.values() if token.made_for and self.state(token, now) == "valid"]
+
+    def fresh(self, id: str, now: float) -> bool:
+        """Whether a token opens something, has half of its time before it, and was signed with the newest key."""
+        token, signing = self._known[id][0] if id in self._known else None, next(iter(self._keys.all()), None)
+        if token is None or signing is None or self.state(token, now) != "valid":
+            return False
+        return token.kid == signing.kid and now < (token.created_at + token.expires_at) / 2
 
     def issue(self, wanted: Wanted, now: float) -> tuple[Token, str]:
         """A new token, and its text, which nobody can be told again; raises InvalidInput, Conflict."""
         _check(wanted)
         self._forget(now)
-        if sum(token.live(now) for token, _ in self._known.values()) >= _MOST:
+        if not wanted.made_for and sum(token.live(now) for token in self.all()) >= _MOST:
             raise Conflict(
                 f"there are {_MOST} tokens that live", hint="let one token open several services, e.g. fraud*"
             )
@@ -90,7 +105,10 @@ class Tokens:
         scopes, services = sorted(set(wanted.scopes)), sorted(set(wanted.services))
         claims = {"iss": self._issuer, "aud": scopes, "jti": made, "iat": int(now), "exp": ends, CLAIM: services}
         text, kid = self._keys.sign(claims, now)
-        token = Token(made, tuple(scopes), tuple(services), now, float(ends), kid, wanted.label, rate=wanted.rate)
+        token = Token(
+            made, tuple(scopes), tuple(services), now, float(ends), kid, wanted.label,
+            rate=wanted.rate, made_for=wanted.made_for,
+        )  # fmt: skip
         self._put(token)
         return token, text
 
@@ -108,13 +126,18 @@ class Tokens:
             self._put(token)
         return token
 
-    def rotate(self, now: float, *, remove: bool) -> Sequence[str]:
-        """A new key signs from now on; with ``remove`` what others signed ends. Ids of those that count, it first."""
-        old = [key.kid for key in self._keys.all()]
+    def rotate(self, now: float) -> None:
+        """A new key signs from now on; tokens of the former ones go on."""
         self._keys.rotate(now)
-        for kid in old if remove else ():
-            self._keys.remove(kid)
         self._forget(now)
+
+    def remove_old(self) -> None:
+        """What other keys signed than the newest ends."""
+        for key in self._keys.all()[1:]:
+            self._keys.remove(key.kid)
+
+    def keys(self) -> Sequence[str]:
+        """Ids of the keys that count, the one that signs first."""
         return [key.kid for key in self._keys.all()]
 
     def check(self, text: str) -> Token:
@@ -144,7 +167,8 @@ class Tokens:
 
     def _forget(self, now: float) -> None:
         """Tokens that ended long ago, and keys that no living token needs."""
-        for token in [token for token, _ in self._known.values() if token.expires_at + _REMEMBERED < now]:
+        ended = [token for token, _ in self._known.values() if _forgotten_at(token) < now]
+        for token in ended:
             self._store.delete(_KIND, token.id)
             del self._known[token.id]
         needed = {token.kid for token, _ in self._known.values() if token.live(now)}
@@ -156,6 +180,10 @@ class Tokens:
         revision = self._known[token.id][1] if token.id in self._known else 0
         stored = self._store.put(Record(_KIND, token.id, asdict(token)), revision)
         self._known[token.id] = (token, stored.revision)
+
+
+def _forgotten_at(token: Token) -> float:
+    return token.expires_at + (0.0 if token.made_for else _REMEMBERED)
 
 
 def _check(wanted: Wanted) -> None:

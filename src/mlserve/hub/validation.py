@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,14 +15,21 @@ from mlserve.engines.choice import engine_of
 from mlserve.engines.runtime import processor_name
 from mlserve.errors import InvalidDescriptor, MlserveError
 from mlserve.hub.acceptance import Submission, read
+from mlserve.hub.calling.rules import require_reached
+from mlserve.hub.calling.rules import warnings as unknown
 from mlserve.hub.examining import examined
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.records import Version
 
 
-async def validate(submission: Submission, places: Places, preparer: Preparer, *, fetch: bool) -> dict[str, Any]:
-    """The report: ``checks`` in the order they were made, each passed or failed with a hint."""
+async def validate(
+    submission: Submission, places: Places, preparer: Preparer, names: Collection[str] = (), *, fetch: bool
+) -> dict[str, Any]:
+    """The report: ``checks`` in the order they were made, each passed or failed with a hint.
+
+    ``names``: of the services and groups that there are.
+    """
     report = _Report()
     try:
         place, parsed = read(submission.descriptor, places)
@@ -31,7 +38,11 @@ async def validate(submission: Submission, places: Places, preparer: Preparer, *
         return report.made(str(submission.descriptor.get("name", "")), [])
     descriptor = parsed.descriptor
     report.passed("descriptor", f"{len(parsed.warnings)} warnings" if parsed.warnings else "")
-    warnings = list(parsed.warnings)
+    warnings = [*parsed.warnings, *unknown(descriptor.calls, names)]
+    try:
+        require_reached(descriptor, places.gateway(place), place.name)
+    except InvalidDescriptor as exc:
+        report.failed("calls", exc)
     try:
         warnings += engine_of(descriptor).check(descriptor, contained=place.contained)
         if descriptor.processor or descriptor.pipeline:

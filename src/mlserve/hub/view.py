@@ -54,8 +54,8 @@ def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -
 
 
 def beside(seen: Seen, limits: Limits) -> dict[str, Any]:
-    """Who else gets its requests, and when."""
-    return {"fallback": _fallback(limits), "mirror": mirroring.shown(seen.service)}
+    """Who else gets its requests, and when; and whom it asks itself."""
+    return {"calls": list(limits.calls), "fallback": _fallback(limits), "mirror": mirroring.shown(seen.service)}
 
 
 def _fallback(limits: Limits) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from mlserve.context import find
 from mlserve.errors import Denied, InvalidInput, MlserveError, NotFound, RequestFailed
 from mlserve.management import Management, service_path
 from mlserve.predictor import triton
+from mlserve.predictor.calling import Calls, calls_of
 from mlserve.predictor.direct import Direct
 from mlserve.transport import NotConnected, Reply, Transport
 
@@ -25,12 +26,15 @@ _KINDS = {
     ".csv": "text/csv",
 }
 _RAW = "application/octet-stream"
+_UNNAMED = 'name it in "calls" of the descriptor of the service that asks'
 _CONNECT_SECONDS = 3.0
 """How long a gateway may be away (it comes back within a second) before a request gives up."""
 
 
 class Predictor:
     """A deployed service, by its endpoint or its name; safe to share between threads, connections are kept.
+
+    In an instance whose descriptor names the service in ``calls``, the name is enough: address and token are there.
 
     ``timeout``: seconds without any byte of the answer. A request is sent again only where no connection was made.
     ``direct``: its instances are asked, without the gateway on the way (see `Direct`); not every service allows it.
@@ -45,7 +49,10 @@ class Predictor:
         triton: bool = False,
         direct: bool = False,
     ) -> None:
-        if "://" not in name_or_endpoint:
+        self._calls: Calls | None = None
+        if "://" not in name_or_endpoint and (calls := calls_of()):
+            name_or_endpoint, self._calls = calls.endpoint(name_or_endpoint), None if token else calls
+        elif "://" not in name_or_endpoint:
             service = Management(find).get(service_path(name_or_endpoint))
             name_or_endpoint, token = str(service["endpoint"]), token or service.get("token")
             triton = is_triton(service)
@@ -86,12 +93,14 @@ class Predictor:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Any request to the service; raises like ``predict``."""
-        headers = {**(headers or {}), **({"Authorization": f"Bearer {self._token}"} if self._token else {})}
-        if content_type:
-            headers["Content-Type"] = content_type
-        reply = self._exchange(method, path, body, headers)
+        headers = {**(headers or {}), **({"Content-Type": content_type} if content_type else {})}
+        token = self._calls.token if self._calls else self._token
+        reply = self._exchange(method, path, body, _with(token, headers))
+        if reply.status == 401 and self._calls and self._calls.token != token:
+            # It was renewed on the way, and the former one ended: that one was refused, so nothing has run.
+            reply = self._exchange(method, path, body, _with(self._calls.token, headers))
         if reply.status >= 400:
-            raise _error(self.endpoint, reply)
+            raise _error(self.endpoint, reply, _UNNAMED if self._calls and reply.status == 403 else "")
         return reply
 
     def close(self) -> None:
@@ -123,6 +132,10 @@ class Predictor:
 def is_triton(service: Mapping[str, Any]) -> bool:
     """Whether a service, as the hub describes it, is a Triton server."""
     return (service.get("descriptor") or {}).get("processor") == "triton"
+
+
+def _with(token: str | None, headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
 
 
 def _direct(endpoint: str, timeout: float) -> Direct:
@@ -177,13 +190,13 @@ def _content(reply: Reply) -> Any:
         ) from exc
 
 
-def _error(endpoint: str, reply: Reply) -> MlserveError:
+def _error(endpoint: str, reply: Reply, hint: str = "") -> MlserveError:
     head = reply.body[:2000].decode(errors="replace")
     detail: dict[str, Any] = {"code": "response", "status": reply.status, "body": head}
     if "retry-after" in reply.headers:
         detail["retry_after"] = reply.headers["retry-after"]
     message = f"{endpoint} answered {reply.status}: {_said(head)}"
-    return _class(reply.status)(message, hint=_hint(reply), details=[detail])
+    return _class(reply.status)(message, hint=hint or _hint(reply), details=[detail])
 
 
 def _class(status: int) -> type[MlserveError]:

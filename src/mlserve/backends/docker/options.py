@@ -8,7 +8,7 @@ from typing import Any
 
 from mlserve.errors import InvalidInput
 
-OPTIONS = ("host", "tls_ca", "tls_cert", "tls_key", "address", "base_image", "triton_image", "hub")
+OPTIONS = ("host", "tls_ca", "tls_cert", "tls_key", "address", "gateway", "base_image", "triton_image", "hub")
 
 
 def checked(options: Mapping[str, Any]) -> dict[str, str]:
@@ -22,4 +22,9 @@ def checked(options: Mapping[str, Any]) -> dict[str, str]:
             )
         if not isinstance(value, str):
             raise InvalidInput(f'the option "{name}" is text, not {value!r}', hint=f"--option {name}=…")
+    if (gateway := options.get("gateway")) and not gateway.startswith(("http://", "https://")):
+        raise InvalidInput(
+            f'the option "gateway" is an address by which containers reach the gateway, not {gateway}',
+            hint="--option gateway=http://HOST:PORT",
+        )
     return {name: value for name, value in options.items() if value}

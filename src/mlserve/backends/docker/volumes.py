@@ -55,7 +55,7 @@ class Volumes:
         owner = tar_stream.owner_of(workload.user or NOBODY, alone=True)
         await self._fill(volume, workload, lambda: tar_stream.of_texts(workload.secrets, owner))
         secrets = volume_plan.mounted(volume, volume_plan.SECRETS, read_only=True)
-        return Brought((*mounts, secrets), {"MLSERVE_SECRETS": volume_plan.SECRETS})
+        return Brought((*mounts, secrets), volume_plan.told(workload.secrets))
 
     async def drop(self, instance: str) -> None:
         """An instance is gone, its containers too: what was its own goes."""

@@ -108,6 +108,7 @@ class ServiceAnswer(Answer):
     wished: Wished
     phases: list[Phase]
     failure: FailureRecord | None
+    calls: list[str]
     fallback: FallbackAnswer | None
     mirror: MirrorAnswer | None
     release: ReleaseAnswer | None

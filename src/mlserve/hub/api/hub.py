@@ -58,4 +58,5 @@ async def check_hub(request: Request) -> dict[str, Any]:
 async def validate_descriptor(request: Request, body: ValidateBody) -> dict[str, Any]:
     """Check a descriptor, its files and the capacity for it, without keeping or starting anything."""
     hub = hub_of(request)
-    return await validate(body.submission(), hub.places, request.app.state.preparer, fetch=body.fetch)
+    known = request.app.state.names()
+    return await validate(body.submission(), hub.places, request.app.state.preparer, known, fetch=body.fetch)

@@ -47,9 +47,13 @@ async def revoke_token(request: Request, id: str) -> dict[str, Any]:
 @router.post("/rotate", responses={200: {"model": KeysAnswer}})
 async def rotate_keys(request: Request, body: RotateBody) -> dict[str, Any]:
     """A new key signs from now on; tokens of the former ones go on, unless ``remove``."""
-    keys = _tokens(request).rotate(time.time(), remove=body.remove)
+    tokens = _tokens(request)
+    tokens.rotate(time.time())
+    await request.app.state.callings.renew(time.time())  # before what they have ends
+    if body.remove:
+        tokens.remove_old()
     await _admit(request)
-    return {"signing": keys[0], "checking": list(keys)}
+    return {"signing": tokens.keys()[0], "checking": list(tokens.keys())}
 
 
 def _tokens(request: Request) -> Tokens:

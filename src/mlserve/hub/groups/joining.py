@@ -30,9 +30,10 @@ def members_of(wishes: Wishes, limits: Of, group: str) -> list[Service]:
 
 def check(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
     """Raises Conflict where service and group would share an address, InvalidDescriptor for a fallback that is not
-    there, Forbidden for somebody else's group or fallback.
+    there, Forbidden for somebody else's group, fallback, or service that its instances would ask.
     """
     name = descriptor.name
+    _allow_calls(wishes, limits, descriptor, allowed)
     _allow_fallback(wishes, limits, descriptor, allowed)
     _check_fallback(wishes, descriptor)
     if wishes.find(name) is None and members_of(wishes, limits, name):
@@ -49,6 +50,13 @@ def _check_group(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Al
     service = wishes.find(name)
     if service is None or group_of(service, limits) != group:
         allowed(group)
+
+
+def _allow_calls(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed) -> None:
+    service = wishes.find(descriptor.name)
+    known = limits(service.name, service.serving or service.target).calls if service else ()
+    for name in set(descriptor.calls) - set(known):
+        allowed(name)  # its instances get a token that opens it
 
 
 def _allow_fallback(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed) -> None:
@@ -71,8 +79,16 @@ def _check_fallback(wishes: Wishes, descriptor: Descriptor) -> None:
         raise InvalidDescriptor(message, hint=f"create {other} first", details=details)
 
 
-def join(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
-    """Keep the group that a new service names; raises as `check`, and Conflict where the service's name is taken."""
+def join(
+    wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody, *, trial: bool = False
+) -> None:
+    """Keep the group that a new service names; raises as `check`, and Conflict where the service's name is taken.
+
+    ``trial``: one that is tried out joins none, and gets no token for somebody else's services either.
+    """
+    if trial:
+        _check_calls(wishes, limits, descriptor, allowed)
+        return
     if wishes.find(descriptor.name):
         raise taken(descriptor.name)
     check(wishes, limits, descriptor, allowed)
