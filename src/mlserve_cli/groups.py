@@ -8,12 +8,13 @@ from mlserve_cli.render import properties
 _MODES = {"auto": "by the number of ready instances", "set": "as it was set"}
 
 
-def shown(group: Group) -> str:
-    """Address, token, and who gets how much."""
+def shown(group: Group, link: str = "") -> str:
+    """Address, token, and who gets how much; ``link``: where a browser opens it."""
     facts = {
         "group": group.name,
         "endpoint": group.endpoint,
         "token": group.token,
+        "link": f"{link} (opens it in a browser, once, within ten minutes)" if link else None,
         "shared": _MODES[group.mode],
         "sticky": group.sticky,
     }

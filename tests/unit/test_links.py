@@ -9,7 +9,8 @@ from tests.contract.memory_store import MemoryStore
 
 from mlserve.errors import Denied, NotFound
 from mlserve.gateway.cookie import LOGIN_PATH, set_cookie
-from mlserve.hub.links import SECONDS, Links
+from mlserve.hub.groups.records import Group
+from mlserve.hub.links import SECONDS, Links, places
 from mlserve.hub.records import Service, Version
 from mlserve.hub.routing import Limits
 from mlserve.hub.wishes import Wishes
@@ -26,7 +27,7 @@ class Desk:
 
     def again(self) -> Links:
         """The links of a hub that was started again."""
-        return Links(self.store, self.wishes, lambda *_: Limits(open_docs=self.docs))
+        return Links(self.store, places(self.wishes, lambda *_: Limits(open_docs=self.docs, group="shop")))
 
     def have(self, name: str, token: str) -> None:
         service = Service(name, token, public=not token, resource="local", created_at=0, updated_at=0)
@@ -98,3 +99,16 @@ def test_whoever_asks_in_a_loop_fills_nothing() -> None:
     assert desk.links.open(others, NOW).path == "/api/predict/wine/"
     desk.code("iris", NOW + 2 * SECONDS)
     assert len(desk.store.list("link")) == 1, "what is too old goes"
+
+
+def test_a_groups_address_is_opened_with_its_own_token() -> None:
+    desk = Desk()
+    desk.have("iris", "t")
+    with pytest.raises(NotFound):
+        desk.links.make("shop", NOW)
+    desk.wishes.put_group(Group("shop", "together", 0.0))
+    opened = desk.links.open(desk.code("shop"), NOW + 1)
+    assert (opened.path, opened.cookie) == ("/api/predict/shop/", set_cookie("shop", "together", "/api/predict"))
+    desk.wishes.put_group(Group("alone", "together", 0.0))
+    with pytest.raises(NotFound):
+        desk.links.make("alone", NOW)

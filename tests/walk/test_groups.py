@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import httpx
 import pytest
 
 import mlserve
@@ -47,7 +48,18 @@ def test_two_services_share_an_address_and_blue_green_switches_it(home: Path, tm
     assert answers(5, *at) == {"blue"}
     assert typed("traffic", "shop", "blue=0", "green=100")[0] == 0
     until(lambda: answers(3, *at) == {"green"})
-    assert shown("traffic", "shop") == shown("describe", "shop")
+    link = group.pop("link")
+    assert {**shown("traffic", "shop"), "members": []} == {**group, "members": [], "mode": "set"}
+    with httpx.Client(follow_redirects=True) as browser:
+        assert browser.post(group["endpoint"]).status_code == 401
+        assert browser.get(link).text == "green"
+        assert browser.get(group["endpoint"]).text == "green", "it is let in from then on"
+        assert browser.get(group["endpoint"].replace("shop", "green")).status_code == 401, "at this address alone"
+    assert httpx.get(link).status_code == 401, "it opens once"
+    assert [event["what"] for event in shown("events", "shop")][-1] == "link"
+    assert "traffic" in {event["what"] for event in shown("events", "shop")}
+    with mlserve.Predictor("shop") as predictor:
+        assert predictor.request("POST", "/", b"{}").body == b"green"
     assert "green 100 %" in typed("list")[1]
     assert typed("traffic", "shop", "--auto")[0] == 0
     until(lambda: answers(30, *at) == {"blue", "green"})

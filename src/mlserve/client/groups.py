@@ -24,6 +24,14 @@ class Group(Answer):
     endpoint: str
     token: str
 
+    def __init__(self, management: Management, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        self._management = management
+
+    def link(self) -> str:
+        """An address that opens it in a browser: once, within minutes."""
+        return str(self._management.post(f"{_path(self.name)}/link")["link"])
+
     def predictor(self, *, timeout: float = 60.0) -> Predictor:
         """What asks it: any of its members answers."""
         return Predictor(self.endpoint, token=self.token, timeout=timeout)
@@ -51,7 +59,7 @@ class Groups:
 
     def get(self, name: str) -> Group:
         """One group; raises NotFound."""
-        return Group(self._management.get(_path(name)))
+        return Group(self._management, self._management.get(_path(name)))
 
     def find(self, name: str) -> Group | None:
         """One group, or None."""
@@ -84,7 +92,7 @@ class Groups:
         if not (weights or auto or standalone or join) and sticky is None:
             return self.get(name)
         wish = {"weights": dict(weights or {}), "auto": auto, "standalone": list(standalone), "join": list(join)}
-        return Group(self._management.post(f"{_path(name)}/traffic", {**wish, "sticky": sticky}))
+        return Group(self._management, self._management.post(f"{_path(name)}/traffic", {**wish, "sticky": sticky}))
 
 
 def _path(name: str) -> str:

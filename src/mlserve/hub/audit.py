@@ -19,7 +19,8 @@ log = logging.getLogger("mlserve.hub")
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HARMLESS = re.compile(r"/v1/(validate|content/.*|uploads/kept)")
-_SERVICE = re.compile(r"/v1/services/(?P<name>[^/]+)(?:/(?P<verb>.+))?")
+_SERVICE = re.compile(r"/v1/(?:services|groups)/(?P<name>[^/]+)(?:/(?P<verb>.+))?")
+"""Or a group: no service has its name."""
 _OTHER = re.compile(r"/v1/(?P<noun>[a-z]+?)s?(?:/(?P<rest>.+))?")
 _MOST = 1 << 20
 """Bytes of an answer that is looked into."""

@@ -23,7 +23,7 @@ OWNER = "hub"
 _SERVICE = re.compile(r"(?s)/v1/services/([^/]+)(?:/.*)?")
 _LOOKED_INTO = frozenset({("GET", "/v1/services"), ("POST", "/v1/services"), ("POST", "/v1/services/plan")})
 """Their own routes ask `Caller.require`: who is meant is in the body."""
-_GROUPS = re.compile(r"GET /v1/groups(/[^/]+)?|POST /v1/groups/[^/]+/traffic")
+_GROUPS = re.compile(r"GET /v1/groups(/[^/]+)?|POST /v1/groups/[^/]+/(traffic|link)")
 """The same of these: a group is somebody's, and each of its members is."""
 _HELPFUL = (
     re.compile(r"GET /(openapi\.json|v1/hub|v1/resources(/[^/]+)?)"),

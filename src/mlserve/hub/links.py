@@ -1,4 +1,4 @@
-"""Links that open a service in a browser: a one-time code each, exchanged for the cookie that the gateway takes."""
+"""Links that open a service or group in a browser: one-time codes, each exchanged for the cookie the gateway takes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlserve.errors import Denied
+from mlserve.errors import Denied, NotFound
 from mlserve.gateway.browser import PREFIX
 from mlserve.gateway.cookie import LOGIN_PATH, cookie, set_cookie
+from mlserve.hub.groups.joining import members_of
 from mlserve.hub.records import Service
 from mlserve.hub.routing import Limits
 from mlserve.hub.store.base import Record, Store
@@ -39,20 +40,54 @@ class Opened:
     cookie: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A service or a group, as far as a browser is concerned."""
+
+    name: str
+    token: str
+    """Empty: anybody may open it."""
+    docs: bool
+    """It has a page at ``/docs``."""
+
+    @property
+    def address(self) -> str:
+        """Where the browser goes."""
+        return f"{PREFIX}/{self.name}/{'docs' if self.docs else ''}"
+
+
+def places(wishes: Wishes, limits: Callable[[str, int], Limits]) -> Callable[[str], Place | None]:
+    """How a service or a group is found by its name."""
+
+    def docs(service: Service) -> bool:
+        return limits(service.name, service.serving or service.target).open_docs
+
+    def find(name: str) -> Place | None:
+        if service := wishes.find(name):
+            return Place(name, "" if service.public else service.token, docs(service))
+        members = members_of(wishes, limits, name)
+        group = next((one for one in wishes.groups() if one.name == name), None)
+        return Place(name, group.token, all(map(docs, members))) if group and members else None
+
+    return find
+
+
 class Links:
     """Codes are kept as hashes, in the hub's store: a hub that restarts knows those it gave."""
 
-    def __init__(self, store: Store, wishes: Wishes, limits: Callable[[str, int], Limits]) -> None:
-        self._store, self._wishes, self._limits = store, wishes, limits
+    def __init__(self, store: Store, find: Callable[[str], Place | None]) -> None:
+        self._store, self._find = store, find
 
     def make(self, name: str, now: float) -> Link:
-        """A new link to a service; raises NotFound."""
-        service = self._wishes.service(name)
-        if service.public:
-            return Link(self._address(service), None)
+        """A new link to a service or group; raises NotFound."""
+        place = self._find(name)
+        if place is None:
+            raise NotFound(f'no service or group "{name}"', hint="mlserve list shows all of them")
+        if not place.token:
+            return Link(place.address, None)
         self._clear(name, now)
         code = secrets.token_urlsafe(32)
-        data = {"service": name, "proof": _proof(service), "until": now + SECONDS}
+        data = {"service": name, "proof": _proof(place), "until": now + SECONDS}
         self._store.put(Record(_KIND, _hash(code), data), 0)
         return Link(f"{LOGIN_PATH}{code}", now + SECONDS)
 
@@ -60,17 +95,13 @@ class Links:
         """What a code stands for, once; raises Denied, which does not say why."""
         record = self._store.get(_KIND, _hash(code))
         self._store.delete(_KIND, _hash(code))
-        service = self._wishes.find(str(record.data["service"])) if record else None
-        if record is None or service is None or record.data["until"] < now or record.data["proof"] != _proof(service):
+        place = self._find(str(record.data["service"])) if record else None
+        if record is None or place is None or record.data["until"] < now or record.data["proof"] != _proof(place):
             raise Denied(
                 "this link was opened before, or is too old",
                 hint="mlserve describe NAME prints a new one; it opens once, within ten minutes",
             )
-        return Opened(self._address(service), set_cookie(service.name, service.token, PREFIX))
-
-    def _address(self, service: Service) -> str:
-        limits = self._limits(service.name, service.serving or service.target)
-        return f"{PREFIX}/{service.name}/{'docs' if limits.open_docs else ''}"
+        return Opened(place.address, set_cookie(place.name, place.token, PREFIX))
 
     def _clear(self, name: str, now: float) -> None:
         """Forget what is too old, and the oldest of a service that has many."""
@@ -87,7 +118,7 @@ def _hash(code: str) -> str:
     return hashlib.sha256(code.encode()).hexdigest()
 
 
-def _proof(service: Service) -> str:
+def _proof(place: Place) -> str:
     """Another token, also that of a later service of the same name, is another proof."""
-    value = cookie(service.name, service.token) if not service.public else ""
+    value = cookie(place.name, place.token) if place.token else ""
     return hmac.digest(value.encode(), b"link", "sha256").hex()

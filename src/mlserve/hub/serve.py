@@ -20,7 +20,7 @@ from mlserve import storage
 from mlserve.descriptor import resource_of
 from mlserve.errors import HubStartFailed, InvalidInput, MlserveError
 from mlserve.gateway.envoy import Gateway
-from mlserve.hub import guard
+from mlserve.hub import guard, links
 from mlserve.hub.admission import Admission
 from mlserve.hub.app import application
 from mlserve.hub.blueprints import Blueprints
@@ -130,7 +130,7 @@ def _assemble(
     app.state.hub = Hub(wishes, places, blueprints, content, reconciler, services)
     app.state.services, app.state.resource_groups = services, ResourceGroups(wishes, places, reconciler)
     app.state.groups = Groups(wishes, blueprints.limits, services.seen, reconciler.wake, gateway_url)
-    app.state.links = Links(store, wishes, blueprints.limits)
+    app.state.links = Links(store, links.places(wishes, blueprints.limits))
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.uploads = Uploads(content)
     app.state.events = Events(store)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mlserve.context import find
 from mlserve.errors import Denied, InvalidInput, MlserveError, NotFound, RequestFailed
@@ -53,7 +54,7 @@ class Predictor:
         if "://" not in name_or_endpoint and (calls := calls_of()):
             name_or_endpoint, self._calls = calls.endpoint(name_or_endpoint), None if token else calls
         elif "://" not in name_or_endpoint:
-            service = Management(find).get(service_path(name_or_endpoint))
+            service = _described(name_or_endpoint)
             name_or_endpoint, token = str(service["endpoint"]), token or service.get("token")
             triton = is_triton(service)
         self._triton = triton
@@ -127,6 +128,19 @@ class Predictor:
                 time.sleep(0.1)
             except OSError as exc:
                 raise _unanswered(self.endpoint, exc) from exc
+
+
+def _described(name: str) -> Mapping[str, Any]:
+    """The service, or group of services, of that name as the hub describes it; raises NotFound."""
+    management = Management(find)
+    try:
+        return management.get(service_path(name))
+    except NotFound:
+        try:
+            return management.get(f"/v1/groups/{quote(name, safe='')}")
+        except NotFound:
+            pass
+        raise
 
 
 def is_triton(service: Mapping[str, Any]) -> bool:

@@ -11,8 +11,8 @@ from mlserve_cli.show import described
 def command(name: Name, output: Output = Format.table) -> None:
     """Describe a service or a group of them."""
     found = connect().find(name)
-    if isinstance(found, Group):
-        show(output, found.to_dict(), lambda: groups.shown(found))
-        return
     link = found.link()
+    if isinstance(found, Group):
+        show(output, {**found.to_dict(), "link": link}, lambda: groups.shown(found, link))
+        return
     show(output, {**found.to_dict(), "link": link}, lambda: described(found, link))

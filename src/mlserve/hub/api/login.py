@@ -12,6 +12,7 @@ from mlserve.errors import Denied
 from mlserve.gateway.cookie import LOGIN_PATH
 from mlserve.hub import view
 from mlserve.hub.api.answers import LinkAnswer
+from mlserve.hub.api.services import caller_of
 from mlserve.hub.links import Links
 
 router = APIRouter(tags=["links"])
@@ -26,6 +27,17 @@ def _links(request: Request) -> Links:
 @router.post("/v1/services/{name}/link", responses={200: {"model": LinkAnswer}})
 async def make_link(request: Request, name: str) -> dict[str, Any]:
     """A link that opens the service in a browser, once, within minutes; for good where the service is public."""
+    return _made(request, name)
+
+
+@router.post("/v1/groups/{name}/link", responses={200: {"model": LinkAnswer}})
+async def make_group_link(request: Request, name: str) -> dict[str, Any]:
+    """The same for a service group's address."""
+    caller_of(request).require(name)
+    return _made(request, name)
+
+
+def _made(request: Request, name: str) -> dict[str, Any]:
     link = _links(request).make(name, time.time())
     return {
         "link": f"{request.app.state.gateway_url}{link.path}",

@@ -87,7 +87,7 @@ def join(
     ``trial``: one that is tried out joins none, and gets no token for somebody else's services either.
     """
     if trial:
-        _check_calls(wishes, limits, descriptor, allowed)
+        _allow_calls(wishes, limits, descriptor, allowed)
         return
     if wishes.find(descriptor.name):
         raise taken(descriptor.name)
@@ -104,6 +104,7 @@ def move(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = 
 
 def back(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
     """The same for a version that serves again, whose fallback may be gone: that is no reason to keep what is bad."""
+    _allow_calls(wishes, limits, descriptor, allowed)
     _allow_fallback(wishes, limits, descriptor, allowed)
     _check_group(wishes, limits, descriptor, allowed)
     if group_of(wishes.service(descriptor.name), limits) != descriptor.metadata.group:
