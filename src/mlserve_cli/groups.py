@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlserve.client.groups import Group
 from mlserve_cli.render import properties
+from mlserve_cli.show import fallen_back
 
 _MODES = {"auto": "by the number of ready instances", "set": "as it was set"}
 
@@ -17,5 +18,6 @@ def shown(group: Group, link: str = "") -> str:
         "link": f"{link} (opens it in a browser, once, within ten minutes)" if link else None,
         "shared": _MODES[group.mode],
         "sticky": group.sticky,
+        "fallback": fallen_back(group.fallback),
     }
     return f"{properties(facts)}\n\n{group!r}"

@@ -64,7 +64,7 @@ def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
         "release": " ".join(filter(None, (under_way(data) or ())[1:])) or None,
         "kept": f"version {kept['version']} until {kept['until']}, for mlserve rollback" if kept else None,
         "calls": ", ".join(data.get("calls") or ()) or None,
-        "fallback": _fallback(data.get("fallback")),
+        "fallback": fallen_back(data.get("fallback")),
         "mirror": mirrored(data.get("mirror")),
         "wished": _count(wished["instances"], "instance") if "instances" in wished else None,
         "created": data.get("created_at"),
@@ -80,7 +80,7 @@ def mirrored(found: Mapping[str, Any] | None) -> str | None:
     return f"{found['percent']} % of the requests to {found['to']}{sent}"
 
 
-def _fallback(found: Mapping[str, Any] | None) -> str | None:
+def fallen_back(found: Mapping[str, Any] | None) -> str | None:
     """Who answers in its place, and how often that was."""
     if not found:
         return None

@@ -39,6 +39,14 @@ def test_a_groups_requests_are_shared_by_its_members_and_each_stands_in_for_the_
     assert main["route"]["regex_rewrite"]["pattern"]["regex"] == "^/api/predict/shop/*"
 
 
+def test_a_groups_second_member_is_asked_before_its_fallback() -> None:
+    lite = Fallback((Target("lite", 2),), frozenset({"down"}))
+    *_, main = routes_at(Table((), (Route("shop", (), members=MEMBERS, fallback=lite),)), "shop")
+    shared = [("blue/1", 90), ("green/3", 10)]
+    assert tried(main) == [shared, [("blue/1", 1)], [("green/3", 1)], [("lite/2~fallback~shop", 1)]]
+    assert main["route"]["retry_policy"]["num_retries"] == 3
+
+
 def test_a_sticky_group_shares_by_what_callers_say() -> None:
     for sticky, wanted in (
         ("header:x-user", {"header": {"header_name": "x-user"}}),

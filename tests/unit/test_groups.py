@@ -259,6 +259,40 @@ def test_a_fallback_is_asked_as_long_as_it_could_answer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fallbacks", "ready", "changes", "found"),
+    [
+        ({"a": "lite", "b": "lite"}, ("a", "b", "lite"), {}, (2, False)),
+        ({"a": "lite", "b": "lite"}, ("lite",), {}, (0, True)),
+        ({"a": "lite", "b": "lite"}, ("a", "b"), {}, None),
+        ({"a": "lite", "b": "other"}, ("a", "b", "lite"), {}, None),
+        ({"a": "lite"}, ("a", "b", "lite"), {}, None),
+        ({"a": "lite"}, ("a", "b", "lite"), {"standalone": ("b",)}, (1, False)),
+        ({"a": "lite", "b": "lite"}, ("a", "b", "lite"), {"sticky": "cookie:arm"}, None),
+        ({"a": "lite", "b": "lite"}, ("lite",), {"sticky": "cookie:arm"}, (0, True)),
+    ],
+)
+def test_a_group_falls_back_where_all_of_its_members_name_the_same_service(
+    fallbacks: dict[str, str], ready: tuple[str, ...], changes: dict[str, Any], found: tuple[int, bool] | None
+) -> None:
+    def limits(name: str, _: int) -> Limits:
+        on = frozenset({"down", "error"} if name == "a" else {"down"})
+        return Limits(group="shop" if name in "ab" else "", fallback=fallbacks.get(name, ""), fallback_on=on)
+
+    def seen(name: str) -> Seen:
+        sight = _one_ready(Service(name, "t", False, "local", created_at=0, updated_at=0, serving=1))
+        return sight if name in ready else replace(sight, instances=())
+
+    group = replace(Group("shop", "t", 0.0), **changes)
+    *_, route = table([seen(name) for name in ("a", "b", "lite")], limits, "s", groups=[group]).routes
+    if found is None:
+        assert route.fallback is None
+        return
+    on = {"down"} if "b" in fallbacks else {"down", "error"}
+    assert route.fallback == Fallback((Target("lite", 1, 100),), frozenset(on), alone=found[1])
+    assert (len(route.shares), route.stopped) == (found[0], False)
+
+
+@pytest.mark.parametrize(
     ("more", "pointer"),
     [
         ({"fallback": {"service": "shop"}}, "/fallback/service"),

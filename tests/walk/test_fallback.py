@@ -34,6 +34,10 @@ def test_a_lighter_service_answers_while_every_instance_is_gone(home: Path, tmp_
     until(lambda: ask(service) == ("heavy", None))
     assert shown("describe", "shop")["fallback"]["answered"] >= 1
     assert "lite on down" in mlserve("describe", "shop")[1]
+    assert shown("describe", "shop")["warnings"] == []
+    assert mlserve("delete", "lite", "-y")[0] == 0
+    (warning,) = shown("describe", "shop")["warnings"]
+    assert (warning["pointer"], "is gone" in warning["message"]) == ("/fallback/service", True)
     assert mlserve("stop", "shop")[0] == 0
 
 

@@ -66,6 +66,36 @@ def test_every_primary_may_die_under_load_and_nobody_who_asks_is_told(tmp_path: 
     asyncio.run(story())
 
 
+def test_every_member_of_a_group_may_die_under_load_and_as_long_as_one_lives_it_answers(
+    tmp_path: Path, three: list[Instance]
+) -> None:
+    members = Target("blue", 1, 50), Target("green", 2, 50)
+    clusters = (
+        Cluster("blue", 1, (three[0].address,), "/", backed=True),
+        Cluster("green", 2, (three[1].address,), "/", backed=True),
+        Cluster("lite", 3, (three[2].address,), "/"),
+    )
+    fallback = Fallback((Target("lite", 3),), EVERYTHING)
+    group = Route("shop", (), token=TOKEN, members=members, fallback=fallback)
+    wished = Table(clusters, (group, Route("lite", ((3, 100),), token="l")))
+
+    async def story() -> None:
+        async with gateway(tmp_path) as made, client(made) as ask:
+            await made.publish(wished)
+            load = Load(ask, "/shop")
+            async with load.running(workers=32):
+                three[0].kill()
+                await load.more(300)
+                assert load.names <= {"p1", "p2"}, "nobody is sent elsewhere while one of them answers"
+                three[1].kill()
+                await load.more(300)
+            assert load.failures == []
+            assert (await ask.get("/shop")).headers[MARK] == "lite"
+            assert await degraded(made) > 200
+
+    asyncio.run(story())
+
+
 def test_primaries_that_are_full_stay_fully_used_and_the_rest_is_answered_elsewhere(
     tmp_path: Path, three: list[Instance]
 ) -> None:

@@ -10,7 +10,7 @@ from mlserve.gateway.limits import counted
 from mlserve.gateway.listener import body_limit
 from mlserve.gateway.matches import path
 from mlserve.gateway.replies import FAILED
-from mlserve.gateway.retries import each_try, retry_policy
+from mlserve.gateway.retries import each_try, retry_policy, tries_of
 from mlserve.gateway.sharing import alone, destination
 from mlserve.gateway.table import DEFAULT_MAX_BODY, Route, Target
 
@@ -33,7 +33,7 @@ def to_instances(route: Route, targets: Sequence[Target], port: str = "") -> dic
     rewrite = {"pattern": {"regex": f"^{path(route.at)}/*"}, "substitution": "/"}
     one = alone(route, targets)
     released = not one and not route.members
-    policy = retry_policy(route.retry, route.fallback, proven=released) | each_try(route)
+    policy = retry_policy(route.retry, route.fallback, proven=released, tries=tries_of(route)) | each_try(route)
     once = {} if route.retry and one else {"retry_policy": policy | ({} if one else {"refresh_cluster_on_retry": True})}
     return where | {"regex_rewrite": rewrite, "timeout": "0s"} | once | counted(route)
 

@@ -14,13 +14,15 @@ OVERLOADED_HEADER = "x-mlserve-overloaded"
 
 _SAFE = ("connect-failure", "refused-stream", "reset-before-request", "retriable-headers")
 _TRIES = 3
-"""The first choice, the service's first version again, and who is left."""
+"""The first choice, the service's first version again, and who is left: one more where that is a member and others."""
 _STATUSES = {ERROR: (500, 501, 502, 507), TIMEOUT: (504,)}
 _CALLS = {OVERLOAD: ("resource-exhausted",), ERROR: ("internal", "unavailable"), TIMEOUT: ("deadline-exceeded",)}
 """The same for calls of gRPC."""
 
 
-def retry_policy(twice: bool, fallback: Fallback | None = None, *, proven: bool = False) -> dict[str, Any]:
+def retry_policy(
+    twice: bool, fallback: Fallback | None = None, *, proven: bool = False, tries: int = _TRIES
+) -> dict[str, Any]:
     """Elsewhere, where an instance has not taken a request; ``twice``: also where it may have run already.
 
     ``proven``: who is asked again is a version that has served, beside one that is on trial and errs.
@@ -42,7 +44,7 @@ def retry_policy(twice: bool, fallback: Fallback | None = None, *, proven: bool 
         "retry_on": ",".join([*conditions, *(["retriable-status-codes"] if statuses else [])]),
         "retriable_headers": [{"name": OVERLOADED_HEADER, "present_match": True}],
         **by_status,
-        "num_retries": _TRIES - 1,
+        "num_retries": tries - 1,
         "retry_back_off": {"base_interval": "0.01s", "max_interval": "0.1s"},
         "retry_host_predicate": [_previous()],
         # A dead instance has the fewest requests and is picked first, again and again: until chance finds another.
@@ -52,7 +54,12 @@ def retry_policy(twice: bool, fallback: Fallback | None = None, *, proven: bool 
 
 def patience(route: Route) -> float:
     """Seconds of silence after which nobody is asked any more: where that is for the fallback, each try has its own."""
-    return route.timeout_seconds * (_TRIES if _falls_back_in_time(route) else 1)
+    return route.timeout_seconds * (tries_of(route) if _falls_back_in_time(route) else 1)
+
+
+def tries_of(route: Route) -> int:
+    """How often a request is sent at most: a group's has a second member to ask before the fallback's turn."""
+    return _TRIES + (route.fallback is not None and len(route.members) > 1)
 
 
 def each_try(route: Route) -> dict[str, Any]:

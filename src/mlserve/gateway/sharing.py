@@ -24,9 +24,8 @@ def destination(route: Route, targets: Sequence[Target], port: str = "") -> dict
         return {"cluster": (names or others)[0][0]}
     if route.sticky and not others:
         return _by_hash(route, names)
-    if route.members:
-        others = [(names[1][0], 1)]
-    return _by_chance(names, others) if names else _by_chance(others, [])
+    second = [(names[1][0], 1)] if route.members and len(names) > 1 else []
+    return _by_chance(names, second, others) if names else _by_chance(others)
 
 
 def remembered(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -46,15 +45,14 @@ def alone(route: Route, targets: Sequence[Target]) -> bool:
     return len(targets) + len(route.fallback.targets if route.fallback else ()) == 1
 
 
-def _by_chance(names: Weighted, others: Weighted) -> dict[str, Any]:
+def _by_chance(names: Weighted, *others: Weighted) -> dict[str, Any]:
     """By weight at first; a request that an instance has not taken is tried again with the first of them.
 
     So a new version's only instance may die in a canary, and nobody who asks is told. Then it is the turn of
-    ``others``: of a group's second member, so that any one may die, or of the fallback.
+    ``others``: of a group's second member, so that any one may die, and of the fallback.
     """
     groups = [_group("shared", names), _group("again", [(names[0][0], 1)])]
-    if others:
-        groups.append(_group("others", others))
+    groups += [_group(f"others {number}", one) for number, one in enumerate(others) if one]
     config = {"@type": f"type.googleapis.com/{_KIND}", "priority_groups": groups}
     name = "envoy.router.cluster_specifier_plugin.priority_group"
     return {"inline_cluster_specifier_plugin": {"extension": {"name": name, "typed_config": config}}}

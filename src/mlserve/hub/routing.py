@@ -9,7 +9,7 @@ from mlserve.backends.base import Instance, State
 from mlserve.gateway.passing import BETWEEN
 from mlserve.gateway.table import Cluster, Fallback, Route, Table
 from mlserve.hub import direct, releasing
-from mlserve.hub.groups.members import Member
+from mlserve.hub.groups.members import Member, with_fallback
 from mlserve.hub.groups.members import route as group_route
 from mlserve.hub.groups.records import Group
 from mlserve.hub.mirroring import with_mirror
@@ -76,10 +76,10 @@ def table(
     """
     there = [seen for seen in sights if not seen.service.deleting]
     clusters = [cluster for seen in there for cluster in _clusters(seen, limits)]
-    own = {seen.service.name: Member(route_of(seen, limits), _ready(seen)) for seen in there}
+    own = {seen.service.name: _member(seen, limits) for seen in there}
     routes = [_whole(seen, own, limits) for seen in there]
     found = ((group, members(group.name, there, limits)) for group in groups)
-    routes += [group_route(group, its) for group, its in found if its]
+    routes += [with_fallback(group_route(group, its), group, its, own) for group, its in found if its]
     secrets = {name: member.route.secret for name, member in own.items()}
     known = [replace(one, secret=_secrets(one, secrets)) for one in routes]
     return Table(clusters=tuple(clusters), routes=tuple(known), probe_secret=probe_secret, hub=hub)
@@ -93,7 +93,7 @@ def _secrets(route: Route, secrets: Mapping[str, str]) -> str:
 def members(group: str, sights: Iterable[Seen], limits: Of) -> Sequence[Member]:
     """The services of a group, by name; one that is tried out is in none."""
     mine = [seen for seen in sights if seen.service.trial_until is None and group_of(seen.service, limits) == group]
-    found = [Member(route_of(seen, limits), _ready(seen)) for seen in mine if not seen.service.deleting]
+    found = [_member(seen, limits) for seen in mine if not seen.service.deleting]
     return sorted(found, key=lambda member: member.name)
 
 
@@ -134,6 +134,11 @@ def _backed(seen: Seen, own: Mapping[str, Member], limits: Of) -> Route:
         return member.route
     fallback = Fallback(spare.route.shares, limit.fallback_on, alone=not member.able)
     return replace(member.route, apart=member.route.apart | spare.route.apart, fallback=fallback)
+
+
+def _member(seen: Seen, limits: Of) -> Member:
+    limit = limits(seen.service.name, seen.service.serving or seen.service.target)
+    return Member(route_of(seen, limits), _ready(seen), limit.fallback, limit.fallback_on)
 
 
 def _ready(seen: Seen) -> int:

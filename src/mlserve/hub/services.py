@@ -39,7 +39,8 @@ class Services:
         limits = self._blueprints.limits(name, seen.service.serving or seen.service.target)
         shown |= view.beside(seen, limits)
         shown = names.with_unknown(shown, limits.calls, self._wishes, self._blueprints.limits)
-        return {**shown, "warnings": [*shown["warnings"], *self._loop.written.warnings(name)]}
+        found = [*shown["warnings"], *names.beside(shown, self._wishes), *self._loop.written.warnings(name)]
+        return {**shown, "warnings": found}
 
     def list(self) -> Sequence[dict[str, Any]]:
         """All services but the throw-away ones."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mlserve.hub.api.answers import Answer
+from mlserve.hub.api.beside_answers import FallbackAnswer
 
 
 class MemberAnswer(Answer):
@@ -28,6 +29,7 @@ class GroupAnswer(Answer):
     token: str
     mode: Literal["auto", "set"]
     sticky: str | None
+    fallback: FallbackAnswer | None
     created_at: str
     members: list[MemberAnswer]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mlserve.gateway.table import Route, Target
+from mlserve.gateway.table import Fallback, Route, Target
 from mlserve.hub.groups.records import Group
 
 
@@ -17,6 +17,9 @@ class Member:
     """How requests to its own address are treated."""
     ready: int
     """Instances that may be sent requests."""
+    fallback: str = ""
+    """The service that its descriptor names for when it does not answer, and when that is."""
+    fallback_on: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -40,6 +43,28 @@ def percent(weights: Mapping[str, int]) -> Mapping[str, float]:
     """The same in percent of all requests."""
     together = sum(weights.values())
     return {name: round(100 * weight / together, 1) if together else 0.0 for name, weight in weights.items()}
+
+
+def fallback(group: Group, members: Sequence[Member]) -> tuple[str, frozenset[str]]:
+    """Who is asked where nobody of the group answers, and when: whom all that take its requests name; else nobody."""
+    asked = [one for one in members if one.name not in group.standalone]
+    names = {one.fallback for one in asked}
+    if len(names) != 1 or not any(one.route.targets for one in asked):
+        return "", frozenset()
+    return names.pop(), frozenset.intersection(*(one.fallback_on for one in asked))
+
+
+def with_fallback(found: Route, group: Group, members: Sequence[Member], own: Mapping[str, Member]) -> Route:
+    """The group's route, with its fallback as far as that would answer.
+
+    Envoy chooses either by what callers say or by who has answered: a sticky group has it once nobody is left.
+    """
+    name, on = fallback(group, members)
+    spare, alone = own.get(name), not found.members
+    if spare is None or not spare.able or (group.sticky and not alone):
+        return found
+    words = Fallback(spare.route.shares, on, alone=alone)
+    return replace(found, apart=found.apart | spare.route.apart, fallback=words)
 
 
 def route(group: Group, members: Sequence[Member]) -> Route:

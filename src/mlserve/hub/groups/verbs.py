@@ -7,7 +7,7 @@ from typing import Any
 
 from mlserve.errors import NotFound
 from mlserve.hub import view
-from mlserve.hub.groups.members import Member, percent, shares
+from mlserve.hub.groups.members import Member, fallback, percent, shares
 from mlserve.hub.groups.records import Group
 from mlserve.hub.groups.traffic import Wish, wished
 from mlserve.hub.plan import status
@@ -75,9 +75,14 @@ class Groups:
             "token": group.token,
             "mode": "set" if group.weights else "auto",
             "sticky": group.sticky or None,
+            "fallback": self._fallback(group, its),
             "created_at": view.moment(group.created_at),
             "members": [self._member(group, one, seen, told[one.name]) for one, seen in zip(its, sights, strict=True)],
         }
+
+    def _fallback(self, group: Group, members: Sequence[Member]) -> dict[str, Any] | None:
+        name, on = fallback(group, members)
+        return {"service": name, "on": sorted(on), "answered": None} if name else None
 
     def _member(self, group: Group, member: Member, seen: Seen, share: float) -> dict[str, Any]:
         return {
