@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-TOLD = "/run/mlserve/access.json"
-"""Where a container has the file that says who may ask it."""
+TOLD = "/run/mlserve"
+"""The folder in which a container has the files of `Workload.told`."""
+ACCESS = "access.json"
+"""That of them which says who may ask it."""
+CALLS = "calls.json"
+"""That which says whom it may ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,8 @@ class Workload:
     mounts: tuple[Mount, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """File name → text: files that only the program may read, in the folder that ``MLSERVE_SECRETS`` names."""
-    access: str = ""
-    """A file here that says who may ask, and changes while instances run: they have it at `TOLD`. Empty: none."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """Name → file here, which changes while instances run: containers have it under that name in the folder `TOLD`."""
     read_only: bool = True
     """The file system of an image can't be written to, except for ``/tmp`` and mounts."""
     user: str = ""

@@ -14,7 +14,6 @@ from tests.contract.memory_store import MemoryStore
 
 from mlserve.backends.base import Instance, State
 from mlserve.backends.docker.options import checked
-from mlserve.backends.docker.volume_plan import told
 from mlserve.descriptor import parse
 from mlserve.errors import GatewayFailed, InvalidDescriptor, InvalidInput, MlserveError
 from mlserve.gateway.table import Access
@@ -92,14 +91,14 @@ def test_a_version_finds_the_gateway_the_addresses_and_a_token_in_its_file(desk:
     assert (calls.token, calls.endpoint("wine")) == (said["token"], f"{GATEWAY}/api/predict/wine")
 
 
-def test_a_container_gets_it_as_a_secret_file(desk: Desk) -> None:
+def test_a_container_is_brought_what_the_file_says(desk: Desk) -> None:
     desk.follow(seen())
-    given = desk.callings.given(Workload("shop", 1, 1, image="shop:1", secrets={"a": "b"}))
-    assert (given.environment, given.secrets["a"]) == ({}, "b")
-    assert json.loads(given.secrets["calls.json"]) == desk.said()
-    assert told(given.secrets)["MLSERVE_CALLS"] == "/run/secrets/mlserve/calls.json"
-    assert "MLSERVE_CALLS" not in told({"a": "b"})
+    given = desk.callings.given(Workload("shop", 1, 1, image="shop:1", told={"access.json": "a"}))
+    assert given.environment == {"MLSERVE_CALLS": "/run/mlserve/calls.json"}
+    assert given.told == {"access.json": "a", "calls.json": str(desk.home / "calls" / "shop@1.json")}
+    assert json.loads(desk.callings.text("shop", 1)) == desk.said()
     assert desk.callings.given(Workload("wine", 1, 1)) == Workload("wine", 1, 1)
+    assert desk.callings.text("wine", 1) == ""
 
 
 def test_a_token_is_renewed_after_half_of_its_time_and_the_gateway_knows_before_it_is_sent(desk: Desk) -> None:

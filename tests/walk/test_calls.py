@@ -18,7 +18,8 @@ import pytest
 from mlserve import connect
 from mlserve.client import Client, Service
 from mlserve.errors import Forbidden
-from tests.walk.release_kit import descriptor, until
+from tests.waiting import until
+from tests.walk.release_kit import descriptor
 from tests.walk.test_release_verbs import mlserve, shown
 
 pytestmark = pytest.mark.timeout(240)
@@ -155,7 +156,7 @@ def test_keys_and_tokens_change_without_a_failed_call(
 
     with asking(service, "shop") as heard:
         until(lambda: len(heard) > 3)
-        until(lambda: renewed(2), 90)  # each is renewed after ten seconds, so the first has ended
+        until(lambda: renewed(2), seconds=90)  # each is renewed after ten seconds, so the first has ended
         assert mlserve("token", "rotate")[0] == 0
         assert renewed(3), "signed by the new key from the moment that this returned"
         assert mlserve("token", "rotate", "--remove-old", "-y")[0] == 0

@@ -13,6 +13,7 @@ from mlserve import connect
 from mlserve.errors import InvalidDescriptor
 from tests.docker_engine import Engine
 from tests.walk.release_kit import descriptor
+from tests.walk.test_release_verbs import mlserve
 
 APP = """
 import http.server, json, os, signal, urllib.error, urllib.request
@@ -71,6 +72,8 @@ def test_a_container_asks_the_services_it_names(
         with closing(docker_engine.client()) as engine:
             for one in engine.containers.list(filters={"label": "mlserve.service=asker"}):
                 assert token not in json.dumps(one.attrs), "nobody who lists containers reads it"
+        assert mlserve("token", "rotate", "--remove-old", "-y")[0] == 0
+        assert said("shop") == "shop", "the running container was brought another token"
         service.delete()
 
 

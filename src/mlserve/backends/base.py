@@ -224,10 +224,10 @@ class FileBackend(Backend, Protocol):
 
 @runtime_checkable
 class TellingBackend(Backend, Protocol):
-    """A place that brings instances the file of `Workload.access`, which they can't read on the hub's machine."""
+    """A place that brings instances the files of `Workload.told`, which they can't read on the hub's machine."""
 
-    async def tell(self, texts: Sequence[tuple[Instance, str]]) -> None:
-        """Have each of these instances, which run, know what the file says now; nothing is done where it does.
+    async def tell(self, texts: Sequence[tuple[Instance, Mapping[str, str]]]) -> None:
+        """Have each of these instances, which run, know what the files say now (by name); nothing where it does.
 
         All that are to be told are given each time. Raises ResourceUnavailable: some may know nothing new then.
         """

@@ -23,7 +23,7 @@ from mlserve.hub.proof import Question, questions
 from mlserve.hub.records import Prepared, Version
 from mlserve.hub.routing import NOTHING, Limits
 from mlserve.hub.wishes import Wishes
-from mlserve.workload import TOLD, Workload
+from mlserve.workload import ACCESS, TOLD, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +120,12 @@ class Blueprints:
         launch = self._inside(version, access) if prepared.image else self._launch(version, prepared)
         workload = blueprint.engine.workload(blueprint.descriptor, artifacts, launch)
         workload = with_repositories(workload, blueprint.descriptor, self._credentials(version))
-        workload = replace(workload, image=prepared.image or None, access=access)
+        workload = replace(workload, image=prepared.image or None, told={ACCESS: access} if access else {})
         # Of these the files stay on the hub's machine: it is the backend that brings them to the instance.
         return with_mounts(workload, mounts(blueprint.descriptor, prepared.paths))
 
     def _inside(self, version: Version, access: str) -> Launch:
-        return replace(launch_inside(version.service, version.number), access=TOLD if access else "")
+        return replace(launch_inside(version.service, version.number), access=f"{TOLD}/{ACCESS}" if access else "")
 
     def _launch(self, version: Version, prepared: Prepared) -> Launch:
         runtime, captures = environments.runtime_path(self._home), self._home / "captures" / version.service

@@ -58,7 +58,7 @@ class Reconciler:
     ) -> None:
         self._settings, self._wishes, self._places = settings, wishes, places
         self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
-        self._admission, self.telling = admission, Telling(places, admission)
+        self._admission, self.telling = admission, Telling(places, admission, callings)
         self._callings = callings
         self._probe_secret = secrets.token_urlsafe(16)
         self._prover = Prover(settings, gateway, blueprints, self._probe_secret, self._change)

@@ -1,4 +1,4 @@
-"""Bring what is told of who may ask to instances that can't read this hub's files: at other places, in containers."""
+"""Bring what instances are told to those that can't read this hub's files: at other places, in containers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from mlserve.backends.base import Instance, State, TellingBackend
 from mlserve.errors import MlserveError
 from mlserve.hub.admission import Admission
+from mlserve.hub.calling.callings import Callings
 from mlserve.hub.direct import CHECKS
 from mlserve.hub.places import Places
 from mlserve.hub.seen import Seen
+from mlserve.workload import ACCESS, CALLS
 
 log = logging.getLogger("mlserve.hub")
 
@@ -23,8 +25,8 @@ _PATIENCE = 10.0
 class Telling:
     """One place after the other is slow, and may be away: what could not be told now is told with the next look."""
 
-    def __init__(self, places: Places, admission: Admission) -> None:
-        self._places, self._admission = places, admission
+    def __init__(self, places: Places, admission: Admission, callings: Callings) -> None:
+        self._places, self._admission, self._callings = places, admission, callings
         self._at_work: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._complaints: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
@@ -43,8 +45,7 @@ class Telling:
         """Return when all know it that can be reached within seconds."""
         wanted: dict[str, list[Instance]] = {}
         for seen in sights:
-            checking = [one for one in seen.instances if one.state in _AWAKE and one.facts.get(CHECKS)]
-            wanted.setdefault(seen.service.resource, []).extend(checking)
+            wanted.setdefault(seen.service.resource, []).extend(one for one in seen.instances if one.state in _AWAKE)
         await asyncio.gather(*(self._at(place, instances) for place, instances in wanted.items()))
 
     async def _at(self, name: str, instances: Sequence[Instance]) -> None:
@@ -54,10 +55,16 @@ class Telling:
         complaint = ""
         try:
             async with asyncio.timeout(_PATIENCE), self._at_work[name]:
-                texts = [(one, self._admission.text(one.service)) for one in instances]
+                texts = [(one, self._texts(one)) for one in instances]
                 await place.backend.tell([(one, text) for one, text in texts if text])
         except (MlserveError, TimeoutError) as exc:
             complaint = str(exc) or "it takes too long"
         if complaint and complaint != self._complaints.get(name):
             log.warning("event=telling-waits place=%s reason=%r", name, complaint)
         self._complaints[name] = complaint
+
+    def _texts(self, one: Instance) -> dict[str, str]:
+        """By the name of its file, what an instance is told; nothing of what it does not look at."""
+        access = self._admission.text(one.service) if one.facts.get(CHECKS) else ""
+        texts = {ACCESS: access, CALLS: self._callings.text(one.service, one.version)}
+        return {name: text for name, text in texts.items() if text}

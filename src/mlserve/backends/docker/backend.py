@@ -141,8 +141,8 @@ class DockerBackend(KeepingBackend):
         """Copy into a folder here what instances of a version have changed below a mount that is written back."""
         return await self._volumes.changes(workload, mount, known, into, final=final)
 
-    async def tell(self, texts: Sequence[tuple[Instance, str]]) -> None:
-        """Have instances that run know who may ask them."""
+    async def tell(self, texts: Sequence[tuple[Instance, Mapping[str, str]]]) -> None:
+        """Have instances that run know who may ask them, and whom they may ask."""
         await self._telling.tell(texts)
 
     async def sweep(self, kept: Sequence[Workload]) -> None:

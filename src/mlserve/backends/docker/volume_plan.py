@@ -18,8 +18,6 @@ CARRIER = "mlserve.carrier"
 READER = "mlserve.reader"
 """The same for one that is looked into, and which is full."""
 SECRETS = "/run/secrets/mlserve"
-CALLS = "calls.json"
-"""The secret that says whom the instance may ask; it has a variable of its own wherever an instance runs."""
 
 
 class Kind(StrEnum):
@@ -61,12 +59,6 @@ def own(hub: str, workload: Workload, instance: str, purpose: str, options: Mapp
     marks = labels.of_instance(hub, workload.service, workload.version, instance)
     name = f"{_prefix(hub)}-{instance}-{_digest(purpose)}"
     return Volume(name, {**marks, KIND: Kind.OWN}, options or {})
-
-
-def told(secrets: Collection[str]) -> dict[str, str]:
-    """Where a program finds its secrets, by their files' names."""
-    calls = {"MLSERVE_CALLS": f"{SECRETS}/{CALLS}"} if CALLS in secrets else {}
-    return {"MLSERVE_SECRETS": SECRETS, **calls}
 
 
 def nfs(hub: str, mount: Mount) -> Volume:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,15 +46,15 @@ class Volumes:
         """
         self._coming.add(instance)
         mounts = [await self._mount(workload, instance, mount) for mount in workload.mounts]
-        if workload.access:
-            mounts.append(await self._access(workload, instance))
+        if workload.told:
+            mounts.append(await self._told(workload, instance))
         if not workload.secrets:
             return Brought(tuple(mounts))
         volume = volume_plan.own(self._hub, workload, instance, volume_plan.SECRETS)
         owner = tar_stream.owner_of(workload.user or NOBODY, alone=True)
         await self._fill(volume, workload, lambda: tar_stream.of_texts(workload.secrets, owner))
         secrets = volume_plan.mounted(volume, volume_plan.SECRETS, read_only=True)
-        return Brought((*mounts, secrets), volume_plan.told(workload.secrets))
+        return Brought((*mounts, secrets), {"MLSERVE_SECRETS": volume_plan.SECRETS})
 
     async def drop(self, instance: str) -> None:
         """An instance is gone, its containers too: what was its own goes."""
@@ -120,19 +119,18 @@ class Volumes:
                 return volume_plan.bound(mount)
         return volume_plan.mounted(volume, mount.path, read_only=mount.read_only)
 
-    async def _access(self, workload: Workload, instance: str) -> Mapping[str, Any]:
-        """Who may ask it, as it is now; `Telling` brings it what changes, for which it can't be read-only."""
-        folder, name = os.path.split(TOLD)
-        volume = volume_plan.own(self._hub, workload, instance, folder)
+    async def _told(self, workload: Workload, instance: str) -> Mapping[str, Any]:
+        """What it is told, as it is now; `Telling` brings it what changes, for which it can't be read-only."""
+        volume = volume_plan.own(self._hub, workload, instance, TOLD)
         owner = tar_stream.owner_of(workload.user or NOBODY, alone=True)
 
         def fill(client: DockerClient) -> None:
-            content = tar_stream.of_texts({name: _told(workload)}, owner)
+            content = tar_stream.of_texts({name: _read(workload, file) for name, file in workload.told.items()}, owner)
             volume_files.fill(client, volume, workload.image or "", content)
 
         async with self._filling[volume.name]:
             await self._engine.call(fill, seconds=None)  # also where it is full: of an earlier start
-        return volume_plan.mounted(volume, folder, read_only=False)
+        return volume_plan.mounted(volume, TOLD, read_only=False)
 
     async def _files(self, workload: Workload, mount: Mount) -> Volume:
         source = Path(mount.source)
@@ -167,9 +165,9 @@ class Volumes:
         await self._engine.call(lambda client: volume_files.make(client, volume))
 
 
-def _told(workload: Workload) -> str:
+def _read(workload: Workload, file: str) -> str:
     try:
-        return Path(workload.access).read_text()
+        return Path(file).read_text()
     except OSError as exc:
-        message = f"what instances of {workload.service} are told of who may ask them can't be read: {exc.strerror}"
-        raise FetchFailed(message, hint=f"see that the hub may read and write {workload.access}") from exc
+        message = f"what instances of {workload.service} are told can't be read: {exc.strerror}"
+        raise FetchFailed(message, hint=f"see that the hub may read and write {file}") from exc

@@ -49,10 +49,11 @@ async def rotate_keys(request: Request, body: RotateBody) -> dict[str, Any]:
     """A new key signs from now on; tokens of the former ones go on, unless ``remove``."""
     tokens = _tokens(request)
     tokens.rotate(time.time())
-    await request.app.state.callings.renew(time.time())  # before what they have ends
-    if body.remove:
-        tokens.remove_old()
+    await request.app.state.callings.renew(time.time())
     await _admit(request)
+    if body.remove:  # once all who ask others have been given what counts from here on
+        tokens.remove_old()
+        await _admit(request)
     return {"signing": tokens.keys()[0], "checking": list(tokens.keys())}
 
 

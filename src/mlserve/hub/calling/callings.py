@@ -1,7 +1,7 @@
 """Whom instances may ask, and with which token: a file a version, which only this user can read.
 
-Its instances read it again whenever it changes, so that a token is renewed without a restart; in a container it is a
-secret file that was put there at the start, and its token lives longer. A token ends with the version it was made for.
+Its instances read it again whenever it changes, so that a token is renewed without a restart; into containers it is
+brought (`Telling`). A token ends with the version it was made for.
 """
 
 from __future__ import annotations
@@ -20,13 +20,9 @@ from mlserve.hub.places import Places
 from mlserve.hub.routing import Of
 from mlserve.hub.seen import ALIVE, Seen
 from mlserve.hub.tokens import Tokens, Wanted
-from mlserve.workload import Workload
+from mlserve.workload import CALLS, TOLD, Workload
 
-FILE = "calls.json"
-"""The secret of a container that says it."""
 VARIABLE = "MLSERVE_CALLS"
-LIVES_IN_CONTAINERS = 365 * 86_400.0
-"""Seconds that a token lives which nobody can replace where it is; elsewhere the next one comes after half its time."""
 
 Admit = Callable[[Access], Awaitable[None]]
 Key = tuple[str, int]
@@ -91,12 +87,17 @@ class Callings:
     def given(self, workload: Workload) -> Workload:
         """The same with what its instances may ask others by."""
         key = workload.service, workload.version
-        told = self._told.get(key)
-        if told is None:
+        if key not in self._told:
             return workload
-        if workload.image is not None:
-            return replace(workload, secrets={**workload.secrets, FILE: told.text})
-        return replace(workload, environment={**workload.environment, VARIABLE: str(self._file(key))})
+        file = str(self._file(key))
+        place = file if workload.image is None else f"{TOLD}/{CALLS}"
+        told = workload.told if workload.image is None else {**workload.told, CALLS: file}
+        return replace(workload, environment={**workload.environment, VARIABLE: place}, told=told)
+
+    def text(self, service: str, version: int) -> str:
+        """What the file of a version says; empty where it has none."""
+        told = self._told.get((service, version))
+        return told.text if told else ""
 
     def _is_due(self, key: Key, grant: Grant, now: float) -> bool:
         told = self._told.get(key)
@@ -141,8 +142,7 @@ def grants(limits: Of, places: Places, seconds: float) -> Callable[[Seen, int], 
         calls, place = limits(seen.service.name, number).calls, places.find(seen.service.resource)
         if not calls or place is None:
             return None
-        lives = max(seconds, LIVES_IN_CONTAINERS) if place.contained else seconds
-        return Grant(calls, places.gateway(place), lives)
+        return Grant(calls, places.gateway(place), seconds)
 
     return granted
 
