@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlserve.client import Client, Log, LogLine, Service, Table, Trial, connect
+from mlserve.client.comparison import Comparison
 from mlserve.client.groups import Group
 from mlserve.client.images import Image
 from mlserve.client.plan import Plan
@@ -87,6 +88,11 @@ def scale(name: str, instances: int, *, wait: bool = True, timeout: float | None
 def traffic(group: str, weights: Mapping[str, int] | None = None, **wish: Any) -> Group:
     """Share a group's requests: ``{"blue": 90, "green": 10}``; ``wish``: as of `Groups.traffic`, ``auto=True`` say."""
     return _client().groups.traffic(group, weights, **wish)
+
+
+def ab(name: str, *, metric: str = "reward", since: float | None = None, control: str = "") -> Comparison:
+    """How the members of a group, or both versions of a release, do by what callers told of their answers."""
+    return _client().find(name).ab(metric=metric, since=since, control=control)
 
 
 def start(name: str, *, wait: bool = True, timeout: float | None = None) -> Service:

@@ -57,10 +57,15 @@ def test_a_sticky_group_shares_by_what_callers_say() -> None:
             wanted | {"terminal": True},
             {"header": {"header_name": "x-request-id"}},
         ]
-        assert main["route"]["weighted_clusters"] == {
-            "clusters": [{"name": "blue/1", "weight": 90}, {"name": "green/3", "weight": 10}],
-            "use_hash_policy": True,
-        }
+        specifier = main["route"]["inline_cluster_specifier_plugin"]["extension"]["typed_config"]
+        assert specifier["use_hash_policy"] is True
+        assert tried(main) == [[("blue/1", 90), ("green/3", 10)], [("blue/1", 1)], [("green/3", 1)]]
+
+
+def test_a_sticky_caller_is_moved_by_other_weights_as_rarely_as_can_be() -> None:
+    turned = Target("green", 3, 90), Target("blue", 1, 10)
+    *_, main = routes_at(Table((), (Route("shop", (), members=turned, sticky="header:x-user"),)), "shop")
+    assert tried(main)[:2] == [[("blue/1", 10), ("green/3", 90)], [("green/3", 1)]], "in the order of their names"
 
 
 def test_a_member_is_asked_by_name_also_without_a_share_and_another_name_is_refused() -> None:

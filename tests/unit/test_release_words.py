@@ -48,6 +48,10 @@ def test_a_strategy_is_named_or_meant(written: dict[str, Any], meant: str) -> No
         (descriptor({"strategy": "rolling", "steps": [{"weight": 5}]}), "/release/steps", "steps are of a canary"),
         (descriptor({"strategy": "recreate", "gates": {}}), "/release/gates", "never both versions"),
         (descriptor({"strategy": "rolling", "keep": "1m"}), "/release/keep", "none to keep"),
+        (descriptor({"strategy": "blue_green", "sticky": "header:x-user"}), "/release/sticky", "no two versions share"),
+        (descriptor({"strategy": "recreate", "feedback": True}), "/release/feedback", "no two versions share"),
+        (descriptor({"strategy": "canary", "sticky": "x-user"}), "/release/sticky", "nothing to stick to"),
+        (descriptor({"strategy": "canary", "sticky": "header:Authorization"}), "/release/sticky", "nothing to stick"),
         (descriptor({"strategy": "canary"}, {"max_surge": 1}), "/metadata/rolling_strategy", "this one is canary"),
         (descriptor(rolling={"max_surge": 0}), "/metadata/rolling_strategy", "no instance can ever be replaced"),
         (

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import pytest
 
 from mlserve.gateway.envoy import Gateway
 from mlserve.gateway.table import Cluster, Route, Table, Target
@@ -80,20 +81,21 @@ def test_callers_stay_with_a_member_by_header_or_by_cookie(tmp_path: Path) -> No
         asyncio.run(story(blue.address, green.address))
 
 
-def test_a_member_may_die_and_leave_and_weights_may_change_under_load(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sticky", ["", "header:x-user"])
+def test_a_member_may_die_and_leave_and_weights_may_change_under_load(tmp_path: Path, sticky: str) -> None:
     with instances("b", "g") as (blue, green):
 
         async def story() -> None:
-            async with told(tmp_path, table(blue.address, green.address)) as (made, ask):
+            async with told(tmp_path, table(blue.address, green.address, sticky=sticky)) as (made, ask):
                 load = Load(ask, "/shop")
                 async with load.running():
                     for weights in ((10, 90), (99, 1), (50, 50)):
                         members = replace(BLUE, weight=weights[0]), replace(GREEN, weight=weights[1])
-                        await made.publish(table(blue.address, green.address, members=members))
+                        await made.publish(table(blue.address, green.address, members=members, sticky=sticky))
                         await load.more(100)
                     blue.kill()
                     await load.more(200)
-                    left = table(blue.address, green.address, members=(GREEN,), pinned=PINNED[1:])
+                    left = table(blue.address, green.address, members=(GREEN,), pinned=PINNED[1:], sticky=sticky)
                     emptied = replace(left.clusters[0], endpoints=())
                     await made.publish(replace(left, clusters=(emptied, left.clusters[1])))
                 assert load.failures == []

@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 from urllib.parse import quote
 
 from mlserve.client.answer import Answer
+from mlserve.client.comparison import Comparison, compare
 from mlserve.client.logs import Log, LogLine, log_line
 from mlserve.client.releases import Releases
 from mlserve.client.submission import Source, draft
@@ -153,6 +154,11 @@ class Service(Answer):
         """Its instances now."""
         found = self._management.get(service_path(self.name, "instances"))["instances"]
         return Table(found, ("id", "version", "state", "address", "restarts", "reason"))
+
+    def ab(self, *, metric: str = "reward", since: float | None = None, control: str = "") -> Comparison:
+        """How both versions of its release do, by what callers tell; ``since``: seconds back. Raises Conflict."""
+        path = service_path(self.name, "ab")
+        return compare(self._management, path, metric=metric, since=since, control=control)
 
     def versions(self) -> Table:
         """Its versions."""

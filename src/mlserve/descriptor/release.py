@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from mlserve.descriptor.base import Words
 from mlserve.descriptor.units import Amount, Seconds, Whole, number
@@ -29,6 +29,16 @@ Share = Annotated[
     BeforeValidator(_share),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "examples": ["25%"]}]}),
 ]
+
+
+STICKY = re.compile(r"(header|cookie):(?!(?i:authorization)$)[A-Za-z0-9_-]{1,100}")
+"""By what callers are told apart. A token is none of it: that is the gateway's business, and is written nowhere."""
+
+
+def _sticky(value: str) -> str:
+    if not STICKY.fullmatch(value):
+        raise ValueError("is nothing to stick to: header:x-user, or cookie:visitor")
+    return value
 
 
 class ReleaseStep(Words):
@@ -63,6 +73,10 @@ class Release(Words):
     """Checked while the new version takes requests."""
     keep: Annotated[Seconds, Field(ge=0, le=2_592_000)] | None = None
     """How long the old instances stay after a blue_green or canary, for an instant roll-back: ten minutes, or "1h"."""
+    sticky: Annotated[str, AfterValidator(_sticky)] | None = None
+    """While versions share the requests: header:NAME or cookie:NAME, by which the same caller stays with one."""
+    feedback: bool = False
+    """Callers tell at the address's /feedback how answers turned out; `mlserve ab` then compares both versions."""
     timeout: Annotated[Seconds, Field(gt=0, le=2_592_000)] = 600.0
     """How long beyond its pause a step may wait until its instances are ready and its gates are judged."""
 

@@ -47,6 +47,9 @@ def releasing(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
             yield told(("release", "steps", str(index + 1), "weight"), message)
     if words.gates and strategy == RECREATE:
         yield told(("release", "gates"), "recreate has never both versions side by side, so nothing can be judged")
+    for name in ("sticky", "feedback"):
+        if getattr(words, name) and strategy not in (ROLLING, CANARY):
+            yield told(("release", name), f"with {strategy} no two versions share the requests by chance")
     if words.keep and strategy in (ROLLING, RECREATE):
         yield told(("release", "keep"), f"{strategy} ends the old instances on the way, so there are none to keep")
 

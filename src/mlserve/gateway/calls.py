@@ -11,6 +11,7 @@ from mlserve.gateway import passing, tokens
 from mlserve.gateway.actions import ANY_SIZE, STREAM_SILENCE, filters, forward, nothing, to_instances, unseen
 from mlserve.gateway.copies import mirrored
 from mlserve.gateway.matches import authorization
+from mlserve.gateway.noting import noted
 from mlserve.gateway.pinning import pins, unpinned
 from mlserve.gateway.retries import patience, seconds
 from mlserve.gateway.route_table import entry
@@ -46,7 +47,7 @@ def _allowed(route: Route, versions: Sequence[int], headers: list[dict[str, Any]
     itself = replace(route, fallback=None, mirror=None)
     named = [one for header, targets in pins(route, versions) for one in _sent(itself, targets, [*headers, header])]
     missing = [] if route.members else [unpinned(route, versions, matched)]
-    return [*named, *missing, *_sent(route, route.shares, headers)]
+    return [*named, *missing, *noted(route, _sent(route, route.shares, headers))]
 
 
 def _sent(route: Route, targets: Sequence[Target], headers: list[dict[str, Any]]) -> list[dict[str, Any]]:

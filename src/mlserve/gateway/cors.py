@@ -14,8 +14,14 @@ from mlserve.gateway.table import Route
 _FILTER = "envoy.filters.http.cors"
 _KIND = "type.googleapis.com/envoy.extensions.filters.http.cors.v3"
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
-_SENT = "authorization, content-type, accept, accept-encoding, inference-header-content-length, x-mlserve-version"
-_READ = "x-mlserve-served-by, x-mlserve-fallback, retry-after, www-authenticate, inference-header-content-length"
+_SENT = (
+    "authorization, content-type, accept, accept-encoding, inference-header-content-length, x-mlserve-version, "
+    "x-request-id"
+)
+_READ = (
+    "x-mlserve-served-by, x-mlserve-fallback, retry-after, www-authenticate, inference-header-content-length, "
+    "x-request-id"
+)
 _REMEMBERED = "600"
 """Seconds for which a browser does not ask whether it may ask."""
 

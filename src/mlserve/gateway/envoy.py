@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlserve.errors import GatewayFailed
 from mlserve.gateway.admin import make_private
+from mlserve.gateway.noting import LOG
 from mlserve.gateway.port import any_port, choose_port
 from mlserve.gateway.publish import Publisher, write_private
 from mlserve.gateway.server import Server
@@ -126,6 +127,15 @@ class Gateway:
     async def times(self, service: str) -> dict[int, tuple[int, ...]]:
         """By version, how many requests took no longer than each of `times.BOUNDS`, since Envoy started."""
         return await self._stats.times(service)
+
+    @property
+    def noted(self) -> Path:
+        """The file of requests whose arms are compared (`noting`)."""
+        return self._directory / LOG
+
+    async def note_anew(self) -> None:
+        """Have its logs opened again, one that was renamed under its name; raises GatewayFailed."""
+        await self._server.admin.post("/reopen_logs")
 
     async def watch(self) -> None:
         """Run until cancelled or stopped: start Envoy again when it dies or freezes, slower if it keeps dying."""

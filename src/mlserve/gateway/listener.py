@@ -12,6 +12,7 @@ from mlserve.gateway import times, tokens
 from mlserve.gateway.browser import browser_filter
 from mlserve.gateway.cors import cors_filter
 from mlserve.gateway.limits import limits_filter
+from mlserve.gateway.noting import access_log, marking
 from mlserve.gateway.replies import local_replies
 from mlserve.gateway.table import DEFAULT_MAX_BODY
 from mlserve.gateway.tls import transport
@@ -50,7 +51,7 @@ def _connection_manager(directory: Path) -> dict[str, Any]:
     router = _filter("router", "router.v3.Router", suppress_envoy_headers=True)
     default_limit = body_limit(DEFAULT_MAX_BODY)
     issued = tokens.filters(*(_file(directory / f"{name}.json") for name in ("jwt", "revoked", "services")))
-    asked = [cors_filter(), browser_filter(), *issued, limits_filter(_file(directory / "limits.json"))]
+    asked = [cors_filter(), marking(), browser_filter(), *issued, limits_filter(_file(directory / "limits.json"))]
     return {
         "@type": f"type.googleapis.com/{kind}",
         "stat_prefix": HTTP_STATS,
@@ -64,6 +65,10 @@ def _connection_manager(directory: Path) -> dict[str, Any]:
         # A WebSocket's bytes are not one body: they pass without the limit.
         "upgrade_configs": [{"upgrade_type": "websocket", "filters": [*asked, router]}],
         "local_reply_config": local_replies(),
+        "access_log": [access_log(directory)],
+        # By its id a request is known later on; who asks may bring one along.
+        "preserve_external_request_id": True,
+        "always_set_request_id_in_response": True,
         "use_remote_address": True,
         # "..", "%2e%2e" and the like are resolved before a service is chosen. %2F stays as it is: the prefix is
         # compared as sent, so an encoded slash can't leave a service, and the instance gets its sub path unchanged.

@@ -11,6 +11,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+LARGEST_FILE = 256 * 1024 * 1024
+"""What is noted of a million requests, while no hub reads it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -61,7 +64,7 @@ def spawn(command: list[str], log: Path) -> Process:
     output = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     errors = (os.POSIX_SPAWN_DUP2, 1, 2)
     pid = os.posix_spawn(command[0], command, {}, file_actions=[null, output, errors], setsid=True)
-    _allow_many_files(pid)
+    _bound_files(pid)
     return Process(pid, _status(pid)[1])
 
 
@@ -99,9 +102,15 @@ def _reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def _allow_many_files(pid: int) -> None:
-    """Each request in flight needs two descriptors; shells often allow 1024."""
+def _bound_files(pid: int) -> None:
+    """Each request in flight needs two descriptors, and shells often allow 1024; no log may fill the disk.
+
+    What is written beyond the largest file is lost, and nothing else happens: Python ignores the signal (SIGXFSZ) that
+    would end a program then, and so do the programs that it starts.
+    """
     if hasattr(resource, "prlimit"):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         with contextlib.suppress(OSError, ValueError):
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+            if signal.getsignal(signal.SIGXFSZ) is signal.SIG_IGN:
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))

@@ -9,8 +9,8 @@ from mlserve.gateway.calls import grpc_json
 from mlserve.gateway.clusters import address_json, cluster_json
 from mlserve.gateway.copies import copies
 from mlserve.gateway.limits import limits_json
-from mlserve.gateway.route_table import routes_json
-from mlserve.gateway.routes import LOGIN_CLUSTER, login_json, private_json, service_json
+from mlserve.gateway.route_table import HUB_CLUSTER, routes_json
+from mlserve.gateway.routes import login_json, private_json, service_json
 from mlserve.gateway.table import Access, Route, Table
 from mlserve.gateway.tokens import revoked_json, services_json, signed_json
 from mlserve.gateway.upstreams import upstreams_json
@@ -60,7 +60,7 @@ def render(table: Table, access: Access = NOBODY) -> Rendered:
         text for name, route in sorted(routes.items()) for text in private_json(_followed(route), running[name])
     ]
     if table.hub:
-        clusters[LOGIN_CLUSTER] = address_json(LOGIN_CLUSTER, table.hub)
+        clusters[HUB_CLUSTER] = address_json(HUB_CLUSTER, table.hub)
         services.append(login_json())
     ordered = [route for _, route in sorted(routes.items())]
     services += [text for route in ordered for text in upstreams_json(route.service, route.direct, route.retry)]

@@ -12,6 +12,7 @@ from typing import Any
 from mlserve.gateway import passing, tokens
 from mlserve.gateway.cookie import LOGIN_HEADER
 from mlserve.gateway.matches import of_upstreams
+from mlserve.gateway.noting import FEEDBACK_HEADER
 
 _SERVICE = 'service "%ROUTE_NAME%"'
 _CALL_WORDS = {"not-found": "no service answers: name it in the metadata of the call (x-mlserve-service: NAME)"}
@@ -36,7 +37,7 @@ UNPINNED = 591
 
 def local_replies() -> dict[str, Any]:
     """The listener's ``local_reply_config``."""
-    known = _of_login() + _of_issued() + _of_signed() + _by_flag() + _by_status()
+    known = _of_login() + _of_feedback() + _of_issued() + _of_signed() + _by_flag() + _by_status()
     mappers = [_for_calls(mapper) for mapper in known] + known
     return {"mappers": _of_upstreams() + mappers, "body_format": _body("gateway", "%LOCAL_REPLY_BODY%")}
 
@@ -61,9 +62,22 @@ def _of_login() -> list[dict[str, Any]]:
     words = _body(
         "no-hub", "the hub, which this link is for, does not answer", "mlserve hub start, then open the link again"
     )
+    return [_of_hub(here, words)]
+
+
+def _of_feedback() -> list[dict[str, Any]]:
+    """Where feedback met no hub; the service itself may be well."""
+    here = {"name": FEEDBACK_HEADER, "present_match": True}
+    words = _body(
+        "no-hub", "the hub, which keeps feedback, does not answer", "send it again later: told twice, it counts once"
+    )
+    return [_of_hub(here, words)]
+
+
+def _of_hub(here: dict[str, Any], words: dict[str, Any]) -> dict[str, Any]:
     failed = {"status_code_filter": {"comparison": {"op": "GE", "value": _status(500)}}}
     filters = {"and_filter": {"filters": [{"header_filter": {"header": here}}, failed]}}
-    return [{"filter": filters, "body_format_override": words, "headers_to_add": _headers(retry=True)}]
+    return {"filter": filters, "body_format_override": words, "headers_to_add": _headers(retry=True)}
 
 
 def _of_issued() -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ PROBE_HEADER = "x-mlserve-probe"
 SERVICE_HEADER = "x-mlserve-service"
 """The metadata of a gRPC call that names its service."""
 SERVED_BY_HEADER = "x-mlserve-served-by"
+HUB_CLUSTER = "login"
+"""The hub, which answers one-time codes here and takes feedback, and nothing else."""
 
 LONGEST_ANSWER = 1 << 20
 """Bytes that Envoy says by itself: the addresses of ten thousand instances."""

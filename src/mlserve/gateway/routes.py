@@ -24,15 +24,14 @@ from mlserve.gateway.browser import APP, LOGIN, LOGIN_APP
 from mlserve.gateway.cookie import LOGIN_HEADER, LOGIN_PATH
 from mlserve.gateway.copies import mirrored
 from mlserve.gateway.cors import question, readable
+from mlserve.gateway.feedback import feedback
 from mlserve.gateway.matches import authorization, everything, exact, logged_in, path
+from mlserve.gateway.noting import noted
 from mlserve.gateway.pinning import VERSION_HEADER, pins, private, unpinned
 from mlserve.gateway.retries import patience, seconds
-from mlserve.gateway.route_table import PROBE_HEADER, entry
+from mlserve.gateway.route_table import HUB_CLUSTER, PROBE_HEADER, entry
 from mlserve.gateway.sharing import remembered
 from mlserve.gateway.table import Route, Target
-
-LOGIN_CLUSTER = "login"
-"""The hub, which answers nothing but one-time codes here."""
 
 
 @lru_cache(maxsize=4096)
@@ -41,7 +40,7 @@ def service_json(service: str, route: Route | None, versions: tuple[int, ...], p
     routes = [_probe(service, version, probe_secret, route) for version in versions if probe_secret]
     if route is not None:
         routes += readable(route, [*_question(route), *_public(route, versions)])
-        routes = passing.known(route, routes)
+        routes = [*readable(route, feedback(route)), *passing.known(route, routes)]
     return entry(path(service), service, routes)
 
 
@@ -59,14 +58,14 @@ def _private(route: Route) -> list[dict[str, Any]]:
 def login_json() -> str:
     """The entry of the route table's map for one-time codes, which the hub exchanges."""
     action = {
-        "cluster": LOGIN_CLUSTER,
+        "cluster": HUB_CLUSTER,
         "timeout": "10s",
         "retry_policy": {"retry_on": "connect-failure,refused-stream"},  # a code may arrive once
     }
     match = {"prefix": LOGIN_PATH, "headers": [exact(":method", "GET")]}
-    exchange = forward(LOGIN_CLUSTER, match, action, ["authorization", "cookie"])
+    exchange = forward(HUB_CLUSTER, match, action, ["authorization", "cookie"])
     told = {"request_headers_to_add": [{"header": {"key": LOGIN_HEADER, "value": "1"}}]}
-    return entry(LOGIN_PATH, LOGIN_CLUSTER, [exchange | told | filters(NO_BODY)])
+    return entry(LOGIN_PATH, HUB_CLUSTER, [exchange | told | filters(NO_BODY)])
 
 
 def _public(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
@@ -106,7 +105,7 @@ def _served(route: Route, versions: Sequence[int], allowed: list[dict[str, Any]]
         one for header, targets in pins(route, versions) for one in _sent(itself, targets, [*allowed, header], form)
     ]
     missing = [] if route.address else [unpinned(route, versions, everything(route.at, allowed))]
-    return [*named, *missing, *remembered(route, _sent(route, route.shares, allowed, form))]
+    return [*named, *missing, *remembered(route, noted(route, _sent(route, route.shares, allowed, form)))]
 
 
 def _sent(route: Route, targets: Sequence[Target], allowed: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from mlserve.errors import GatewayFailed
 from mlserve.gateway.admin import Admin, AdminSilent, admin_socket, make_private
 from mlserve.gateway.listener import HTTP_STATS, bootstrap, listener
 from mlserve.gateway.log import Log
+from mlserve.gateway.noting import LOG
 from mlserve.gateway.port import check_free, split
 from mlserve.gateway.process import Process, boot, spawn
 from mlserve.gateway.publish import PARTS, write_private
@@ -28,7 +29,10 @@ _PING_SECONDS = 2.0
 _PINGS_MISSED = 4
 """A main loop that misses so many in a row is frozen, not busy."""
 _MAX_CONNECTIONS = 10_000
-_FLAGS = ("--disable-hot-restart", "--reject-unknown-dynamic-fields", "--drain-time-s", "30", "-l", "warning")
+_FLAGS = (
+    *("--disable-hot-restart", "--reject-unknown-dynamic-fields", "--drain-time-s", "30", "-l", "warning"),
+    *("--file-flush-interval-msec", "200"),  # what is noted of requests is as old as this at most
+)
 _READY = r"^listener_manager\.(total_listeners_active|lds\.update_rejected)$"
 
 
@@ -121,6 +125,7 @@ class Server:
 
     async def _spawn(self, record: dict[str, Any]) -> None:
         self.log.rotate()
+        (self.directory / LOG).touch(0o600)  # else Envoy makes it, readable by all who reach it
         position = self.log.position()
         boot_file = str(self.directory / "boot.json")
         command = [str(self._program()), "-c", boot_file, "--concurrency", str(_workers()), *_FLAGS]

@@ -22,10 +22,15 @@ def destination(route: Route, targets: Sequence[Target], port: str = "") -> dict
     others = [(_cluster(route, target, port) + fallback_name(route.service), target.weight) for target in spare]
     if len(names) + len(others) == 1:
         return {"cluster": (names or others)[0][0]}
-    if route.sticky and not others:
-        return _by_hash(route, names)
     second = [(names[1][0], 1)] if route.members and len(names) > 1 else []
-    return _by_chance(names, second, others) if names else _by_chance(others)
+    if not names:
+        return _by_chance(others, others)
+    if not route.sticky:
+        return _by_chance(names, names, second, others)
+    # In the same order whatever the weights are: when these change, as few callers as can be are moved.
+    fixed = sorted(targets, key=lambda target: (target.service, target.version))
+    shared = [(_cluster(route, target, port), target.weight) for target in fixed]
+    return _by_chance(shared, names, second, others, sticky=route.sticky)
 
 
 def remembered(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -45,32 +50,32 @@ def alone(route: Route, targets: Sequence[Target]) -> bool:
     return len(targets) + len(route.fallback.targets if route.fallback else ()) == 1
 
 
-def _by_chance(names: Weighted, *others: Weighted) -> dict[str, Any]:
-    """By weight at first; a request that an instance has not taken is tried again with the first of them.
+def _by_chance(shared: Weighted, again: Weighted, *others: Weighted, sticky: str = "") -> dict[str, Any]:
+    """By weight at first; a request that an instance has not taken is tried again with the first of ``again``.
 
     So a new version's only instance may die in a canary, and nobody who asks is told. Then it is the turn of
-    ``others``: of a group's second member, so that any one may die, and of the fallback.
+    ``others``: of a group's second member, so that any one may die, and of the fallback. ``sticky``: chance is the same
+    for whoever says the same.
     """
-    groups = [_group("shared", names), _group("again", [(names[0][0], 1)])]
+    groups = [_group("shared", shared), _group("again", [(again[0][0], 1)])]
     groups += [_group(f"others {number}", one) for number, one in enumerate(others) if one]
-    config = {"@type": f"type.googleapis.com/{_KIND}", "priority_groups": groups}
+    config: dict[str, Any] = {"@type": f"type.googleapis.com/{_KIND}", "priority_groups": groups}
     name = "envoy.router.cluster_specifier_plugin.priority_group"
-    return {"inline_cluster_specifier_plugin": {"extension": {"name": name, "typed_config": config}}}
+    if sticky:
+        config["use_hash_policy"] = True
+    found = {"inline_cluster_specifier_plugin": {"extension": {"name": name, "typed_config": config}}}
+    return found | (_same(sticky) if sticky else {})
 
 
 def _group(name: str, clusters: Weighted) -> dict[str, Any]:
     return {"name": name, "clusters": [{"cluster_name": cluster, "weight": weight} for cluster, weight in clusters]}
 
 
-def _by_hash(route: Route, names: Weighted) -> dict[str, Any]:
-    """The same for whoever says the same; a caller without the cookie is told apart by the request's own id."""
-    kind, _, name = route.sticky.partition(":")
+def _same(sticky: str) -> dict[str, Any]:
+    """What chance is made of; a caller without the cookie or header is told apart by the request's own id."""
+    kind, _, name = sticky.partition(":")
     said: dict[str, Any] = {kind: {"header_name": name} if kind == "header" else {"name": name}}
-    clusters = [{"name": cluster, "weight": weight} for cluster, weight in names]
-    return {
-        "weighted_clusters": {"clusters": clusters, "use_hash_policy": True},
-        "hash_policy": [{**said, "terminal": True}, {"header": {"header_name": _REQUEST}}],
-    }
+    return {"hash_policy": [{**said, "terminal": True}, {"header": {"header_name": _REQUEST}}]}
 
 
 def _cluster(route: Route, target: Target, port: str) -> str:

@@ -134,6 +134,8 @@ class Route:
     """Who is asked where the service does not answer."""
     mirror: Mirror | None = None
     """Who hears some of its requests."""
+    feedback: str = ""
+    """By what the hub knows feedback about its requests (A/B), whose arms are noted; empty: none is taken."""
     address: str = ""
     """Its last part, where that is not its name."""
 

@@ -41,6 +41,10 @@ class Admission:
         """By what a service's instances know the gateway. Another service's is of no use to them."""
         return hmac.new(self._secret.encode(), service.encode(), hashlib.sha256).hexdigest()[:32]
 
+    def feedback(self, name: str) -> str:
+        """By what the hub knows feedback about an address whose token the gateway has checked. No instance knows it."""
+        return self.secret(f"{name}/feedback")
+
     def tell(self, now: float) -> None:
         """Write what has changed, and drop what was of services that are gone; raises GatewayFailed."""
         access, services = self._access(now), self._wishes.services()

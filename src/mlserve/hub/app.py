@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 import mlserve
 from mlserve.errors import InvalidInput, MlserveError, NotFound, to_problem
 from mlserve.hub.api import (
+    arms,
     builds,
     content,
     events,
@@ -40,7 +41,7 @@ def application(token: str) -> FastAPI:
     refused: dict[int | str, dict[str, Any]] = {
         "default": {"model": Problem, "description": "application/problem+json"}
     }
-    of_services = (services, releases, groups, mirrors, models)
+    of_services = (services, releases, groups, arms, mirrors, models)
     for routes in (hub, *of_services, content, uploads, builds, resources, login, tokens, events):
         app.include_router(routes.router, responses=refused)
     app.add_exception_handler(MlserveError, _ours)

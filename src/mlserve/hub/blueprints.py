@@ -76,6 +76,8 @@ class Blueprints:
             instance_rate=descriptor.metadata.rpc.rate_limit,
             group=descriptor.metadata.group,
             calls=descriptor.calls,
+            sticky=(descriptor.release and descriptor.release.sticky) or "",
+            feedback=bool(descriptor.release and descriptor.release.feedback),
             fallback=descriptor.fallback.service if descriptor.fallback else "",
             fallback_on=frozenset(descriptor.fallback.on if descriptor.fallback else ()),
             concurrency=descriptor.networking.gateway_policy.concurrency_limit.in_force,

@@ -12,18 +12,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlserve.errors import Denied, Forbidden, MlserveError
 from mlserve.gateway.cookie import LOGIN_PATH
+from mlserve.gateway.noting import FEEDBACK_PATH
 from mlserve.hub.tokens import Tokens, covers
 
 OPEN_PATHS = ("/healthz",)
-OPEN_BELOW = (LOGIN_PATH,)
-"""What follows is a secret of its own."""
+OPEN_BELOW = (LOGIN_PATH, FEEDBACK_PATH)
+"""What follows, or a header of the gateway's, is a secret of its own."""
 OWNER = "hub"
 """How the holder of the hub's own token is called."""
 
 _SERVICE = re.compile(r"(?s)/v1/services/([^/]+)(?:/.*)?")
 _LOOKED_INTO = frozenset({("GET", "/v1/services"), ("POST", "/v1/services"), ("POST", "/v1/services/plan")})
 """Their own routes ask `Caller.require`: who is meant is in the body."""
-_GROUPS = re.compile(r"GET /v1/groups(/[^/]+)?|POST /v1/groups/[^/]+/(traffic|link)")
+_GROUPS = re.compile(r"GET /v1/groups(/[^/]+(/ab)?)?|POST /v1/groups/[^/]+/(traffic|link)")
 """The same of these: a group is somebody's, and each of its members is."""
 _HELPFUL = (
     re.compile(r"GET /(openapi\.json|v1/hub|v1/resources(/[^/]+)?)"),

@@ -162,7 +162,8 @@ class Reconciler:
     async def _publish(self, sights: Sequence[Seen]) -> None:
         groups, limits = self._wishes.groups(), self._blueprints.limits
         await self._callings.follow(sights, time.time())
-        table = routing.table(sights, limits, self._probe_secret, self._settings.address, groups)
+        feedback = self._admission.feedback
+        table = routing.table(sights, limits, self._probe_secret, self._settings.address, groups, feedback)
         await self._gateway.publish(table)
         self._published = routing.published(table)
         self._routed = routing.routed(table)

@@ -49,6 +49,10 @@ class Limits:
     """The service group that it is in."""
     calls: tuple[str, ...] = ()
     """Services that its instances ask."""
+    sticky: str = ""
+    """By what callers stay with a version while several share the requests."""
+    feedback: bool = False
+    """Versions that share the requests are compared by what callers tell."""
     fallback: str = ""
     """The service that is asked where it does not answer, and when."""
     fallback_on: frozenset[str] = frozenset()
@@ -69,10 +73,11 @@ def table(
     probe_secret: str,
     hub: str = "",
     groups: Sequence[Group] = (),
+    feedback: Callable[[str], str] = str,
 ) -> Table:
     """Clusters for every version with ready instances, one route a service and a group.
 
-    ``hub``: who opens links for browsers.
+    ``hub``: who opens links for browsers, and takes feedback. ``feedback``: by what it knows that of a route.
     """
     there = [seen for seen in sights if not seen.service.deleting]
     clusters = [cluster for seen in there for cluster in _clusters(seen, limits)]
@@ -80,9 +85,18 @@ def table(
     routes = [_whole(seen, own, limits) for seen in there]
     found = ((group, members(group.name, there, limits)) for group in groups)
     routes += [with_fallback(group_route(group, its), group, its, own) for group, its in found if its]
+    told = {group.name for group in groups} | {seen.service.name for seen in there if compared(seen.service, limits)}
+    routes = [replace(one, feedback=feedback(one.service) if one.service in told else "") for one in routes]
     secrets = {name: member.route.secret for name, member in own.items()}
     known = [replace(one, secret=_secrets(one, secrets)) for one in routes]
     return Table(clusters=tuple(clusters), routes=tuple(known), probe_secret=probe_secret, hub=hub)
+
+
+def compared(service: Service, limits: Of) -> bool:
+    """Whether feedback is taken of a service's versions: the one wished now, or those of its last release, say so."""
+    release = service.release
+    numbers = {service.target} | ({release.old, release.new} if release else set())
+    return any(limits(service.name, number).feedback for number in numbers)
 
 
 def _secrets(route: Route, secrets: Mapping[str, str]) -> str:
@@ -212,6 +226,7 @@ def route_of(seen: Seen, limits: Of) -> Route:
         secret=next(filter(None, secrets), ""),
         signed=direct.signed(seen, targets, limits),
         direct=direct.places(seen, targets, limits),
+        sticky=limits(service.name, service.target).sticky if len(targets) > 1 else "",
     )
 
 

@@ -23,11 +23,15 @@ from mlserve.gateway.envoy import Gateway
 from mlserve.hub import guard, links
 from mlserve.hub.admission import Admission
 from mlserve.hub.app import application
+from mlserve.hub.arms.ledger import Ledger
+from mlserve.hub.arms.notes import Notes
+from mlserve.hub.arms.verbs import Arms
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.calling.callings import Callings, grants
 from mlserve.hub.calling.names import names
 from mlserve.hub.calling.rules import lifetime
 from mlserve.hub.certificates import Certificates
+from mlserve.hub.contests import Contests
 from mlserve.hub.events import Events
 from mlserve.hub.exposure import exposure, keep
 from mlserve.hub.fetching import Credentials
@@ -79,7 +83,7 @@ async def serve(settings: Settings) -> None:
         token = app.state.token
         app.state.url, app.state.open_at = url, _open_at(others, certificates)
         server = Server(app)
-        async with _looping(app), _renewing(certificates, gateway):
+        async with _looping(app), _renewing(certificates, gateway), app.state.arms.following():
             home.publish(url=url, token=token, gateway=gateway_url)
             log.info("event=serving url=%s gateway=%s pid=%s", url, gateway.address, os.getpid())
             async with open_to_others(app, others, certificates.context if certificates else None):
@@ -131,6 +135,9 @@ def _assemble(
     app.state.services, app.state.resource_groups = services, ResourceGroups(wishes, places, reconciler)
     app.state.groups = Groups(wishes, blueprints.limits, services.seen, reconciler.wake, gateway_url)
     app.state.links = Links(store, links.places(wishes, blueprints.limits))
+    contests = Contests(app.state.groups, services.seen, blueprints.limits)
+    notes = Notes(gateway.noted, ledger := Ledger(home.path / "arms.db"), gateway.note_anew)
+    app.state.arms = Arms(ledger, notes, contests.of, admission.feedback)
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.uploads = Uploads(content)
     app.state.events = Events(store)

@@ -20,6 +20,8 @@ class Group:
     """Members without a share, whatever runs of them."""
     sticky: str = ""
     """``header:NAME`` or ``cookie:NAME``: callers that agree in it get the same member."""
+    shared_at: float = 0.0
+    """When somebody last said how its requests are shared."""
 
 
 def group_from(data: Mapping[str, Any]) -> Group:

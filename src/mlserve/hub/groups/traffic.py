@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mlserve.descriptor.release import STICKY
 from mlserve.errors import Conflict, InvalidInput, NotFound
 from mlserve.hub.groups.members import Member
 from mlserve.hub.groups.records import Group
-
-_STICKY = re.compile(r"(header|cookie):[A-Za-z0-9_-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +66,5 @@ def _require_sense(wish: Wish) -> None:
     twice = {*wish.standalone} & {*wish.join, *(name for name, weight in wish.weights.items() if weight)}
     if twice:
         raise InvalidInput(f'"{min(twice)}" is to get something and nothing', hint="say one of them")
-    if wish.sticky and not _STICKY.fullmatch(wish.sticky):
+    if wish.sticky and not STICKY.fullmatch(wish.sticky):
         raise InvalidInput(f'"{wish.sticky}" is nothing to stick to', hint="header:x-user, cookie:visitor, or none")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mlserve.errors import NotFound
 from mlserve.hub import view
+from mlserve.hub.arms.contest import Contest
 from mlserve.hub.groups.members import Member, fallback, percent, shares
 from mlserve.hub.groups.records import Group
 from mlserve.hub.groups.traffic import Wish, wished
@@ -41,9 +44,17 @@ class Groups:
     def traffic(self, name: str, wish: Wish) -> dict[str, Any]:
         """Share its requests otherwise, from the next look of the loop on; raises before anything changes."""
         group, sights = self._find(name)
-        self._wishes.put_group(wished(group, members(name, sights, self._limits), wish))
+        told = wished(group, members(name, sights, self._limits), wish)
+        self._wishes.put_group(replace(told, shared_at=time.time()))
         self._wake()
         return self.describe(name)
+
+    def contest(self, name: str) -> Contest:
+        """Its members as arms that are compared; raises NotFound."""
+        group, sights = self._find(name)
+        its = members(name, sights, self._limits)
+        changed = max(group.shared_at, group.created_at)
+        return Contest(name, shares(group, its), group.created_at, changed if group.weights else None, group.sticky)
 
     def _find(self, name: str) -> tuple[Group, Sequence[Seen]]:
         there = self._all()

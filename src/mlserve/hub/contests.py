@@ -1,0 +1,36 @@
+"""Which arms an address has: the members of a group, or both versions of a service's release that asks for feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mlserve.errors import Conflict
+from mlserve.hub import releasing
+from mlserve.hub.arms.contest import Contest
+from mlserve.hub.groups.verbs import Groups
+from mlserve.hub.routing import Of, compared, serving
+from mlserve.hub.seen import Seen
+
+
+class Contests:
+    """The comparisons of one hub, by the name that is in their address."""
+
+    def __init__(self, groups: Groups, sights: Callable[[], Sequence[Seen]], limits: Of) -> None:
+        self._groups, self._sights, self._limits = groups, sights, limits
+
+    def of(self, name: str) -> Contest:
+        """Its arms; raises NotFound, and Conflict for a service whose versions nobody wished to compare."""
+        seen = next((one for one in self._sights() if one.service.name == name), None)
+        return self._groups.contest(name) if seen is None else self._of_versions(seen)
+
+    def _of_versions(self, seen: Seen) -> Contest:
+        service, release = seen.service, seen.service.release
+        if release is None or not compared(service, self._limits):
+            raise Conflict(
+                f'"{service.name}" is a service, and its last release compares no versions',
+                hint='"release": {"strategy": "canary", "feedback": true} does, and so do two services of one group',
+            )
+        shares = dict(releasing.targets(seen, serving(service)))
+        weights = {str(version): shares.get(version, 0) for version in (release.old, release.new)}
+        sticky = self._limits(service.name, release.new).sticky
+        return Contest(service.name, weights, release.started_at, None, sticky)
