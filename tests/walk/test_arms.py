@@ -129,8 +129,9 @@ def test_callers_stay_with_a_version_of_a_canary_and_both_are_compared(home: Pat
     answers = {user: [ask(service, user) for _ in range(3)] for user in range(40)}
     first = {user: who for user, ((who, _), *_) in answers.items()}
     assert all({who for who, _ in three} == {first[user]} for user, three in answers.items())
-    for user, (_, (who, identity), _) in answers.items():
-        assert tell(service, {"request_id": identity, "value": user / 4})[1] == {"taken": 1, "waiting": []}, who
+    with mlserve.Predictor("shop") as predictor:
+        for user, (_, (who, identity), _) in answers.items():
+            assert predictor.feedback(identity, user / 4) == {"taken": 1, "waiting": []}, who
     assert typed("release", "promote", "shop")[0] == 0
     until(lambda: shown("release", "status", "shop")["release"]["versions"][1]["weight"] == 60)
     until(lambda: sum(ask(service, user)[0] == "new" for user in range(40)) > sum(w == "new" for w in first.values()))

@@ -34,6 +34,8 @@ class Arms:
     ) -> None:
         self._ledger, self._notes, self._contest, self._secret = ledger, notes, contest, secret
         self._reading: set[asyncio.Task[None]] = set()
+        self._complaint = ""
+        """What was last said of notes that can't be read: the same is not said again and again."""
 
     async def feedback(self, name: str, body: bytes, secret: str) -> dict[str, Any]:
         """Keep what a caller tells; raises Denied, InvalidInput, NotFound."""
@@ -98,4 +100,8 @@ class Arms:
         try:
             await work
         except (MlserveError, OSError) as exc:
-            log.warning("event=notes-not-read reason=%r", str(exc))
+            if str(exc) != self._complaint:
+                log.warning("event=notes-not-read reason=%r", str(exc))
+            self._complaint = str(exc)
+        else:
+            self._complaint = ""
