@@ -16,7 +16,8 @@ def render(record: Mapping[str, Any], *, said: str = "") -> str:
 
     What was ``said`` beside it, with the hint, is left out.
     """
-    return "\n".join([*_head(record, said), *_frames(record), *_facts(record), *_log(record), *_try(record, said)])
+    what = [*_head(record, said), *_frames(record), *_facts(record), *_answers(record), *_log(record)]
+    return "\n".join([*what, *_try(record, said)])
 
 
 def _head(record: Mapping[str, Any], said: str) -> Iterator[str]:
@@ -62,6 +63,10 @@ def _facts(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {package}: saved with {saved.get(package, 'unknown')}, runs {running.get(package, 'not installed')}"
     for probe in record.get("probes") or []:
         yield f"  probe     {'ok' if probe.get('ok') else 'failed'} {probe.get('detail', '')}"
+
+
+def _answers(record: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"  differs   {line}" for line in record.get("answers") or [])
 
 
 def _log(record: Mapping[str, Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from mlserve.client.releases import Releases
 from mlserve.client.tables import text_table
 from mlserve_cli import report
+from mlserve_cli.comparison import examples, summary
 from mlserve_cli.render import properties
 
 _ENDED = ("done", "failed")
@@ -27,6 +28,7 @@ def shown(status: Mapping[str, Any]) -> str:
         "state": release["state"],
         "step": _steps(release),
         "gates": _gates(release["gates"]),
+        "answers": summary(release["answers"]),
         "waits for": release["gate"],
         "reason": release["reason"],
         "kept": f"version {kept['version']} until {kept['until']}" if kept else None,
@@ -34,7 +36,8 @@ def shown(status: Mapping[str, Any]) -> str:
     rows = [
         [f"{side[name]} %" if name == "weight" else side[name] for name in _COLUMNS] for side in release["versions"]
     ]
-    return f"{properties(facts)}\n\n{text_table(_COLUMNS, rows)}"
+    parts = [properties(facts), text_table(_COLUMNS, rows), examples(release["answers"])]
+    return "\n\n".join(filter(None, parts))
 
 
 def watch(releases: Releases) -> Mapping[str, Any]:
@@ -98,6 +101,7 @@ def _gates(gates: Mapping[str, Any] | None) -> str | None:
     told = {
         "errors at most {} %": gates["max_error_percent"],
         "p95 at most {} times the old": gates["max_p95_ratio"],
+        "other answers at most {} %": gates["max_different_percent"],
         "from {} requests on": gates["min_requests"],
     }
     return ", ".join(text.format(f"{value:g}") for text, value in told.items() if value is not None)

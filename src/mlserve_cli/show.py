@@ -9,6 +9,7 @@ from mlserve.client import Service
 from mlserve.client.sample import sample, size
 from mlserve.client.tables import text_table
 from mlserve_cli.in_force import cautions, in_force
+from mlserve_cli.mirrors import mirrored
 from mlserve_cli.releases import under_way
 from mlserve_cli.render import properties
 
@@ -72,14 +73,6 @@ def _facts(data: dict[str, Any], link: str) -> dict[str, Any]:
     }
 
 
-def mirrored(found: Mapping[str, Any] | None) -> str | None:
-    """Who gets copies of its requests, and how many these were."""
-    if not found:
-        return None
-    sent = "" if found.get("sent") is None else f" ({_count(found['sent'], 'copy')}, {found['failed']} failed)"
-    return f"{found['percent']} % of the requests to {found['to']}{sent}"
-
-
 def fallen_back(found: Mapping[str, Any] | None) -> str | None:
     """Who answers in its place, and how often that was."""
     if not found:
@@ -89,8 +82,7 @@ def fallen_back(found: Mapping[str, Any] | None) -> str | None:
 
 
 def _count(number: int, thing: str) -> str:
-    many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
-    return f"{number} {thing if number == 1 else many}"
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _resource(data: dict[str, Any]) -> str | None:

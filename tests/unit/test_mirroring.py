@@ -34,7 +34,7 @@ def test_a_mirror_is_kept_and_ended() -> None:
     made = wishes(store)
     mirror(made, "shop", Mirror("next", 25))
     assert Wishes(store).service("shop").mirror == Mirror("next", 25)
-    assert shown(made.service("shop")) == {"to": "next", "percent": 25, "sent": None, "failed": None}
+    assert shown(made.service("shop")) == {"to": "next", "percent": 25, "sent": None, "failed": None, "answers": None}
     mirror(made, "shop", None)
     assert Wishes(store).service("shop").mirror is None
 

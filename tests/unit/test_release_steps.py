@@ -100,6 +100,48 @@ def test_errors_also_count_while_a_step_waits_for_its_instances() -> None:
     assert "of 40 requests failed" in walk(made, one, told(counted(200), counted(40, 30)), 4)[1]
 
 
+def answers(compared: int, different: int) -> Told:
+    """What was compared, while hardly anybody is answered by the new version."""
+    return told(counted(100), replace(counted(3), compared=compared, different=different))
+
+
+HEARD = Gates(max_different_percent=10)
+
+
+def test_nobody_is_answered_by_a_version_before_enough_of_its_answers_were_compared() -> None:
+    made = release(steps=(Step(0, 0.0), Step(50, 5.0)), gates=HEARD)
+    made, _ = walk(made, BOTH, answers(5, 5), 0, 1)
+    assert (made.phase, weights(made, BOTH)) == (Phase.JUDGING, ((1, 100),))
+    assert judgement(made, answers(24, 5), 2).why == "19 of the 20 answers that comparing them needs"
+    made, blame = walk(made, BOTH, answers(25, 7), 2)
+    assert (blame, made.at) == ("", 1)
+    made, _ = walk(made, BOTH, answers(30, 7), 3)
+    assert weights(made, BOTH) == ((1, 50), (2, 50))
+    assert judgement(made, answers(60, 7), 4).verdict is Verdict.OPEN, "and then by what its callers get as well"
+
+
+def test_answers_that_differ_end_a_step_at_once_whatever_else_is_still_to_be_judged() -> None:
+    made = release(steps=(Step(50, 60.0),), gates=replace(HEARD, max_error_percent=1))
+    made, _ = walk(made, BOTH, answers(100, 90), 0, 1)
+    assert walk(made, BOTH, answers(119, 109), 2)[1] == ""
+    _, blame = walk(made, BOTH, answers(120, 93), 2)
+    assert blame == "15.0 % of 20 answers are others than the old version's, at most 10 % may be"
+
+
+def test_a_hub_that_began_to_compare_anew_begins_the_step_anew() -> None:
+    made = release(steps=(Step(0, 0.0),), gates=HEARD)
+    made, _ = walk(made, BOTH, answers(50, 0), 0, 1)
+    made, blame = walk(made, BOTH, answers(3, 3), 4)
+    assert (blame, made.since, made.marks[2].compared) == ("", 4, 3)
+    through_a_crash(made)
+
+
+def test_answers_that_nobody_can_compare_end_a_release_by_its_limit() -> None:
+    made, blame = walk(release(steps=(Step(0, 0.0),), gates=HEARD), BOTH, NOTHING, 0, 1, 49)
+    assert (made.at, blame) == (0, "")
+    assert "0 of the 20 answers" in walk(made, BOTH, NOTHING, 52)[1]
+
+
 def test_slowness_is_judged_side_by_side_when_the_step_is_over() -> None:
     made = release(steps=(Step(50, 5.0),), gates=Gates(max_p95_ratio=2))
     made, _ = walk(made, BOTH, told(counted(1000), counted(0)), 0, 1)
@@ -176,6 +218,7 @@ class World:
     trouble: str = ""
     requests: dict[int, int] = field(default_factory=lambda: {1: 0, 2: 0})
     failed: int = 0
+    different: int = 0
 
     def sight(self) -> Sight:
         return Sight(
@@ -192,7 +235,8 @@ class World:
 
     def told(self) -> Told:
         old, new = self.requests[1], self.requests[2]
-        return told(counted(old), counted(new, self.failed))
+        same = {"compared": old + new, "different": self.different}
+        return told(counted(old), replace(counted(new, self.failed), **same))
 
     def apply(self, run: dict[int, int]) -> None:
         for number, copies in ((1, self.old), (2, self.new)):
@@ -205,6 +249,7 @@ class World:
         for number, weight in shares:
             self.requests[number] += weight
             self.failed += weight if bad and number == 2 else 0
+        self.different = self.different + 50 if bad else self.different
 
 
 EVENTS = st.lists(
@@ -215,6 +260,9 @@ PLANS = st.sampled_from(
     [
         release(Strategy.BLUE_GREEN),
         release(Strategy.BLUE_GREEN, steps=(Step(100, 0.0),), gates=Gates(max_error_percent=1)),
+        release(Strategy.BLUE_GREEN, steps=(Step(0, 0.0), Step(100, 0.0)), gates=HEARD),
+        release(Strategy.ROLLING, gates=HEARD),
+        release(steps=(Step(0, 0.0), Step(10, 1.0), Step(100, 2.0)), gates=HEARD),
         release(Strategy.ROLLING),
         release(Strategy.ROLLING, surge=0, unavailable=1),
         release(Strategy.ROLLING, gates=Gates(max_error_percent=1)),

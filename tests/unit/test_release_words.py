@@ -59,7 +59,13 @@ def test_a_strategy_is_named_or_meant(written: dict[str, Any], meant: str) -> No
             "/metadata/rolling_strategy/max_surge",
             "is no number of instances",
         ),
-        (descriptor({"gates": {"max_different_percent": 1}}), "/release/gates/max_different_percent", "no backend"),
+        (
+            {**descriptor({"gates": {"max_different_percent": 1}}), "retry": False},
+            "/release/gates/max_different_percent",
+            "no request may run twice",
+        ),
+        (descriptor({"gates": {"max_different_percent": 101}}), "/release/gates/max_different_percent", "100"),
+        (descriptor({"gates": {"tolerance": -1}}), "/release/gates/tolerance", "0"),
     ],
 )
 def test_what_can_not_be_is_told_where_it_is_written(written: dict[str, Any], pointer: str, said: str) -> None:
@@ -79,6 +85,17 @@ def test_blue_green_with_gates_is_judged_after_the_switch() -> None:
     gated = parse(descriptor({"strategy": "blue_green", "gates": {"max_error_percent": 2}})).descriptor
     assert planned(gated, 1, 2, count=2).steps == (Step(100, 0.0),)
     assert planned(parse(BASE).descriptor, 1, 2, count=2).steps == ()
+
+
+def test_where_answers_are_compared_a_step_without_callers_comes_first() -> None:
+    gates = {"max_different_percent": 2, "ignore": ["at"]}
+    for words, steps in (
+        ({"strategy": "blue_green"}, (Step(0, 0.0), Step(100, 0.0))),
+        ({"steps": [{"weight": 5}]}, (Step(0, 0.0), Step(5, None))),
+        ({"strategy": "rolling"}, ()),
+    ):
+        made = planned(parse(descriptor({**words, "gates": gates})).descriptor, 1, 2, count=2)
+        assert (made.steps, made.gates) == (steps, Gates(max_different_percent=2.0))
 
 
 def test_a_strategy_for_one_time_takes_the_place_of_the_descriptors_own() -> None:

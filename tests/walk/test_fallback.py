@@ -48,7 +48,8 @@ def test_a_mirror_is_begun_counted_and_ended(home: Path, tmp_path: Path) -> None
         (["--to", "nobody"], 3),
         (["--to", "shop"], 2),
         (["--to", "next", "--percent", "0"], 2),
-        ([], 2),
+        (["--to", "next", "--off"], 2),
+        ([], 0),
     ):
         assert mlserve("mirror", "shop", *words)[0] == code, words
     service = shown("mirror", "shop", "--to", "next", "--percent", "100")

@@ -159,3 +159,32 @@ def test_a_mirror_hears_copies_and_neither_slows_nor_fails_who_asks(tmp_path: Pa
                 assert (await ask.post("/shop/x", content=b"y")).status_code == 200
 
     asyncio.run(story())
+
+
+def test_copies_for_the_hub_hold_nobody_up_whether_it_hangs_or_is_gone(tmp_path: Path, three: list[Instance]) -> None:
+    at, came, held = tmp_path / "copies.sock", list[bytes](), list[asyncio.StreamWriter]()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+        came.append(await reader.readuntil(b"\r\n\r\n"))
+
+    async def story() -> None:
+        shop = Route("shop", ((1, 100),), token=TOKEN, compared=("shop/release",))
+        table = Table((Cluster("shop", 1, (three[0].address,), "/"),), (shop,), recorder=str(at))
+        hub = await asyncio.start_unix_server(hang, at)
+        async with gateway(tmp_path) as made, client(made) as ask:
+            await made.publish(table)
+            for _ in range(300):
+                assert (await ask.post("/shop/x?y=1", content=b"y")).status_code == 200
+            assert 1 <= len(came) <= 4, "no more are on their way at a time"
+            assert came[0].startswith(b"POST /x?y=1 HTTP/1.1")
+            assert b"x-mlserve-compared: shop/release" in came[0]
+            assert TOKEN.encode() not in came[0]
+            hub.close()
+            for writer in held:
+                writer.close()
+            at.unlink()
+            for _ in range(50):
+                assert (await ask.post("/shop/x", content=b"y")).status_code == 200
+
+    asyncio.run(story())

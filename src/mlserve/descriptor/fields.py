@@ -83,7 +83,6 @@ NEEDS: Mapping[str, str] = {
     "queue": "asynchronous services",
     "plugins": "model optimisation",
     "meta.type": "service types",
-    "release.gates.max_different_percent": "comparing answers",
     "metadata.type": "service types",
     "metadata.workload_type": "elastic jobs",
     "metadata.rpc.decompressor": "request decompression",

@@ -51,14 +51,21 @@ class ReleaseStep(Words):
 
 
 class ReleaseGates(Words):
-    """What the new version has to keep to, by the gateway's own figures; else the old one gets all requests back."""
+    """What the new version has to keep to; else the old one gets all requests back."""
 
     max_error_percent: Annotated[Amount, Field(ge=0, le=100)] | None = None
     """The most of its requests that may be answered with 500 or above."""
     max_p95_ratio: Annotated[Amount, Field(gt=0, le=1000)] | None = None
     """Its p95 by that of the old version, over the same time."""
+    max_different_percent: Annotated[Amount, Field(ge=0, le=100)] | None = None
+    """The most of its answers that may be others than the old version's: a sample of the requests is asked both."""
+    tolerance: Amount = Field(default=1e-3, ge=0, le=1)
+    """What two numbers may differ by, of the larger one; less than a millionth never counts. Whole numbers and texts
+    are the same or not."""
+    ignore: tuple[str, ...] = ()
+    """Fields of answers that are not compared, such as times and ids: by name, or by JSON pointer."""
     min_requests: Whole = Field(default=20, ge=1, le=1_000_000)
-    """Requests that a step needs before it is judged."""
+    """Requests that a step needs before it is judged, and answers before they are."""
 
 
 class Release(Words):

@@ -50,6 +50,9 @@ def releasing(descriptor: Descriptor, shaped: Shape) -> Iterator[Detail]:
     for name in ("sticky", "feedback"):
         if getattr(words, name) and strategy not in (ROLLING, CANARY):
             yield told(("release", name), f"with {strategy} no two versions share the requests by chance")
+    if words.gates and words.gates.max_different_percent is not None and not descriptor.retry:
+        message = 'answers are compared by asking again, and with "retry": false no request may run twice'
+        yield told(("release", "gates", "max_different_percent"), message)
     if words.keep and strategy in (ROLLING, RECREATE):
         yield told(("release", "keep"), f"{strategy} ends the old instances on the way, so there are none to keep")
 

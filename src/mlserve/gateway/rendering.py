@@ -9,6 +9,7 @@ from mlserve.gateway.calls import grpc_json
 from mlserve.gateway.clusters import address_json, cluster_json
 from mlserve.gateway.copies import copies
 from mlserve.gateway.limits import limits_json
+from mlserve.gateway.recording import recorders
 from mlserve.gateway.route_table import HUB_CLUSTER, routes_json
 from mlserve.gateway.routes import login_json, private_json, service_json
 from mlserve.gateway.table import Access, Route, Table
@@ -59,6 +60,7 @@ def render(table: Table, access: Access = NOBODY) -> Rendered:
     services += [
         text for name, route in sorted(routes.items()) for text in private_json(_followed(route), running[name])
     ]
+    clusters |= recorders(table)
     if table.hub:
         clusters[HUB_CLUSTER] = address_json(HUB_CLUSTER, table.hub)
         services.append(login_json())

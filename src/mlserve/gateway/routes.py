@@ -28,6 +28,7 @@ from mlserve.gateway.feedback import feedback
 from mlserve.gateway.matches import authorization, everything, exact, logged_in, path
 from mlserve.gateway.noting import noted
 from mlserve.gateway.pinning import VERSION_HEADER, pins, private, unpinned
+from mlserve.gateway.recording import copied
 from mlserve.gateway.retries import patience, seconds
 from mlserve.gateway.route_table import HUB_CLUSTER, PROBE_HEADER, entry
 from mlserve.gateway.sharing import remembered
@@ -88,7 +89,7 @@ def _public(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
 
 def _signed(route: Route, form: str) -> dict[str, Any]:
     """To the service itself alone: no other one could check what was signed for it."""
-    itself = replace(route, fallback=None, mirror=None)
+    itself = replace(route, fallback=None, mirror=None, compared=())
     if itself.stopped:
         return _stopped(itself, [passing.header()])
     return passing.unchecked(_main(itself, itself.shares, [passing.header()], form))
@@ -100,7 +101,7 @@ def _question(route: Route) -> list[dict[str, Any]]:
 
 
 def _served(route: Route, versions: Sequence[int], allowed: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:
-    itself = replace(route, fallback=None, mirror=None)
+    itself = replace(route, fallback=None, mirror=None, compared=())
     named = [
         one for header, targets in pins(route, versions) for one in _sent(itself, targets, [*allowed, header], form)
     ]
@@ -146,7 +147,7 @@ def _websocket(route: Route, targets: Sequence[Target], allowed: list[dict[str, 
 
 
 def _main(route: Route, targets: Sequence[Target], allowed: list[dict[str, Any]], form: str) -> dict[str, Any]:
-    action = to_instances(route, targets) | {"idle_timeout": seconds(patience(route))} | mirrored(route)
+    action = to_instances(route, targets) | {"idle_timeout": seconds(patience(route))} | copied(route, mirrored(route))
     found = forward(route.at, everything(route.at, allowed), action, unseen(route, form))
     return found | filters(route.max_body, form)
 

@@ -136,6 +136,10 @@ class Route:
     """Who hears some of its requests."""
     feedback: str = ""
     """By what the hub knows feedback about its requests (A/B), whose arms are noted; empty: none is taken."""
+    compared: tuple[str, ...] = ()
+    """What the hub gets copies of some of its requests for: to compare what two versions or services answer."""
+    compared_percent: int = 100
+    """Of how many requests in a hundred at most; only a few are on their way at a time."""
     address: str = ""
     """Its last part, where that is not its name."""
 
@@ -191,3 +195,5 @@ class Table:
     """Opens each version to the hub's own probes, before a public route names it; empty: no probes."""
     hub: str = ""
     """``host:port`` of the hub, which exchanges a browser's one-time code for a cookie; empty: nobody does."""
+    recorder: str = ""
+    """The unix socket where the hub takes copies of requests (`Route.compared`); empty: nobody does."""

@@ -10,11 +10,13 @@ from typing import Any
 from mlserve import environments
 from mlserve.descriptor import Descriptor, parse
 from mlserve.descriptor.containers import asked_path
+from mlserve.descriptor.release import ReleaseGates
 from mlserve.engines.base import Artifacts, Engine, Launch, resources
 from mlserve.engines.choice import engine_of
 from mlserve.engines.mounts import mounts, with_mounts
 from mlserve.errors import MlserveError
 from mlserve.hub.admission import Admission
+from mlserve.hub.comparing.answers import Rules
 from mlserve.hub.conversions import served
 from mlserve.hub.fetching import Credentials, no_credentials
 from mlserve.hub.handing import with_repositories
@@ -82,6 +84,13 @@ class Blueprints:
             fallback_on=frozenset(descriptor.fallback.on if descriptor.fallback else ()),
             concurrency=descriptor.networking.gateway_policy.concurrency_limit.in_force,
         )
+
+    def rules(self, service: str, number: int) -> Rules:
+        """What a version's descriptor says of comparing its answers with others."""
+        descriptor = self.of(self._wishes.version(service, number)).descriptor
+        gates = (descriptor.release.gates if descriptor.release else None) or ReleaseGates()
+        fields = descriptor.capture.fields if descriptor.capture else None
+        return Rules(gates.tolerance, frozenset(gates.ignore), None if fields is None else frozenset(fields))
 
     def workload(self, version: Version) -> Workload:
         """How a prepared version is started."""

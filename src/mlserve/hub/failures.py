@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlserve.backends.base import Instance
@@ -78,15 +78,17 @@ def of_silence(service: str, version: int, answer: str, *, at: float) -> dict[st
     return _record(service=service, version=version, instance=None, phase="probe", story=story, at=at)
 
 
-def of_release(service: str, version: int, reason: str, *, at: float) -> dict[str, Any]:
-    """The failure record of a version that its release gave up though it runs."""
+def of_release(service: str, version: int, reason: str, differing: Sequence[str] = (), *, at: float) -> dict[str, Any]:
+    """The failure record of a version that its release gave up though it runs; ``differing``: some of its answers."""
     story = Story(
         "release-failed",
         reason,
         f"mlserve release status {service} has the figures of both versions; the one that served before still does",
         retryable=True,
     )
-    return _record(service=service, version=version, instance=None, phase="release", story=story, at=at)
+    return _record(
+        service=service, version=version, instance=None, phase="release", story=story, answers=list(differing), at=at
+    )
 
 
 def of_absence(service: str, version: int, resource: str, trouble: str, at: float) -> dict[str, Any]:
@@ -111,6 +113,7 @@ def _record(
         "probes": [],
         "versions": {},
         "log": [],
+        "answers": [],
     }
     told = {
         "phase": phase,

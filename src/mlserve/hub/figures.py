@@ -11,15 +11,32 @@ from mlserve.errors import GatewayFailed
 from mlserve.gateway.envoy import Gateway
 from mlserve.gateway.times import BOUNDS
 from mlserve.hub import releasing
+from mlserve.hub.comparing.comparisons import Comparisons
+from mlserve.hub.comparing.report import Report
 from mlserve.hub.releases.records import Counted
 from mlserve.hub.releases.step import Told
 from mlserve.hub.seen import Seen
 
 
-async def with_figures(gateway: Gateway, sights: Sequence[Seen]) -> list[Seen]:
-    """The sights with the time, and with the gateway's counters where a release has gates."""
+async def with_figures(gateway: Gateway, comparisons: Comparisons, sights: Sequence[Seen]) -> list[Seen]:
+    """The sights with the time, and with what was counted where a release has gates."""
     now = time.time()
-    return [replace(seen, now=now, told=await _told(gateway, seen)) for seen in sights]
+    comparisons.follow(sights)
+    reports = [comparisons.of_release(seen.service) for seen in sights]
+    told = [with_answers(await _told(gateway, seen), seen, one) for seen, one in zip(sights, reports, strict=True)]
+    return [replace(seen, now=now, told=one) for seen, one in zip(sights, told, strict=True)]
+
+
+def with_answers(told: Told, seen: Seen, report: Report | None) -> Told:
+    """What is told, with what is known of the new version's answers. Pure."""
+    release = seen.service.release
+    if report is None or release is None:
+        return told
+    told = replace(told, answers=report)
+    if told.counted is None:
+        return told
+    new = replace(told.of(release.new), compared=report.compared, different=report.different)
+    return replace(told, counted={**told.counted, release.new: new})
 
 
 async def with_answered(gateway: Gateway, shown: dict[str, Any]) -> dict[str, Any]:

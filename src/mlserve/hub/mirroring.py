@@ -10,6 +10,8 @@ from mlserve.errors import GatewayFailed, InvalidInput
 from mlserve.gateway.envoy import Gateway
 from mlserve.gateway.table import Mirror as Heard
 from mlserve.gateway.table import Route
+from mlserve.hub.comparing.report import Report
+from mlserve.hub.comparing.report import view as answers
 from mlserve.hub.groups.members import Member
 from mlserve.hub.records import Mirror, Service
 from mlserve.hub.wishes import Wishes
@@ -50,6 +52,11 @@ async def with_heard(gateway: Gateway, shown: dict[str, Any]) -> dict[str, Any]:
     return {**shown, "mirror": {**shown["mirror"], "sent": sent.total, "failed": sent.failed}}
 
 
+def with_answers(shown: dict[str, Any], report: Report | None) -> dict[str, Any]:
+    """A service as its user sees it, with how its mirror's answers differ from its own. Pure."""
+    return {**shown, "mirror": {**shown["mirror"], "answers": answers(report)}} if shown["mirror"] else shown
+
+
 def shown(service: Service) -> dict[str, Any] | None:
-    """Whom its requests are copied to; ``sent`` and ``failed``: as far as the gateway was asked."""
-    return {**asdict(service.mirror), "sent": None, "failed": None} if service.mirror else None
+    """Whom its requests are copied to; ``sent``, ``failed``: where the gateway was asked."""
+    return {**asdict(service.mirror), "sent": None, "failed": None, "answers": None} if service.mirror else None

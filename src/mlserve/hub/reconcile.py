@@ -21,6 +21,9 @@ from mlserve.hub.admission import Admission
 from mlserve.hub.applying import Applier
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.calling.callings import Callings
+from mlserve.hub.comparing.comparisons import Comparisons
+from mlserve.hub.comparing.report import lines
+from mlserve.hub.comparing.sides import with_copies
 from mlserve.hub.figures import with_figures
 from mlserve.hub.jobs import Jobs, Key
 from mlserve.hub.lanes import Lanes
@@ -67,6 +70,7 @@ class Reconciler:
         self._observer, self._lanes = Observer(wishes, places), Lanes(self.wake)
         self._noticing, self._applier = Noticing(places, self.wake), Applier(places, blueprints, gateway, callings)
         self._sweep = Sweep(wishes, places, blueprints, preparer)
+        self.comparisons = Comparisons(blueprints.limits, blueprints.rules)
         self._published: frozenset[str] = frozenset()
         self._routed: dict[str, int] = {}
         self._complaint = ""
@@ -124,7 +128,7 @@ class Reconciler:
             self.seen = _by_name(sights)  # what runs is told, whatever ails the gateway
             raise
         sights = [replace(seen, routed=self._routed.get(seen.service.name)) for seen in sights]
-        sights = await with_figures(self._gateway, sights)
+        sights = await with_figures(self._gateway, self.comparisons, sights)
         # Not before: what is told to be ready is asked at once, and the gateway may need a moment to take it up.
         self.seen = _by_name(sights)
         moving = [seen for seen in sights if self._settled.get(seen.service.name) != self._mark(seen)]
@@ -164,6 +168,7 @@ class Reconciler:
         await self._callings.follow(sights, time.time())
         feedback = self._admission.feedback
         table = routing.table(sights, limits, self._probe_secret, self._settings.address, groups, feedback)
+        table = with_copies(table, sights, limits, self._settings.recorder)
         await self._gateway.publish(table)
         self._published = routing.published(table)
         self._routed = routing.routed(table)
@@ -193,7 +198,9 @@ class Reconciler:
         if decision.failed:
             self._keep_failure(seen, self._story(seen, decision.failed))
         if decision.blame:
-            self._keep_failure(seen, failures.of_release(name, seen.service.target, decision.blame, at=time.time()))
+            differing = lines(seen.told.answers) if seen.told.answers else ()
+            story = failures.of_release(name, seen.service.target, decision.blame, differing, at=time.time())
+            self._keep_failure(seen, story)
         if decision.service.deleting:
             await self._delete(seen, decision)
             return

@@ -20,6 +20,7 @@ from mlserve import storage
 from mlserve.descriptor import resource_of
 from mlserve.errors import HubStartFailed, InvalidInput, MlserveError
 from mlserve.gateway.envoy import Gateway
+from mlserve.gateway.recording import recorder_socket
 from mlserve.hub import guard, links
 from mlserve.hub.admission import Admission
 from mlserve.hub.app import application
@@ -31,6 +32,7 @@ from mlserve.hub.calling.callings import Callings, grants
 from mlserve.hub.calling.names import names
 from mlserve.hub.calling.rules import lifetime
 from mlserve.hub.certificates import Certificates
+from mlserve.hub.comparing.recorder import recording
 from mlserve.hub.contests import Contests
 from mlserve.hub.events import Events
 from mlserve.hub.exposure import exposure, keep
@@ -77,13 +79,18 @@ async def serve(settings: Settings) -> None:
             await gateway.start()
             keep(home, wished)
             gateway_url = _gateway_url(gateway.address, certificates)
-            app = _assemble(replace(settings, address=_reached(listener)), home, store, wishes, gateway, gateway_url)
+            recorder = recorder_socket(home.path / "gateway")
+            told = replace(settings, address=_reached(listener), recorder=str(recorder))
+            app = _assemble(told, home, store, wishes, gateway, gateway_url)
             await gateway.admit(app.state.tokens.access(time.time()))
         url = "http://{}:{}".format(*listener.getsockname())
         token = app.state.token
         app.state.url, app.state.open_at = url, _open_at(others, certificates)
         server = Server(app)
-        async with _looping(app), _renewing(certificates, gateway), app.state.arms.following():
+        take = app.state.reconciler.comparisons.take
+        async with (
+            recording(recorder, take), _looping(app), _renewing(certificates, gateway), app.state.arms.following()
+        ):  # fmt: skip
             home.publish(url=url, token=token, gateway=gateway_url)
             log.info("event=serving url=%s gateway=%s pid=%s", url, gateway.address, os.getpid())
             async with open_to_others(app, others, certificates.context if certificates else None):

@@ -45,6 +45,13 @@ async def open_to_others(
     config = _config(app)
     config.load()
     config.ssl = context
+    async with beside(config, listener):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def beside(config: uvicorn.Config, listener: socket.socket) -> AsyncIterator[None]:
+    """One more server at a socket meanwhile."""
     server = _Second(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -11,6 +11,7 @@ from mlserve.errors import NotFound
 from mlserve.hub import revising, view
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.calling import names
+from mlserve.hub.mirroring import with_answers
 from mlserve.hub.places import Places
 from mlserve.hub.plan import Seen
 from mlserve.hub.reconcile import Reconciler
@@ -37,7 +38,7 @@ class Services:
         kind = place.kind if place else "unknown"
         shown = view.service(seen, gateway=self._gateway_url, progress=progress, kind=kind)
         limits = self._blueprints.limits(name, seen.service.serving or seen.service.target)
-        shown |= view.beside(seen, limits)
+        shown |= with_answers(view.beside(seen, limits), self._loop.comparisons.of_mirror(seen.service))
         shown = names.with_unknown(shown, limits.calls, self._wishes, self._blueprints.limits)
         found = [*shown["warnings"], *names.beside(shown, self._wishes), *self._loop.written.warnings(name)]
         return {**shown, "warnings": found}

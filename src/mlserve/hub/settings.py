@@ -19,6 +19,8 @@ class Settings:
     """What it was told of who may reach it from where; nothing: as before."""
     address: str = ""
     """``host:port`` where the gateway finds this hub; known once it listens."""
+    recorder: str = ""
+    """The unix socket where the gateway's copies of requests arrive, to be compared; empty: nothing is."""
     gateway: str | None = None
     """``host:port`` of the gateway; None: as last time, at first 127.0.0.1:8080 or the next free port."""
     envoy: str | None = None

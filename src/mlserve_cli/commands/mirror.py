@@ -1,4 +1,4 @@
-"""Send copies of a service's requests to another one, whose answers are thrown away; or end that."""
+"""Send copies of a service's requests to another one, show how its answers differ, or end that."""
 
 from typing import Annotated
 
@@ -6,9 +6,9 @@ from typer import Option
 
 from mlserve import connect
 from mlserve.errors import InvalidInput
+from mlserve_cli.mirrors import report
 from mlserve_cli.options import Name, Output
 from mlserve_cli.render import Format, show
-from mlserve_cli.show import mirrored
 
 
 def command(
@@ -18,9 +18,10 @@ def command(
     off: Annotated[bool, Option("--off", help="Send no more copies")] = False,
     output: Output = Format.table,
 ) -> None:
-    """Mirror a service."""
-    if off == bool(to):
+    """Mirror a service, or show its mirror."""
+    if off and to:
         raise InvalidInput("a mirror is either begun or ended", hint=f"mlserve mirror {name} --to OTHER, or --off")
     service = connect().services.get(name)
-    service.mirror_to(to, percent) if to else service.end_mirror()
-    show(output, service.to_dict(), lambda: f"{name}: {mirrored(service.mirror) or 'no mirror'}")
+    if to or off:
+        service.mirror_to(to, percent) if to else service.end_mirror()
+    show(output, service.to_dict(), lambda: f"{name}: {report(service)}")

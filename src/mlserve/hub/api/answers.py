@@ -65,6 +65,8 @@ class FailureRecord(Answer):
     probes: list[dict[str, Any]]
     versions: dict[str, dict[str, str]]
     log: list[str]
+    answers: list[str] = []
+    """Some that differ from those of the version that served, where a release compared them."""
     at: float
 
 

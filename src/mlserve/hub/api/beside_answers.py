@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from mlserve.hub.api.comparison_answers import ComparisonAnswer
+
 
 class FallbackAnswer(BaseModel):
     """Who answers in its place, and when; ``answered``: how often since the gateway started, null where not asked."""
@@ -16,9 +18,13 @@ class FallbackAnswer(BaseModel):
 
 
 class MirrorAnswer(BaseModel):
-    """Who gets copies of its requests. ``sent``, ``failed``: since the gateway started, null where it was not asked."""
+    """Who gets copies of its requests. ``sent``, ``failed``: since the gateway started, null where it was not asked.
+
+    ``answers``: how these differ from its own; null where nothing was compared.
+    """
 
     to: str
     percent: int
     sent: int | None
     failed: int | None
+    answers: ComparisonAnswer | None

@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/services", tags=["services"])
 
 @router.post("/{name}/mirror", responses={200: {"model": ServiceAnswer}})
 async def copy_requests(request: Request, name: str, body: MirrorBody) -> dict[str, Any]:
-    """Send copies of its requests to another service, whose answers are thrown away."""
+    """Send copies of its requests to another service, whose answers nobody waits for."""
     caller_of(request).require(body.to)
     mirror(hub_of(request).wishes, name, Mirror(body.to, body.percent))
     request.app.state.reconciler.wake()

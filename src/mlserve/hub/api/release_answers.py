@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from mlserve.hub.api.comparison_answers import ComparisonAnswer
+
 
 class StepAnswer(BaseModel):
     """A share of the requests in percent, for some seconds; ``pause`` null: until promoted."""
@@ -19,6 +21,7 @@ class GatesAnswer(BaseModel):
 
     max_error_percent: float | None
     max_p95_ratio: float | None
+    max_different_percent: float | None
     min_requests: int
 
 
@@ -37,6 +40,7 @@ class ReleaseAnswer(BaseModel):
     """One move from a version to another; ``gate``: what its gates still wait for; ``reason``: why it failed.
 
     ``target_weight``: the new version's share, in percent, once what is under way now is there; 100 past the last step.
+    ``answers``: how those of the new version differ, all steps together; null where nothing was compared.
     """
 
     strategy: Literal["rolling", "blue_green", "canary", "recreate"]
@@ -47,6 +51,7 @@ class ReleaseAnswer(BaseModel):
     gates: GatesAnswer | None
     keep: float
     versions: list[SideAnswer]
+    answers: ComparisonAnswer | None
     gate: str | None
     reason: str | None
     started_at: str

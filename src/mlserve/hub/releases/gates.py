@@ -1,4 +1,4 @@
-"""Judge a new version by the gateway's figures of it and of the old one, over the same time. Pure."""
+"""Judge a new version by the gateway's figures and by its answers, beside the old one's of the same time. Pure."""
 
 from __future__ import annotations
 
@@ -36,11 +36,19 @@ class Figures:
     timed: int = 0
     """How many of them have their times counted."""
     p95_ms: float | None = None
+    compared: int = 0
+    """How many of its answers were compared with the old version's."""
+    different: int = 0
 
     @property
     def error_percent(self) -> float:
         """Of 100 requests, how many failed."""
         return 100.0 * self.errors / self.requests if self.requests else 0.0
+
+    @property
+    def different_percent(self) -> float:
+        """Of 100 answers that were compared, how many differ."""
+        return 100.0 * self.different / self.compared if self.compared else 0.0
 
 
 def figures(now: Counted, mark: Counted, bounds: Sequence[float]) -> Figures:
@@ -48,16 +56,48 @@ def figures(now: Counted, mark: Counted, bounds: Sequence[float]) -> Figures:
     before = mark.times or (0,) * len(now.times)
     times = [later - earlier for later, earlier in zip(now.times, before, strict=False)]
     timed = times[-1] if times else 0
-    return Figures(now.total - mark.total, now.failed - mark.failed, timed, _quantile(times, bounds, 0.95))
+    return Figures(
+        requests=now.total - mark.total,
+        errors=now.failed - mark.failed,
+        timed=timed,
+        p95_ms=_quantile(times, bounds, 0.95),
+        compared=now.compared - mark.compared,
+        different=now.different - mark.different,
+    )
 
 
 def restarted(now: Counted, mark: Counted) -> bool:
-    """Counters that went back: the gateway is another one than when the mark was set."""
-    return now.total < mark.total or now.failed < mark.failed
+    """Counters that went back: the gateway, or the hub that compares, is another one than when the mark was set."""
+    return now.total < mark.total or now.failed < mark.failed or now.compared < mark.compared
 
 
-def judge(gates: Gates, old: Figures, new: Figures, *, over: bool) -> Judgement:
-    """``over``: the time of the step has passed, so slowness counts; errors count from the first minimum on."""
+def judge(gates: Gates, old: Figures, new: Figures, *, over: bool, asked: bool = True) -> Judgement:
+    """``over``: the time of the step has passed, so slowness counts; the others count from the first minimum on.
+
+    One gate that is broken is enough, whatever the others still wait for. Not ``asked``: the version gets no requests
+    of callers yet, so only its answers to what it is asked for comparison are there to be judged.
+    """
+    found = [_answers(gates, new), *([_counted(gates, old, new, over=over)] if asked else [])]
+    for verdict in (Verdict.FAILED, Verdict.OPEN):
+        for one in found:
+            if one.verdict is verdict:
+                return one
+    return Judgement(Verdict.PASSED)
+
+
+def _answers(gates: Gates, new: Figures) -> Judgement:
+    limit = gates.max_different_percent
+    if limit is None:
+        return Judgement(Verdict.PASSED)
+    if new.compared < gates.min_requests:
+        return Judgement(Verdict.OPEN, f"{new.compared} of the {gates.min_requests} answers that comparing them needs")
+    if new.different_percent > limit:
+        share = f"{new.different_percent:.1f} % of {new.compared} answers are others than the old version's"
+        return Judgement(Verdict.FAILED, f"{share}, at most {limit:g} % may be")
+    return Judgement(Verdict.PASSED)
+
+
+def _counted(gates: Gates, old: Figures, new: Figures, *, over: bool) -> Judgement:
     if new.requests < gates.min_requests:
         return Judgement(Verdict.OPEN, f"{new.requests} of the {gates.min_requests} requests that its gates need")
     limit = gates.max_error_percent

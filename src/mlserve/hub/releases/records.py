@@ -32,7 +32,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A share of the requests, in percent, for some seconds; ``pause`` None: until somebody promotes it."""
+    """A share of the requests, in percent, for some seconds; ``pause`` None: until somebody promotes it.
+
+    None of them: the new version's answers are compared before anybody gets one.
+    """
 
     weight: int
     pause: float | None = 0.0
@@ -46,6 +49,8 @@ class Gates:
     max_p95_ratio: float | None = None
     """Its p95 by that of the old version."""
     min_requests: int = 20
+    max_different_percent: float | None = None
+    """Of its answers, how many may be others than the old version's to the same request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,10 @@ class Counted:
     failed: int = 0
     times: tuple[int, ...] = ()
     """Requests that took no longer than each of `mlserve.gateway.stats.BOUNDS`."""
+    compared: int = 0
+    """Of a new version: requests that the hub had answered by the old one as well."""
+    different: int = 0
+    """Those of them with another answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +144,4 @@ def kept_from(data: Mapping[str, Any] | None) -> Kept | None:
 
 
 def _counted(data: Mapping[str, Any]) -> Counted:
-    return Counted(data["total"], data["failed"], tuple(data["times"]))
+    return Counted(**{**data, "times": tuple(data["times"])})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mlserve.hub.comparing.report import Report
 from mlserve.hub.releases.counts import Sight, enough
 from mlserve.hub.releases.gates import Judgement, Verdict, figures, judge, restarted
 from mlserve.hub.releases.records import Counted, Phase, Release, Strategy
@@ -25,6 +26,8 @@ class Told:
 
     counted: Mapping[int, Counted] | None = None
     bounds: Sequence[float] = ()
+    answers: Report | None = None
+    """How the new version's answers differ from the old one's, since the release began."""
 
     def of(self, number: int) -> Counted:
         """The counters of a version; none where it was never asked."""
@@ -58,7 +61,8 @@ def judgement(release: Release, told: Told, now: float) -> Judgement:
         for number in (release.old, release.new)
     )
     over = release.strategy is Strategy.ROLLING or (release.phase is Phase.JUDGING and _over(release, now))
-    return judge(release.gates, old, new, over=over)
+    asked = release.step is None or release.step.weight > 0
+    return judge(release.gates, old, new, over=over, asked=asked)
 
 
 def promote(release: Release) -> Release:

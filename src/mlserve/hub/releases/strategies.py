@@ -15,6 +15,8 @@ from mlserve.hub.releases.records import Gates, Release, Step, Strategy
 
 KEEP_SECONDS = 600.0
 _CANARY = (Step(20, 60.0),)
+_UNHEARD = (Step(0, 0.0),)
+"""Where answers are compared: until enough were, so that nobody is answered by a version that answers wrongly."""
 _SWITCH = (Step(100, 0.0),)
 """Of blue-green with gates: after the switch, until they are passed."""
 
@@ -69,14 +71,17 @@ def back(descriptor: Descriptor, old: int, new: int, *, now: float) -> Release:
 
 def _gates(descriptor: Descriptor) -> Gates | None:
     gates = descriptor.release.gates if descriptor.release else None
-    return Gates(gates.max_error_percent, gates.max_p95_ratio, gates.min_requests) if gates else None
+    if gates is None:
+        return None
+    return Gates(gates.max_error_percent, gates.max_p95_ratio, gates.min_requests, gates.max_different_percent)
 
 
 def _steps(descriptor: Descriptor, made: Release) -> tuple[Step, ...]:
+    unheard = _UNHEARD if made.gates and made.gates.max_different_percent is not None else ()
     if made.strategy is Strategy.CANARY:
         steps = descriptor.release.steps if descriptor.release else ()
-        return tuple(Step(step.weight, step.pause) for step in steps) or _CANARY
-    return _SWITCH if made.strategy is Strategy.BLUE_GREEN and made.gates else ()
+        return unheard + (tuple(Step(step.weight, step.pause) for step in steps) or _CANARY)
+    return unheard + _SWITCH if made.strategy is Strategy.BLUE_GREEN and made.gates else ()
 
 
 def _keep(descriptor: Descriptor, chosen: Strategy, *, named: bool) -> float:

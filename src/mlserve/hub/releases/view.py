@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from mlserve.hub.comparing.report import view as answers
 from mlserve.hub.releases.gates import Figures, figures
 from mlserve.hub.releases.records import Counted, Kept, Phase, Release
 from mlserve.hub.releases.step import Told, judgement
@@ -26,6 +27,7 @@ def release(one: Release, told: Told, weights: tuple[tuple[int, int], ...], now:
             {"version": number, "role": role, "weight": shares.get(number, 0), **_shown(_figures(one, told, number))}
             for number, role in ((one.old, "old"), (one.new, "new"))
         ],
+        "answers": answers(told.answers),
         "gate": judgement(one, told, now).why or None if judged else None,
         "reason": one.reason or None,
         "started_at": _moment(one.started_at),
@@ -63,6 +65,7 @@ def _gates(one: Release) -> dict[str, Any] | None:
     return {
         "max_error_percent": gates.max_error_percent,
         "max_p95_ratio": gates.max_p95_ratio,
+        "max_different_percent": gates.max_different_percent,
         "min_requests": gates.min_requests,
     }
 
