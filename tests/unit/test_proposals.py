@@ -76,6 +76,16 @@ def test_the_strategy_is_that_of_the_descriptor_unless_another_one_is_named(
     assert (found.strategy, found.peak.instances) == (strategy, instances)
 
 
+def test_versions_that_never_run_side_by_side_are_refused_where_their_answers_are_to_be_compared(
+    tmp_path: Path,
+) -> None:
+    gated = {**larger(), "release": {"gates": {"max_different_percent": 1}}}
+    with pytest.raises(InvalidInput, match="the same port"):
+        proposed(tmp_path, Known(SERVICE, replace(VERSION, fixed_port=True)), gated).require_possible()
+    proposed(tmp_path, Known(SERVICE, VERSION), gated).require_possible()
+    proposed(tmp_path, None, gated).require_possible()
+
+
 def test_a_strategy_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no release strategy"):
         proposed(tmp_path, None, RAW, How(strategy="slowly"))

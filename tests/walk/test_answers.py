@@ -174,6 +174,19 @@ def test_a_hub_killed_while_it_compares_is_followed_by_one_that_begins_to_compar
     assert sent.failed() == []
 
 
+def test_requests_by_way_of_a_group_are_compared_as_well(client: Client, tmp_path: Path) -> None:
+    member = {"metadata": {"instance": 1, "cpu": 0.1, "memory": 256, "group": "pets"}}
+    service = client.services.create(processor(tmp_path, "one", "cat", **member)).wait(timeout=LIMIT)
+    group = shown("describe", "pets")
+    with Load(group["endpoint"], group["token"], ROW, connections=2, pause=0.02) as sent:
+        service.update(processor(tmp_path, "bad", "dog", release=CANARY, **member))
+        with pytest.raises(UpdateFailed, match="answers are others than the old version's"):
+            service.wait(timeout=LIMIT)
+        assert service.update(processor(tmp_path, "two", "cat", release=CANARY, **member)).wait(timeout=LIMIT)
+    assert sent.failed() == []
+    assert service.releases.status()["release"]["answers"]["different"] == 0
+
+
 def test_a_mirror_tells_how_its_answers_differ_and_who_asks_sees_nothing_of_it(home: Path, tmp_path: Path) -> None:
     assert mlserve("create", program(tmp_path, "one", "cat", release={"gates": {"ignore": ["at"]}}))[0] == 0
     assert mlserve("create", processor(tmp_path, "next", "dog", 0.25, name="next"))[0] == 0

@@ -74,7 +74,7 @@ class Proposal:
     peak: Peak
     capacity: Capacity
     short: tuple[MlserveError, ...] = ()
-    """What the place lacks, and what can't be fetched."""
+    """What the place lacks, what can't be fetched, and a gate that could never be judged."""
 
     @property
     def action(self) -> Action:
@@ -121,7 +121,7 @@ async def propose(
     steps = _steps(strategy, release, known.running if known else 0, _started(known, count, again=again))
     sizes = Sizes(resources(old.descriptor if old else new.descriptor), resources(new.descriptor))
     capacity = await accepted.place.backend.capacity()
-    short: list[MlserveError] = []
+    short = _unheard(strategy, release)
     if not any(refusals(changed)):
         try:
             require_fit(steps, known.running if known else 0, sizes, capacity)
@@ -153,6 +153,16 @@ def _strategy(known: Known | None, new: Side, release: Release, *, again: bool) 
         return "start"
     same_port = known.newest.descriptor.get("port") == new.raw.get("port")
     return RECREATE if known.newest.fixed_port and same_port else str(release.strategy)
+
+
+def _unheard(strategy: str, release: Release) -> list[MlserveError]:
+    """Answers can't be compared where the new version starts when the old one has ended."""
+    if strategy != RECREATE or release.gates is None or release.gates.max_different_percent is None:
+        return []
+    told = "answers can't be compared: both versions want the same port of this machine, so they never run side by side"
+    hint = "leave max_different_percent out, or have the program listen on $PORT"
+    pointer = "/release/gates/max_different_percent"
+    return [InvalidInput(told, hint=hint, details=[{"pointer": pointer, "code": "invalid", "message": told}])]
 
 
 def shown(proposal: Proposal) -> dict[str, Any]:
