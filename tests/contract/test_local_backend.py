@@ -1,4 +1,4 @@
-"""What only processes of this machine can do: outlive their hub, use too much memory, listen at the wrong port."""
+"""What only the local backend does: processes, their memory, environment, secrets, logs and ends."""
 
 from __future__ import annotations
 
@@ -6,61 +6,20 @@ import asyncio
 import os
 import resource
 import signal
-import socket
 import stat
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from tests.contract.local_kit import opened, running, shim_of
 from tests.contract.test_backends import ready, run, texts, until, workload
-from tests.waiting import SECONDS, eventually
 
-from mlserve.backends.base import Instance, Resources, State
+from mlserve.backends.base import Resources, State
 from mlserve.backends.local import cgroups
-from mlserve.backends.local.backend import LocalBackend
 from mlserve.backends.local.launch import LogLimits
 from mlserve.backends.readiness import Patience
-
-
-@asynccontextmanager
-async def opened(home: Path, **more: Any) -> AsyncIterator[LocalBackend]:
-    """A backend that is let go with all it runs gone."""
-    backend = LocalBackend(home, **more)
-    try:
-        yield backend
-    finally:
-        await backend.remove("iris")
-        await until(backend, lambda found: not found)
-        await backend.close()
-        assert running(home) == []
-
-
-def running(home: Path) -> list[str]:
-    """Whatever still runs for a home: programs by their environment, shims by their command."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            words = [*process.cmdline(), *process.environ().values()]
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-        if process.pid != os.getpid() and any(f"{home}/instances" in word for word in words):
-            found.append(" ".join(process.cmdline()))
-    return found
-
-
-def shim_of(instance: Instance) -> int:
-    assert instance.pid
-    return psutil.Process(instance.pid).ppid()
-
-
-async def ended(process: psutil.Process) -> None:
-    """Wait until a child of this test has ended; it is not collected."""
-    await eventually(lambda: process.status() == psutil.STATUS_ZOMBIE, "its end")
 
 
 def files_with(directory: Path, text: bytes) -> list[Path]:
@@ -70,82 +29,6 @@ def files_with(directory: Path, text: bytes) -> list[Path]:
 def modes(directory: Path) -> dict[Path, int]:
     """What is there, with who may do what."""
     return {path: stat.S_IMODE(path.stat().st_mode) for path in (directory, *directory.rglob("*"))}
-
-
-def test_the_next_hub_adopts_what_runs_with_the_same_pids(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        first = LocalBackend(tmp_path)
-        await first.apply(workload(count=2))
-        before = await until(first, ready(2))
-        await first.close()
-        async with opened(tmp_path) as second:
-            assert sorted(await second.instances(), key=lambda i: i.id) == sorted(before, key=lambda i: i.id)
-            await second.apply(workload(count=2))
-            assert {i.pid for i in await second.instances()} == {i.pid for i in before}
-
-    run(scenario())
-
-
-def test_a_death_that_no_hub_saw_is_found_by_the_next(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        first = LocalBackend(tmp_path)
-        await first.apply(workload())
-        (before,) = await until(first, ready(1))
-        await first.close()
-        assert before.pid
-        shim = psutil.Process(shim_of(before))
-        os.kill(before.pid, signal.SIGKILL)
-        await ended(shim)
-        async with opened(tmp_path) as second:
-            await second.apply(workload())
-            (after,) = await until(second, lambda found: ready(1)(found) and found[0].restarts == 1)
-            assert after.evidence["exit"] == {"signal": 9}
-
-    run(scenario())
-
-
-def test_a_program_outlives_its_shim_and_keeps_its_log(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with opened(tmp_path) as backend:
-            await backend.apply(workload())
-            (before,) = await until(backend, ready(1))
-            shim = shim_of(before)
-            os.kill(shim, signal.SIGKILL)
-            directory = tmp_path / "instances" / "iris" / before.id
-            record = directory / "program.json"
-            await eventually(lambda: record.exists() and f'"pid": {shim},' not in _text(record), "another shim")
-            (after,) = await backend.instances()
-            assert (after.pid, after.state, after.restarts) == (before.pid, State.READY, 0)
-            assert before.pid
-            os.kill(before.pid, signal.SIGKILL)
-            (after,) = await until(backend, lambda found: ready(1)(found) and found[0].restarts == 1)
-            assert "exit" not in after.evidence, "nobody was there to collect its status"
-
-    run(scenario())
-
-
-def _text(path: Path) -> str:
-    return path.read_text() if path.exists() else ""
-
-
-def test_a_reused_pid_is_not_taken_for_the_instance(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        first = LocalBackend(tmp_path)
-        await first.apply(workload())
-        (before,) = await until(first, ready(1))
-        await first.close()
-        assert before.pid
-        shim = psutil.Process(shim_of(before))
-        os.kill(before.pid, signal.SIGKILL)
-        await ended(shim)
-        noted = tmp_path / "instances" / "iris" / before.id / "program.json"
-        noted.write_text(noted.read_text().replace(f'"pid": {before.pid},', f'"pid": {os.getpid()},'))
-        async with opened(tmp_path) as second:
-            await second.apply(workload())
-            (after,) = await until(second, lambda found: ready(1)(found) and found[0].restarts == 1)
-            assert after.pid not in (before.pid, os.getpid())
-
-    run(scenario())
 
 
 @pytest.mark.parametrize("held_by", ["cgroup", "watching"])
@@ -169,92 +52,6 @@ def test_too_much_memory_is_named_with_limit_and_peak(
     run(scenario())
     place = cgroups.find_place(tmp_path)
     assert place is None or not place.path.exists(), "no cgroup is left behind"
-
-
-def test_a_program_that_listens_elsewhere_is_told_where_it_was_wished(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with opened(tmp_path) as backend:
-            with socket.create_server(("127.0.0.1", 0)) as probe:
-                other = probe.getsockname()[1]
-            wish = workload("elsewhere", environment={"OTHER_PORT": str(other)}, port=18080, startup_seconds=0.6)
-            await backend.apply(wish)
-            (failed,) = await until(backend, lambda found: found[0].final)
-            assert failed.evidence["startup_timeout"] is True
-            assert failed.evidence["listening"] == [{"address": "127.0.0.1", "port": other}]
-            assert f"listens on 127.0.0.1:{other}, descriptor says 18080" in failed.reason
-
-    run(scenario())
-
-
-def test_a_program_that_opens_no_port_is_told_so(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with opened(tmp_path) as backend:
-            await backend.apply(workload("silent", startup_seconds=0.3))
-            (failed,) = await until(backend, lambda found: found[0].final)
-            assert failed.evidence["listening"] == []
-            assert "not ready within 0.3 s: opened no port" in failed.reason
-
-    run(scenario())
-
-
-def test_a_program_that_is_still_waited_for_shows_why_nothing_answers(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with opened(tmp_path) as backend:
-            with socket.create_server(("127.0.0.1", 0)) as probe:
-                other = probe.getsockname()[1]
-            wish = workload("elsewhere", environment={"OTHER_PORT": str(other)}, port=18080, startup_seconds=60.0)
-            await backend.apply(wish)
-            words = f"no answer yet: listens on 127.0.0.1:{other}, descriptor says 18080"
-            (found,) = await until(backend, lambda found: found[0].reason == words)
-            assert found.state is State.STARTING
-
-    run(scenario())
-
-
-def test_a_program_may_insist_on_its_declared_port(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with opened(tmp_path) as backend:
-            with socket.create_server(("127.0.0.1", 0)) as probe:
-                own = probe.getsockname()[1]
-            wish = workload("elsewhere", environment={"OTHER_PORT": str(own)}, port=own, health_path=None)
-            await backend.apply(wish)
-            (found,) = await until(backend, ready(1))
-            assert found.address == f"127.0.0.1:{own}"
-
-    run(scenario())
-
-
-def test_a_declared_port_that_somebody_has_is_named_with_its_owner(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            taken = other.getsockname()[1]
-            async with opened(tmp_path) as backend:
-                await backend.apply(workload("silent", port=taken, health_path=None, startup_seconds=0.4))
-                (failed,) = await until(backend, lambda found: found[0].final)
-                assert f"process {os.getpid()}" in failed.evidence["taken_by"]
-                assert f"port {taken} is taken by process {os.getpid()}" in failed.reason
-
-    run(scenario())
-
-
-def test_a_program_that_answers_before_it_has_said_how_it_went_is_not_ready_yet(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with opened(tmp_path) as backend:
-            await backend.apply(workload("early", environment={"JUDGED": "good"}))
-            (found,) = await until(backend, ready(1))
-            assert found.facts == {"warnings": ["one is bad"]}
-
-    run(scenario())
-
-
-def test_a_program_that_answers_and_then_says_that_it_failed_was_never_ready(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with opened(tmp_path) as backend:
-            await backend.apply(workload("early", environment={"JUDGED": "bad"}))
-            (found,) = await until(backend, lambda found: found[0].state is not State.STARTING)
-            assert (found.state, found.ready_at) == (State.FAILED, None)
-
-    run(scenario())
 
 
 def test_an_instance_that_no_longer_answers_is_replaced(tmp_path: Path) -> None:
@@ -441,70 +238,5 @@ def test_removing_twice_waits_for_the_end_just_as_once(tmp_path: Path) -> None:
                 assert await backend.instances(), "it still runs, so it is still there"
             await until(backend, lambda found: not found)
             assert running(tmp_path) == []
-
-    run(scenario())
-
-
-def test_removing_a_start_that_has_just_begun_leaves_nothing(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with opened(tmp_path) as backend:
-            await backend.apply(workload(count=2))
-            await backend.remove("iris")
-            await backend.remove("iris")
-            await until(backend, lambda found: not found)
-            assert running(tmp_path) == []
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("damage", ["{broken", "[]", '{"id": "x"}', ""])
-def test_what_runs_behind_a_damaged_note_is_ended_and_replaced(tmp_path: Path, damage: str) -> None:
-    async def scenario() -> None:
-        first = LocalBackend(tmp_path)
-        await first.apply(workload(count=2))
-        before = await until(first, ready(2))
-        await first.close()
-        (tmp_path / "instances" / "iris" / before[0].id / "instance.json").write_text(damage)
-        async with opened(tmp_path) as second:
-            await second.apply(workload(count=2))
-            after = await until(second, ready(2))
-            assert before[1].pid in {instance.pid for instance in after}
-            assert not psutil.pid_exists(before[0].pid or 0) or before[0].pid in {one.pid for one in after}
-
-    run(scenario())
-
-
-def kill_as_it_forks(home: Path) -> None:
-    """Kill the shim below a home in the very moment it has a child; other children of the tests are left alone."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        for shim in psutil.Process().children():
-            if (
-                str(home).encode() in _arguments(shim.pid)
-                and Path(f"/proc/{shim.pid}/task/{shim.pid}/children").read_text()
-            ):
-                shim.kill()
-                return
-    raise AssertionError("no shim has forked")
-
-
-def _arguments(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def test_a_shim_that_is_killed_while_it_starts_leaves_no_program_alone(tmp_path: Path) -> None:
-    """At the moment it has forked: a program begins only after its pid was noted."""
-
-    async def scenario() -> None:
-        async with opened(tmp_path) as backend:
-            for _ in range(8):
-                await backend.apply(workload(count=1, has_served=True))
-                kill_as_it_forks(tmp_path)
-                await backend.remove("iris")
-                await until(backend, lambda found: not found)
-                assert running(tmp_path) == []
 
     run(scenario())

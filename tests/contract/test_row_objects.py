@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.contract.test_media import TITANIC, ask, model
+from tests.contract.media_kit import TITANIC, ask, model
 
 from mlserve.errors import InvalidInput
 from mlserve.runtime.processors.base import Tensor
