@@ -23,7 +23,8 @@ def test_a_section_opens_with_its_one_line(title: str) -> None:
 
 
 def test_ci_types_the_test_line_of_the_readme() -> None:
-    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == lines(section("Tests"))[0]
+    typed = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert any(line.startswith(lines(section("Tests"))[0]) for line in typed), "CI adds a report to it, no more"
 
 
 def test_the_table_of_commands_is_the_generated_one() -> None:
