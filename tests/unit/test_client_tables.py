@@ -8,7 +8,6 @@ import pytest
 
 from mlserve.client import Service
 from mlserve.client.answer import Answer
-from mlserve.client.groups import Group
 from mlserve.client.images import Image
 from mlserve.client.plan import Plan
 from mlserve.management import Management
@@ -42,7 +41,7 @@ def test_of_the_ready_instances_those_of_a_kept_version_do_not_count(found: Serv
     assert found.row()[3] == shown
 
 
-@pytest.mark.parametrize(("kind", "called"), [(Image, "an image"), (Plan, "a plan"), (Group, "a group")])
+@pytest.mark.parametrize(("kind", "called"), [(Image, "an image"), (Plan, "a plan")])
 def test_what_the_hub_did_not_say_of_a_thing_is_told_with_what_it_did(kind: type[Answer], called: str) -> None:
     found = kind({"name": "iris"})
     assert (found.name, found.to_dict()) == ("iris", {"name": "iris"})
