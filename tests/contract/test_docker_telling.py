@@ -11,7 +11,7 @@ from tests.docker_engine import Engine
 from mlserve.backends.base import Instance, State
 from mlserve.backends.docker.telling import Telling
 from mlserve.backends.docker.volumes import Volumes
-from mlserve.workload import TOLD
+from mlserve.workload import ACCESS, TOLD
 
 __all__ = ["client"]
 
@@ -21,8 +21,8 @@ def test_a_container_reads_what_it_is_told_and_nobody_else_in_it_does(
 ) -> None:
     file = tmp_path / "access.json"
     file.write_text("first")
-    wish = workload(access=str(file))
-    look = f"cat {TOLD}; stat -c ' %a:%u' {TOLD}"
+    wish = workload(told={ACCESS: str(file)})
+    look = f"cat {TOLD}/{ACCESS}; stat -c ' %a:%u' {TOLD}/{ACCESS}"
 
     async def scene(volumes: Volumes) -> None:
         brought = await volumes.bring(wish, "iris-1-aaaa")
@@ -36,11 +36,11 @@ def test_a_container_reads_what_it_is_told_and_nobody_else_in_it_does(
         one = Instance("iris-1-aaaa", "iris", 1, State.READY, container=made)
         gone = Instance("iris-1-bbbb", "iris", 1, State.READY, container="0" * 64)
         for text in ("third", "fourth"):
-            await telling.tell([(one, text), (gone, text)])
+            await telling.tell([(one, {ACCESS: text}), (gone, {ACCESS: text})])
             _, shown = client.containers.get(made).exec_run(["sh", "-c", look])
             assert shown.decode() == f"{text} 400:65534\n", "while it runs"
         client.api.stop(made, timeout=0)
-        await telling.tell([(one, "fifth")])
+        await telling.tell([(one, {ACCESS: "fifth"})])
         assert said(client, brought, look) == "fifth 400:65534\n", "for when somebody starts it again"
         client.api.remove_container(made, force=True)
         await volumes.drop("iris-1-aaaa")
