@@ -73,6 +73,6 @@ def _run(python: Path, text: str, words: list[str], folder: Path) -> None:
     file = folder.with_name(f"{folder.name}.py")  # a file, since TorchScript reads the source of what it compiles
     file.write_text(text)
     command = [python, file, *words]
-    done = subprocess.run(command, cwd=folder, env=environment_of(python), capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, env=environment_of(python), capture_output=True, text=True, timeout=500)
     file.unlink()
     assert done.returncode == 0, done.stderr[-4000:]
