@@ -26,7 +26,7 @@ from tests.waiting import until
 
 from mlserve.client import Client, Service
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.waiting import until
 import mlserve
 from mlserve.client import Client
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROUNDS = 3
 

@@ -21,7 +21,7 @@ from tests.waiting import until
 from mlserve.client import Client, Service
 from mlserve.errors import StartFailed
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROW = json.dumps({"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}).encode()
 PADDING = 24 * 2**20

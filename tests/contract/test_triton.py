@@ -35,7 +35,7 @@ from mlserve.engines.triton.engine import REQUIREMENTS
 from mlserve.engines.triton.options import document, options
 from mlserve.errors import Conflict, InvalidDescriptor, InvalidInput, NotFound, RequestFailed, StartFailed
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 
 ADDER = """
 import triton_python_backend_utils as pb_utils

@@ -18,7 +18,7 @@ EXAMPLE = ROOT / "examples" / "s3"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_the_s3_example_answers_its_request_whatever_hub_runs_before_it(home: Path) -> None:
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     subprocess.run(["mlserve", "list"], env=_environment(ports), check=True, timeout=60)  # a hub without credentials
@@ -30,7 +30,7 @@ def test_the_s3_example_answers_its_request_whatever_hub_runs_before_it(home: Pa
     assert [value for (value,) in answer["progression"]] == pytest.approx([205.486, 68.634, 176.265], abs=1e-3)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 def test_an_s3_service_that_does_not_start_is_told_with_its_reason(home: Path) -> None:
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     with socket.create_server(("127.0.0.1", ports["volume.port"])):

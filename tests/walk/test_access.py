@@ -18,7 +18,7 @@ from tests.waiting import until
 from tests.walk.test_cli import document
 from tests.walk.test_cli import mlserve as command
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 WEBAPP = Path(__file__).with_name("webapp.py")
 
 

@@ -15,7 +15,7 @@ from tests.walk.browser import PROGRAM, Tab, tab
 from tests.walk.test_cli import document, mlserve
 
 pytestmark = [
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(PROGRAM is None, reason="needs Chromium: apt-get install chromium"),
 ]
 

@@ -22,7 +22,7 @@ from tests.waiting import until
 from tests.walk.release_kit import descriptor
 from tests.walk.test_release_verbs import mlserve, shown
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 
 ASKER = """
 import mlserve

@@ -19,7 +19,7 @@ from mlserve.errors import InvalidInput
 from tests.unit.runtime_kit import IRIS, ROW, until
 from tests.walk.test_cli import document, mlserve
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 
 
 def made(client: Client, folder: Path, name: str, **more: object) -> Service:

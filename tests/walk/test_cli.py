@@ -14,7 +14,7 @@ import pytest
 
 from tests.waiting import until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 FAILING = """
 class Model:

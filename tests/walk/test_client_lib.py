@@ -16,7 +16,7 @@ from mlserve.errors import InvalidDescriptor
 from mlserve.management import Management
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_notebook_serves_a_model_with_plain_functions(home: Path, iris: Path) -> None:
     question = json.loads((iris.parent / "request.json").read_text())
     service = client_lib.create(iris)
@@ -37,7 +37,7 @@ def test_a_notebook_serves_a_model_with_plain_functions(home: Path, iris: Path) 
     assert len(client_lib.list()) == 0
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_an_upload_sends_only_what_is_missing_and_goes_on_where_it_broke_off(home: Path, tmp_path: Path) -> None:
     with mlserve.connect() as client:
         here = client._management.address

@@ -16,7 +16,7 @@ from mlserve.client import Client, Service
 from mlserve.errors import StartFailed
 from mlserve_cli.show import described
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 ROWS, KIND = load_iris(return_X_y=True)
 FOREST = RandomForestClassifier(100, random_state=0)

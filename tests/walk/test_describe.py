@@ -13,7 +13,7 @@ import pytest
 from mlserve.client import Client
 from mlserve_cli.show import described
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 

@@ -22,7 +22,7 @@ from tests.unit.runtime_kit import IRIS, ROW, until
 from tests.walk.test_access import wish
 from tests.walk.test_cli import mlserve as command
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 PATHS = ("/exported/apis/eas.alibaba-inc.k8s.io/v1/upstreams", "/api/v1/servicediscovery/upstreams")
 
 

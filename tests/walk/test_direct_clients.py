@@ -16,7 +16,7 @@ from tests.unit.runtime_kit import ROW
 from tests.walk.test_direct import told
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_the_clients_of_triton_ask_both_ways_by_http_and_grpc(client: Client, iris: Path) -> None:
     service = client.services.create(iris).wait(timeout=90)
     (instance,) = told(service)

@@ -78,7 +78,7 @@ def test_a_container_asks_the_services_it_names(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_what_can_not_reach_the_gateway_is_refused(docker_engine: Engine, home: Path, tmp_path: Path) -> None:
     with connect() as client:
         client.resources.add("box", "docker", {"host": docker_engine.host})

@@ -13,7 +13,7 @@ from mlserve.client import Client
 from tests.unit.runtime_kit import ROW, until
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_service_that_was_just_created_answers_grpc(client: Client, iris: Path) -> None:
     service = client.services.create(iris)
     service.wait()

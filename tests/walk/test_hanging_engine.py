@@ -14,7 +14,7 @@ from tests.waiting import until
 from tests.walk.test_cli import document, mlserve
 from tests.walk.test_resource_groups import created, stopped
 
-pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_a_hub_that_ends_for_good_ends_what_it_reaches_and_the_next_the_rest(

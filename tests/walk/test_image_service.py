@@ -22,7 +22,7 @@ from tests.docker_engine import BASE, Engine, registry
 from tests.waiting import until
 from tests.walk.test_cli import error, mlserve
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 
 WEBAPP = Path(__file__).with_name("webapp.py")
 IMAGE = "mlserve-test-webapp"

@@ -16,7 +16,7 @@ import mlserve
 from mlserve.context import local_hub
 from mlserve.errors import HubStartFailed, HubUnreachable
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from tests.docker_engine import BASE, Engine
 from tests.s3_server import s3_client
 from tests.waiting import until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 
 PROGRAM = '''
 import json, os, sys

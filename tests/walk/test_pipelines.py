@@ -13,7 +13,7 @@ import pytest
 from mlserve.client import Client
 from mlserve.errors import InvalidDescriptor, MlserveError
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

@@ -18,7 +18,7 @@ from tests.docker_engine import BASE, Engine, Sshd
 from tests.waiting import until
 from tests.walk.test_cli import document, error, mlserve
 
-pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(300)]
 
 QUICK = {"eas.termination_grace_period": 1}
 SERVE = "python3 -m http.server 8000 --directory /tmp"

@@ -16,7 +16,7 @@ import pytest
 from mlserve.client import Client
 from tests.s3_server import s3_client
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).parents[2]
 SEED = Path(__file__).with_name("seed_service.json")
 EXAMPLE = ROOT / "examples" / "triton"

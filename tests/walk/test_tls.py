@@ -18,7 +18,7 @@ from tests.walk.test_cli import document
 from tests.walk.test_cli import mlserve as command
 from tests.walk.test_gateway_tls import shown
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_other_machines_reach_no_hub_without_tls(home: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.s3_server import s3_client
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 EXAMPLE = ROOT / "examples" / "iris"
 
 
