@@ -30,7 +30,7 @@ import time
 
 class Model:
     def load(self, path, config):
-        time.sleep(30)
+        time.sleep(600)
 
     def predict(self, inputs):
         return inputs
@@ -174,7 +174,7 @@ def test_ctrl_c_and_a_time_limit_leave_it_in_a_stated_condition(home: Path, tmp_
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until(lambda: document("list"), "its first look")
     child.send_signal(signal.SIGINT)
-    out, said = child.communicate(timeout=30)
+    out, said = child.communicate(timeout=60)
     assert (child.returncode, out) == (130, "")
     told = json.loads(said.splitlines()[-1])["error"]
     assert "goes on in the background" in told["message"]
