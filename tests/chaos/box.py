@@ -57,7 +57,7 @@ def under_load(service: Service, body: bytes = WINE) -> Load:
 def held_by(engine: Engine) -> set[str]:
     """Containers, volumes and networks, whoever made them."""
     with closing(engine.client()) as client:
-        held = {f"container {one.name}" for one in client.containers.list(all=True)}
+        held = {f"container {one.name}" for one in client.containers.list(all=True, ignore_removed=True)}
         held |= {f"volume {one.name}" for one in client.volumes.list()}
         return held | {f"network {one.name}" for one in client.networks.list()}
 

@@ -73,7 +73,7 @@ def killed_during(home: Path, after: float, wish: str) -> None:
 
 def held(engine: Engine) -> list[str]:
     with closing(engine.client()) as client:
-        return [str(container.name) for container in client.containers.list(all=True)]
+        return [str(container.name) for container in client.containers.list(all=True, ignore_removed=True)]
 
 
 def volumes(engine: Engine) -> list[str]:

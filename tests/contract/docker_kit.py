@@ -39,7 +39,7 @@ def client(docker_engine: Engine) -> Iterator[docker.DockerClient]:
 
 
 def names(client: docker.DockerClient) -> set[str]:
-    return {container.name for container in client.containers.list(all=True)}
+    return {container.name for container in client.containers.list(all=True, ignore_removed=True)}
 
 
 @asynccontextmanager

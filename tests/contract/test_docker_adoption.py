@@ -112,7 +112,7 @@ def test_a_hub_that_dies_in_the_middle_of_a_start_leaves_nothing_twice(
 
             async def nothing_twice() -> bool:
                 known = {one.container for one in await until(backend, ready(2))}
-                return {one.id for one in client.containers.list(all=True, filters=mine)} == known
+                return {one.id for one in client.containers.list(all=True, ignore_removed=True, filters=mine)} == known
 
             await eventually(nothing_twice, "no container beside those of its two instances")
 

@@ -126,14 +126,16 @@ def test_containers_of_an_instance_share_address_and_life(
     async def play(backend: DockerBackend) -> None:
         await backend.apply(replace(wish(), containers=(beside,), command=waiting))
         (before,) = await until(backend, ready(1))
-        found = client.containers.list(filters={"label": f"{labels.INSTANCE}={before.id}"})
+        found = client.containers.list(ignore_removed=True, filters={"label": f"{labels.INSTANCE}={before.id}"})
         assert len(found) == 2
         next(one for one in found if one.labels[labels.PART] == "1").kill()
         after = await first(backend, lambda one: one.restarts == 1 and one.state is State.READY)
         assert after.evidence["exit"] == {"signal": 9}
         assert after.evidence["container"] == f"container 2 ({program_image})"
         assert after.reason == ""
-        assert len(client.containers.list(filters={"label": f"{labels.INSTANCE}={before.id}"})) == 2
+        assert (
+            len(client.containers.list(ignore_removed=True, filters={"label": f"{labels.INSTANCE}={before.id}"})) == 2
+        )
 
     scenario(tmp_path, docker_engine, play)
 

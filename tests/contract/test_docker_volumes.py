@@ -32,7 +32,7 @@ def test_files_are_in_the_instance_which_cannot_change_them(
         assert "größe.txt" in text
         assert "seven\nran\n3000000" in text
         assert text.count("Read-only file system") == 2
-        assert not client.containers.list(all=True), "what was needed to bring them is gone"
+        assert not client.containers.list(all=True, ignore_removed=True), "what was needed to bring them is gone"
 
     play(docker_engine, tmp_path, scene)
 
@@ -81,7 +81,7 @@ def test_a_fill_that_broke_off_is_done_again(
         left_over(client, "carrier", name, str(model))
         await second.sweep(None, ())
         assert ours(client) == [], "what only looks full is not left for the next"
-        assert not client.containers.list(all=True)
+        assert not client.containers.list(all=True, ignore_removed=True)
 
     play(docker_engine, tmp_path, scene, hubs=2)
 
@@ -98,7 +98,7 @@ def test_a_look_that_broke_off_undoes_nothing_that_was_written(
         again = await second.bring(wish, "iris-1-bbbb")
         assert said(client, again, "cat /out/größe.txt") == "eight\n"
         await second.sweep([wish], ())
-        assert not client.containers.list(all=True)
+        assert not client.containers.list(all=True, ignore_removed=True)
         assert said(client, again, "cat /out/größe.txt") == "eight\n"
 
     play(docker_engine, tmp_path, scene, hubs=2)
@@ -116,7 +116,7 @@ def test_files_that_change_while_they_are_brought_leave_no_volume(
         with pytest.raises(FetchFailed, match="changed while"):
             await volumes.bring(workload(Mount("/in", MountKind.FILES, str(source))), "iris-1-aaaa")
         assert ours(client) == []
-        assert not client.containers.list(all=True)
+        assert not client.containers.list(all=True, ignore_removed=True)
 
     play(docker_engine, tmp_path, scene)
 
@@ -178,7 +178,7 @@ def test_files_come_out_of_an_image(docker_engine: Engine, client: docker.Docker
         with pytest.raises(InvalidInput, match="nothing at /no/such in the image"):
             await volumes.bring(workload(Mount("/x", MountKind.IMAGE, f"{BASE}!/no/such")), "iris-1-cccc")
         assert len(ours(client)) == 1
-        assert not client.containers.list(all=True)
+        assert not client.containers.list(all=True, ignore_removed=True)
 
     play(docker_engine, tmp_path, scene)
 

@@ -26,7 +26,7 @@ def client(docker_engine: Engine) -> Iterator[docker.DockerClient]:
     """A client of the shared engine; what a test leaves in it that has our label is removed."""
     with closing(docker_engine.client()) as found:
         yield found
-        for container in found.containers.list(all=True, filters={"label": labels.HUB}):
+        for container in found.containers.list(all=True, ignore_removed=True, filters={"label": labels.HUB}):
             container.remove(force=True, v=True)
         for volume in found.volumes.list(filters={"label": labels.HUB}):
             volume.remove()

@@ -37,7 +37,7 @@ def docker_client(docker_engine: Engine) -> Iterator[docker.DockerClient]:
     """Looks at the engine that the hub uses; nothing of the hub stays in it."""
     with closing(docker_engine.client()) as client:
         yield client
-        for container in client.containers.list(all=True, filters={"label": "mlserve.hub"}):
+        for container in client.containers.list(all=True, ignore_removed=True, filters={"label": "mlserve.hub"}):
             container.remove(force=True)
         for name in [name for image in client.api.images(filters={"label": HUB}) for name in image["RepoTags"] or ()]:
             if "<none>" not in name and not name.startswith("mlserve/foundation:"):
@@ -132,7 +132,7 @@ def test_instances_run_the_image_of_their_version_whatever_its_name_means_meanwh
         service.scale(2).wait(60)
     finally:
         docker_client.api.remove_image("mlserve/iris:1")  # only the name: the base has another
-    containers = docker_client.containers.list(filters={"label": "mlserve.service=iris"})
+    containers = docker_client.containers.list(ignore_removed=True, filters={"label": "mlserve.service=iris"})
     assert [container.attrs["Image"] for container in containers] == [made, made]
     assert service.predict(FLOWER)["species"] == "setosa"
 

@@ -62,5 +62,5 @@ def test_containers_check_every_kind_of_token_and_learn_what_changes(
 
 def _restart_all(engine: Engine) -> None:
     with closing(engine.client()) as client:
-        for container in client.containers.list(filters={"label": "mlserve.service=iris"}):
+        for container in client.containers.list(ignore_removed=True, filters={"label": "mlserve.service=iris"}):
             container.restart(timeout=5)

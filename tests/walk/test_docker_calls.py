@@ -70,7 +70,7 @@ def test_a_container_asks_the_services_it_names(
         assert [said(who) for who in ("shop", "other")] == ["shop", "403"]
         token = json.loads((home / "calls" / "asker@1.json").read_text())["token"]
         with closing(docker_engine.client()) as engine:
-            for one in engine.containers.list(filters={"label": "mlserve.service=asker"}):
+            for one in engine.containers.list(ignore_removed=True, filters={"label": "mlserve.service=asker"}):
                 assert token not in json.dumps(one.attrs), "nobody who lists containers reads it"
         assert mlserve("token", "rotate", "--remove-old", "-y")[0] == 0
         assert said("shop") == "shop", "the running container was brought another token"

@@ -102,4 +102,7 @@ def test_what_somebody_else_does_to_a_container_is_told_and_mended(box: Client, 
     engine.containers.get(ready_again(service, 1)["container"]).remove(force=True)
     ready_again(service, 2)
     service.delete()
-    until(lambda: not engine.containers.list(all=True, filters={"label": "mlserve.service=app"}), "its end")
+    until(
+        lambda: not engine.containers.list(all=True, ignore_removed=True, filters={"label": "mlserve.service=app"}),
+        "its end",
+    )

@@ -47,5 +47,5 @@ def test_what_can_not_be_ended_is_told(client: Client, fresh_engine: Engine) -> 
 
 def containers(engine: Engine, service: str) -> list[str]:
     with closing(engine.client()) as client:
-        found = client.containers.list(all=True, filters={"label": f"mlserve.service={service}"})
+        found = client.containers.list(all=True, ignore_removed=True, filters={"label": f"mlserve.service={service}"})
         return [str(container.name) for container in found]

@@ -170,7 +170,10 @@ def test_a_group_that_never_comes_back_can_be_forgotten_with_what_was_there(
     fresh_engine.start()
     client.resources.add("lost", "docker", {"host": fresh_engine.host})
     with closing(fresh_engine.client()) as engine_client:
-        until(lambda: not engine_client.containers.list(all=True), "what was deleted is not taken up again")
+        until(
+            lambda: not engine_client.containers.list(all=True, ignore_removed=True),
+            "what was deleted is not taken up again",
+        )
     assert not client.services.list()
 
 
