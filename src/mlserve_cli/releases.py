@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -45,14 +46,15 @@ def watch(releases: Releases) -> Mapping[str, Any]:
     last = ""
     while True:
         status = releases.status()
-        if status["release"]["state"] in _ENDED:
-            return status
-        text = _line(status)
+        ended, text = status["release"]["state"] in _ENDED, line(status)
         if sys.stderr.isatty():
-            sys.stderr.write(f"\r\033[K{text}")
+            # A line that wraps could not be written over; what is shown at the end takes its place.
+            sys.stderr.write("\r\033[K" + ("" if ended else text[: shutil.get_terminal_size().columns - 1]))
             sys.stderr.flush()
-        elif text != last:
+        elif text != last and not ended:
             report.note(text)
+        if ended:
+            return status
         last = text
         time.sleep(_LOOK_SECONDS)
 
@@ -68,13 +70,15 @@ def under_way(service: Mapping[str, Any]) -> tuple[str, str, str, str] | None:
     return "release", f"{release['strategy']} to version {new['version']}, {share} %", release["state"], ""
 
 
-def _line(status: Mapping[str, Any]) -> str:
+def line(status: Mapping[str, Any]) -> str:
+    """Where it is, in a line."""
     release = status["release"]
-    sides = ", ".join(
-        f"version {side['version']} {side['weight']} % ({side['requests']} requests, {side['errors']} errors)"
-        for side in release["versions"]
-    )
+    sides = ", ".join(f"v{side['version']} {side['weight']} %{_counted(side)}" for side in release["versions"])
     return f"{status['name']} {release['strategy']}{_step(release)} {release['state']}: {sides}"
+
+
+def _counted(side: Mapping[str, Any]) -> str:
+    return "" if side["requests"] is None else f" ({side['errors']} of {side['requests']} failed)"
 
 
 def _step(release: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from mlserve.workload import Resources
 @pytest.mark.parametrize(
     ("free", "count", "beside", "said"),
     [
-        (0, 1, 0, "other services have reserved 2 of 2 cores already, so this one shares them"),
+        (0, 1, 0, "2 of 2 cores are reserved already, so this one shares them"),
         (2, 3, 0, "3 × 1 cores are asked for, and there are 2: its instances share them"),
         (1, 1, 0, None),
         (0, 2, 2, None),

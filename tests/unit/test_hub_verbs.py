@@ -16,6 +16,7 @@ from tests.contract.memory_store import MemoryStore
 
 from mlserve.errors import Conflict, InvalidInput
 from mlserve.gateway.envoy import Gateway
+from mlserve.gateway.stats import Requests
 from mlserve.gateway.table import Access, Table
 from mlserve.hub.acceptance import Submission
 from mlserve.hub.admission import Admission
@@ -53,6 +54,12 @@ class BusyGateway:
             await work()
 
     async def in_flight(self, _: object) -> dict[str, int]:
+        return {}
+
+    async def requests(self, _: str) -> dict[tuple[str, int], Requests]:
+        return {}
+
+    async def times(self, _: str) -> dict[int, tuple[int, ...]]:
         return {}
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from mlserve.gateway.times import BOUNDS
 from mlserve.hub.releases import view
-from mlserve.hub.releases.records import Phase, Release, Step, Strategy
-from mlserve.hub.releases.step import Told
-from mlserve_cli.releases import shown, under_way
+from mlserve.hub.releases.counts import Sight
+from mlserve.hub.releases.records import Counted, Phase, Release, Step, Strategy
+from mlserve.hub.releases.step import Told, step
+from mlserve_cli.releases import line, shown, under_way
 
 CANARY = Release(Strategy.CANARY, 1, 2, 0.0, steps=(Step(20, 5.0), Step(50, 5.0)))
 
@@ -41,3 +43,27 @@ def test_past_the_last_step_all_requests_are_what_is_left() -> None:
     last, past = (told(replace(CANARY, at=at), (1, 50), (2, 50)) for at in (1, 2))
     assert "2 of 2 (20 %, 50 %)\n" in shown(last)
     assert "2 of 2 (20 %, 50 %), passed: now to 100 %\n" in shown(past)
+
+
+def test_what_a_version_did_is_counted_without_gates_and_stays_to_be_read() -> None:
+    here = Sight(1, 1, ready_old=1, ready_new=1, alive_old=1, alive_new=1, prepared=True, proven=True)
+    release = replace(CANARY, steps=(Step(50, 5.0),))
+    for now in (1.0, 2.0):
+        release = step(release, here, counted(0, 0), now).release
+    assert "v2 50 % (2 of 30 failed)" in line({"name": "iris", "release": seen(release, counted(30, 2), 3.0)})
+    for now in (8.0, 9.0):
+        release = step(release, here, counted(40, 3), now).release
+    assert release.phase is Phase.DONE
+    side = seen(release, Told(), 99.0)["versions"][1]
+    assert (side["requests"], side["errors"]) == (40, 3)
+    nothing = told(CANARY, (1, 100))["release"]["versions"][1]
+    assert (nothing["requests"], nothing["p95_ms"]) == (None, None), "nobody has counted yet"
+
+
+def counted(requests: int, errors: int) -> Told:
+    times = (requests,) * len(BOUNDS)
+    return Told({1: Counted(times=(0,) * len(BOUNDS)), 2: Counted(requests, errors, times)}, BOUNDS)
+
+
+def seen(release: Release, said: Told, now: float) -> dict[str, Any]:
+    return view.release(release, said, ((1, 50), (2, 50)), now=now)

@@ -152,6 +152,18 @@ def test_slowness_is_judged_side_by_side_when_the_step_is_over() -> None:
     assert walk(made, BOTH, as_fast, 6)[0].at == 1
 
 
+def test_times_that_begin_anew_when_instances_change_are_counted_from_there() -> None:
+    made = release(steps=(Step(50, 5.0),), gates=Gates(max_p95_ratio=2))
+    made, _ = walk(made, BOTH, told(counted(1000), counted(0)), 0, 1)
+    gone = Counted(1040, 0, (0, 10, 10, 10))  # of 40 requests 30 were timed before the old version lost an instance
+    made, blame = walk(made, BOTH, told(gone, counted(40)), 3)
+    assert (made.marks[1].total, made.marks[1].times, blame) == (1000, (), "")
+    again = Counted(2200, 0, (0, 1170, 1170, 1170))
+    assert "10 of the 20 timed" in judgement(made, told(gone, counted(40)), 7).why
+    assert walk(made, BOTH, told(again, counted(100)), 7)[0].at == 1
+    assert "p95 is" in walk(made, BOTH, told(again, counted(100, slow=50)), 7)[1]
+
+
 def test_gates_that_nobody_feeds_end_by_their_limit() -> None:
     made = release(steps=(Step(50, 5.0),), gates=Gates(max_error_percent=5))
     made, blame = walk(made, BOTH, NOTHING, 0, 1, 10, 55)

@@ -121,7 +121,7 @@ def cpu_warning(wanted: Resources, count: int, beside: int, capacity: Capacity) 
     others = max(capacity.cpu - capacity.cpu_free - wanted.cpu * beside, 0)
     if others + wanted.cpu * count <= capacity.cpu:
         return []
-    message = f"other services have reserved {others:g} of {capacity.cpu:g} cores already, so this one shares them"
+    message = f"{others:g} of {capacity.cpu:g} cores are reserved already, so this one shares them"
     if not others:
         message = (
             f"{count} × {wanted.cpu:g} cores are asked for, and there are {capacity.cpu:g}: its instances share them"

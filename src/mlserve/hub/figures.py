@@ -19,7 +19,7 @@ from mlserve.hub.seen import Seen
 
 
 async def with_figures(gateway: Gateway, comparisons: Comparisons, sights: Sequence[Seen]) -> list[Seen]:
-    """The sights with the time, and with what was counted where a release has gates."""
+    """The sights with the time, and with what was counted where a release is under way."""
     now = time.time()
     comparisons.follow(sights)
     reports = [comparisons.of_release(seen.service) for seen in sights]
@@ -52,7 +52,7 @@ async def with_answered(gateway: Gateway, shown: dict[str, Any]) -> dict[str, An
 
 async def _told(gateway: Gateway, seen: Seen) -> Told:
     release = releasing.under_way(seen.service)
-    if release is None or release.gates is None:
+    if release is None:
         return Told()
     name = seen.service.name
     try:

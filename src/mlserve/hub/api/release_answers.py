@@ -26,13 +26,13 @@ class GatesAnswer(BaseModel):
 
 
 class SideAnswer(BaseModel):
-    """One of the two versions, with its figures of this step; 0 without gates."""
+    """One of the two versions, with its figures of this step or the last one; null: it was not counted."""
 
     version: int
     role: Literal["old", "new"]
     weight: int
-    requests: int
-    errors: int
+    requests: int | None
+    errors: int | None
     p95_ms: float | None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mlserve.hub.releases.records import Counted, Gates
@@ -53,7 +53,7 @@ class Figures:
 
 def figures(now: Counted, mark: Counted, bounds: Sequence[float]) -> Figures:
     """What happened between two looks; ``bounds``: milliseconds, one for each of `Counted.times`."""
-    before = mark.times or (0,) * len(now.times)
+    before = retimed(now, mark).times or (0,) * len(now.times)
     times = [later - earlier for later, earlier in zip(now.times, before, strict=False)]
     timed = times[-1] if times else 0
     return Figures(
@@ -69,6 +69,12 @@ def figures(now: Counted, mark: Counted, bounds: Sequence[float]) -> Figures:
 def restarted(now: Counted, mark: Counted) -> bool:
     """Counters that went back: the gateway, or the hub that compares, is another one than when the mark was set."""
     return now.total < mark.total or now.failed < mark.failed or now.compared < mark.compared
+
+
+def retimed(now: Counted, mark: Counted) -> Counted:
+    """The mark, from which the times begin anew where Envoy did: it does with each change of a version's instances."""
+    back = bool(mark.times and now.times) and now.times[-1] < mark.times[-1]
+    return replace(mark, times=()) if back else mark
 
 
 def judge(gates: Gates, old: Figures, new: Figures, *, over: bool, asked: bool = True) -> Judgement:

@@ -94,6 +94,8 @@ class Release:
     """When this phase began; None: nothing of it counts yet."""
     marks: Mapping[int, Counted] = field(default_factory=dict)
     """Version → what was counted when its figures began to matter."""
+    last: Mapping[int, Counted] = field(default_factory=dict)
+    """The same when it ended."""
     promoted: int | None = None
     """The step that somebody let pass."""
     paused_at: float | None = None
@@ -133,7 +135,8 @@ def release_from(data: Mapping[str, Any] | None) -> Release | None:
             "phase": Phase(data["phase"]),
             "steps": tuple(Step(**step) for step in data["steps"]),
             "gates": Gates(**gates) if gates else None,
-            "marks": {int(number): _counted(one) for number, one in data["marks"].items()},
+            "marks": _counts(data["marks"]),
+            "last": _counts(data.get("last", {})),
         }
     )
 
@@ -141,6 +144,10 @@ def release_from(data: Mapping[str, Any] | None) -> Release | None:
 def kept_from(data: Mapping[str, Any] | None) -> Kept | None:
     """A kept version as it was stored."""
     return Kept(**data) if data else None
+
+
+def _counts(data: Mapping[str, Any]) -> Mapping[int, Counted]:
+    return {int(number): _counted(one) for number, one in data.items()}
 
 
 def _counted(data: Mapping[str, Any]) -> Counted:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mlserve.hub.comparing.report import Report
 from mlserve.hub.releases.counts import Sight, enough
-from mlserve.hub.releases.gates import Judgement, Verdict, figures, judge, restarted
+from mlserve.hub.releases.gates import Judgement, Verdict, figures, judge, restarted, retimed
 from mlserve.hub.releases.records import Counted, Phase, Release, Strategy
 
 
@@ -38,16 +38,11 @@ def step(release: Release, sight: Sight, told: Told, now: float) -> Move:
     """What comes next, seen what is there and what was counted."""
     if not release.under_way:
         return Move(release)
-    if release.since is not None and release.since > now:  # the clock was set back: what is over nobody knows
-        release = replace(release, since=now)
-    if release.phase is Phase.RETURNING:
-        return Move(_returned(release, sight, now))
-    if sight.trouble:
-        back = replace(release, phase=Phase.RETURNING, since=now, reason=sight.trouble, paused_at=None)
-        return Move(_returned(back, sight, now))
-    if release.since is None:
-        return Move(_begun(release, told, now) if sight.prepared else release)
-    return _fill(release, sight, told, now) if release.phase is Phase.FILLING else _judge(release, told, now)
+    move = _next(_retimed(release, told), sight, told, now)
+    if move.release.under_way or told.counted is None:
+        return move
+    last = {number: told.of(number) for number in move.release.marks}
+    return replace(move, release=replace(move.release, last=last))
 
 
 def judgement(release: Release, told: Told, now: float) -> Judgement:
@@ -84,15 +79,34 @@ def resume(release: Release, now: float) -> Release:
     return replace(release, paused_at=None, since=since)
 
 
+def _retimed(release: Release, told: Told) -> Release:
+    if told.counted is None:
+        return release
+    return replace(release, marks={number: retimed(told.of(number), mark) for number, mark in release.marks.items()})
+
+
+def _next(release: Release, sight: Sight, told: Told, now: float) -> Move:
+    if release.since is not None and release.since > now:  # the clock was set back: what is over nobody knows
+        release = replace(release, since=now)
+    if release.phase is Phase.RETURNING:
+        return Move(_returned(release, sight, now))
+    if sight.trouble:
+        back = replace(release, phase=Phase.RETURNING, since=now, reason=sight.trouble, paused_at=None)
+        return Move(_returned(back, sight, now))
+    if release.since is None:
+        return Move(_begun(release, told, now) if sight.prepared else release)
+    return _fill(release, sight, told, now) if release.phase is Phase.FILLING else _judge(release, told, now)
+
+
 def _begun(release: Release, told: Told, now: float) -> Release:
     """The old version's figures matter from here on, for a switch leaves nothing to compare with afterwards."""
-    marks = release.marks or ({release.old: told.of(release.old)} if release.gates and told.counted is not None else {})
+    marks = release.marks or ({release.old: told.of(release.old)} if told.counted is not None else {})
     return replace(release, since=now, marks=marks)
 
 
 def _fill(release: Release, sight: Sight, told: Told, now: float) -> Move:
     found = Judgement(Verdict.PASSED)
-    if release.gates and told.counted is not None and _takes_requests(release, sight):
+    if told.counted is not None and _takes_requests(release, sight):
         if release.new not in release.marks or _recounted(release, told):
             return Move(_marked(release, told))
         found = judgement(release, told, now)
@@ -122,8 +136,9 @@ def _filled(release: Release, told: Told, now: float) -> Release:
 
 
 def _judge(release: Release, told: Told, now: float) -> Move:
-    if release.gates and told.counted is not None and (release.new not in release.marks or _recounted(release, told)):
-        return Move(_marked(replace(release, since=now), told))
+    if told.counted is not None and (release.new not in release.marks or _recounted(release, told)):
+        again = now if release.gates else release.since  # without gates nobody waits for figures
+        return Move(_marked(replace(release, since=again), told))
     found = judgement(release, told, now)
     if found.verdict is Verdict.FAILED:
         return Move(release, found.why)
@@ -155,7 +170,7 @@ def _over(release: Release, now: float) -> bool:
 
 def _marked(release: Release, told: Told) -> Release:
     """The step's figures begin; the old version's stay those of before where it gets no more requests."""
-    if release.gates is None or told.counted is None:
+    if told.counted is None:
         return release
     alone = release.step is not None and release.step.weight == 100 and not _recounted(release, told)
     kept = {release.old: release.marks[release.old]} if alone and release.old in release.marks else {}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from mlserve.gateway.times import BOUNDS
 from mlserve.hub.comparing.report import view as answers
 from mlserve.hub.releases.gates import Figures, figures
-from mlserve.hub.releases.records import Counted, Kept, Phase, Release
+from mlserve.hub.releases.records import Kept, Phase, Release
 from mlserve.hub.releases.step import Told, judgement
 
 
@@ -70,13 +71,17 @@ def _gates(one: Release) -> dict[str, Any] | None:
     }
 
 
-def _figures(one: Release, told: Told, number: int) -> Figures:
-    if told.counted is None or number not in one.marks:
-        return Figures()
-    return figures(told.of(number), one.marks.get(number, Counted()), told.bounds)
+def _figures(one: Release, told: Told, number: int) -> Figures | None:
+    """What a version did in the step, or the last one; None where nothing was counted."""
+    now = told.of(number) if one.under_way and told.counted is not None else one.last.get(number)
+    if now is None or number not in one.marks:
+        return None
+    return figures(now, one.marks[number], BOUNDS)
 
 
-def _shown(found: Figures) -> dict[str, Any]:
+def _shown(found: Figures | None) -> dict[str, Any]:
+    if found is None:
+        return {"requests": None, "errors": None, "p95_ms": None}
     p95 = None if found.p95_ms is None else round(found.p95_ms, 1)
     return {"requests": found.requests, "errors": found.errors, "p95_ms": p95}
 
