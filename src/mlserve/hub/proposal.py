@@ -20,7 +20,7 @@ from mlserve.hub.places import Places
 from mlserve.hub.reachable import marks
 from mlserve.hub.records import Service, Version
 from mlserve.hub.releases.records import Release
-from mlserve.hub.releases.strategies import planned, require_strategy
+from mlserve.hub.releases.strategies import gap_warning, planned, require_strategy
 
 
 class Action(StrEnum):
@@ -116,21 +116,22 @@ async def propose(
     again = makes_a_version(changed, files)
     if known and not again:
         revising.require_count(new.descriptor.name, count)
-    release = planned(new.descriptor, 0, 0, count=count, strategy=how.strategy)
+    running = known.running if known else 0
+    release = planned(new.descriptor, 0, 0, count=count, old_count=running, strategy=how.strategy)
     strategy = _strategy(known, new, release, again=again)
-    steps = _steps(strategy, release, known.running if known else 0, _started(known, count, again=again))
+    steps = _steps(strategy, release, running, _started(known, count, again=again))
     sizes = Sizes(resources(old.descriptor if old else new.descriptor), resources(new.descriptor))
     capacity = await accepted.place.backend.capacity()
     short = _unheard(strategy, release)
     if not any(refusals(changed)):
         try:
-            require_fit(steps, known.running if known else 0, sizes, capacity)
+            require_fit(steps, running, sizes, capacity)
         except NoCapacity as exc:
             short.append(exc)
         if again:  # else all that may be asked for is another number of what is here
             short += await unreachable(submission, accepted, content)
-    beside = known.running if known and not again else 0
-    warnings = (*accepted.warnings, *cpu_warning(sizes.new, count, beside, capacity))
+    gap = gap_warning(release, running) if strategy == ROLLING else []
+    warnings = (*accepted.warnings, *cpu_warning(sizes.new, count, 0 if again else running, capacity), *gap)
     accepted = Accepted(accepted.descriptor, accepted.place, warnings)
     return Proposal(known, accepted, changed, files, count, strategy, peak(steps, sizes), capacity, tuple(short))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 from mlserve.descriptor import Descriptor, strategy_of
 from mlserve.descriptor.release import RollingStrategy
@@ -33,24 +34,30 @@ def first_to_next(
     """The release of a service's next version; None where nothing serves yet, so that there is nothing to move."""
     if service.serving is None:
         return None
-    return planned(descriptor, service.serving, number, count=count, strategy=strategy, now=time.time())
+    made = planned(descriptor, service.serving, number, count=count, old_count=service.count, strategy=strategy)
+    return replace(made, started_at=time.time())
 
 
-def planned(descriptor: Descriptor, old: int, new: int, *, count: int, strategy: str = "", now: float = 0.0) -> Release:
-    """The release of a new version; ``strategy`` takes the place of the descriptor's own, for this time."""
+def planned(
+    descriptor: Descriptor, old: int, new: int, *, count: int, old_count: int = 0, strategy: str = ""
+) -> Release:
+    """The release of a new version; ``strategy`` takes the place of the descriptor's own, for this time.
+
+    What may be missing is a share of those that serve, even where there are to be more of them.
+    """
     words = descriptor.release
     chosen = Strategy(strategy or strategy_of(descriptor))
     rolling = descriptor.metadata.rolling_strategy or RollingStrategy()
     surge, unavailable = (
         whole(rolling.max_surge, count, up=True),
-        whole(rolling.max_unavailable, count, up=False),
+        whole(rolling.max_unavailable, min(count, old_count or count), up=False),
     )
     limit = words.timeout if words else 600.0
     made = Release(
         chosen,
         old,
         new,
-        now,
+        0.0,
         gates=_gates(descriptor) if chosen is not Strategy.RECREATE else None,
         keep=_keep(descriptor, chosen, named=bool(strategy)),
         surge=surge if surge or unavailable else 1,  # a share of few instances may round to none
@@ -59,6 +66,14 @@ def planned(descriptor: Descriptor, old: int, new: int, *, count: int, strategy:
         gate_limit=limit,
     )
     return replace(made, steps=_steps(descriptor, made))
+
+
+def gap_warning(release: Release, running: int) -> list[dict[str, Any]]:
+    """A rolling release may take away all that serves, where it is told that all of it may be missing."""
+    if release.strategy is not Strategy.ROLLING or not running or release.unavailable < running:
+        return []
+    message = f"all {running} instances that serve may be missing meanwhile: requests fail until the new ones are ready"
+    return [{"pointer": "/metadata/rolling_strategy/max_unavailable", "code": "gap", "message": message}]
 
 
 def back(descriptor: Descriptor, old: int, new: int, *, now: float) -> Release:
