@@ -8,7 +8,7 @@ from typing import Any
 
 from mlserve.backends.base import LogLine
 from mlserve.errors import NotFound
-from mlserve.hub import revising, view
+from mlserve.hub import beside, revising, view
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.calling import names
 from mlserve.hub.mirroring import with_answers
@@ -40,7 +40,7 @@ class Services:
         limits = self._blueprints.limits(name, seen.service.serving or seen.service.target)
         shown |= with_answers(view.beside(seen, limits), self._loop.comparisons.of_mirror(seen.service))
         shown = names.with_unknown(shown, limits.calls, self._wishes, self._blueprints.limits)
-        found = [*shown["warnings"], *names.beside(shown, self._wishes), *self._loop.written.warnings(name)]
+        found = [*shown["warnings"], *beside.warnings(shown, self._wishes), *self._loop.written.warnings(name)]
         return {**shown, "warnings": found}
 
     def list(self) -> Sequence[dict[str, Any]]:
