@@ -67,7 +67,7 @@ class Load:
     body: bytes
     connections: int = 8
     pause: float = 0.005
-    limit: float = 60.0
+    limit: float = 110.0
     tls: ssl.SSLContext | None = None
     renewed_after: int = 0
     """So many requests go over a connection; 0: as many as it lives for."""
@@ -90,7 +90,7 @@ class Load:
         self._over.set()
         self._thread.join(timeout=30)
 
-    def wait_for(self, more: int, seconds: float = 20.0) -> None:
+    def wait_for(self, more: int, seconds: float = 60.0) -> None:
         """Until so many more requests were answered with 200."""
         wanted, deadline = len(self.good()) + more, time.monotonic() + seconds
         while len(self.good()) < wanted:
@@ -152,12 +152,12 @@ class Load:
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool, bool]:
-    """Status, what an error says, whether a fallback gave it, and whether the server closes the connection after it."""
+    """Status, how the body begins, whether a fallback gave it, whether the server closes the connection after it."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     status = int(head[0].split()[1])
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    detail = "" if status == 200 else body[:200].decode(errors="replace")
+    detail = body[:200].decode(errors="replace")
     return status, detail, "x-mlserve-fallback" in headers, headers.get("connection", "").lower() == "close"
 
 

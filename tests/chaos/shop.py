@@ -29,6 +29,5 @@ def wish(folder: Path, who: str, release: Mapping[str, Any] | None = None, *, in
 
 def under_load(service: Any, token: str = "", tls: ssl.SSLContext | None = None) -> Load:
     """Four connections, each anew after fifty requests; ``service``: one, or a group."""
-    return Load(
-        service.endpoint, token or service.token, b"{}", connections=4, pause=0.02, limit=90, tls=tls, renewed_after=50
-    )
+    secret = token or service.token
+    return Load(service.endpoint, secret, b"{}", connections=4, pause=0.02, tls=tls, renewed_after=50)

@@ -33,7 +33,7 @@ def one(hub: Client, folder: Path) -> Service:
     [
         ("crashes", {"CRASH": "1"}, {"max_error_percent": 2}),
         ("errs", {"STATUS": "500"}, {"max_error_percent": 2}),
-        ("is slow", {"SECONDS": "0.2"}, {"max_p95_ratio": 3}),
+        ("is slow", {"SECONDS": "0.5"}, {"max_p95_ratio": 3}),
     ],
 )
 def test_a_canary_is_given_up(

@@ -19,7 +19,7 @@ from mlserve.client import Client, Service
 LIMIT = 60
 CANARY = {
     "steps": [{"weight": 20, "pause": "1s"}, {"weight": 50, "pause": "1s"}],
-    "gates": {"max_error_percent": 1, "max_p95_ratio": 50},
+    "gates": {"max_error_percent": 1},
     "keep": "1s",
 }
 

@@ -48,6 +48,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+time.sleep(float(os.environ.get("LATE", "0")))
 Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
