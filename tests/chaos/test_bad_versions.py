@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.chaos.load import Load
 from tests.chaos.shop import LIMIT, shop, under_load, wish
 from tests.chaos.table import Table
 from tests.walk.release_kit import ask
@@ -43,6 +44,12 @@ def test_a_canary_is_given_up(
     given_up(one, bad, table, f"canary of a version that {what}, given up")
 
 
+def test_a_canary_that_answers_wrongly(one: Service, folder: Path, table: Table) -> None:
+    bad = wish(folder, "wrong", {"steps": HALF, "gates": {"max_different_percent": 1}})
+    load = given_up(one, bad, table, "canary of a version that answers wrongly, given up")
+    assert {answer.detail for answer in load.good()} == {"one"}, "it is found out before anybody gets an answer of it"
+
+
 def test_a_version_that_never_gets_ready(one: Service, folder: Path, table: Table) -> None:
     mute = wish(folder, "mute", command="sleep 1000 $PORT", startup_timeout=2)
     given_up(one, mute, table, "release of a version that never gets ready")
@@ -65,13 +72,14 @@ def test_capacity_that_is_lost_midway(hub: Client, one: Service, folder: Path, t
     assert_as_before(one)
 
 
-def given_up(one: Service, bad: Path, table: Table, what: str) -> None:
+def given_up(one: Service, bad: Path, table: Table, what: str) -> Load:
     with under_load(one) as load:
         one.update(bad)
         with pytest.raises(UpdateFailed):
             one.wait(timeout=LIMIT)
     assert table.add(what, load) == []
     assert_as_before(one)
+    return load
 
 
 def assert_as_before(one: Service) -> None:
