@@ -108,7 +108,7 @@ def _returning(release: Release, sight: Sight) -> dict[int, int]:
     if not release.surge:  # one has to go before another one comes
         missing = max(missing - release.unavailable, 0)
     new = min(missing, sight.ready_new)
-    room = _most(release, sight) - sight.ready_new - sight.leaving_new
+    room = _most(release, sight) - sight.alive_new - sight.leaving_new
     return {release.old: min(max(room, sight.ready_old), sight.old_count), release.new: new}
 
 
