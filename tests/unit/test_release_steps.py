@@ -1,35 +1,15 @@
-"""Releases as a walk of a pure function: whatever happens on the way, what served goes on serving, and it ends."""
+"""Releases as a walk of a pure function, step by step."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from tests.unit.release_kit import counted, release, through_a_crash, told
 
 from mlserve.hub.releases.counts import Sight, peak, wanted, weights
 from mlserve.hub.releases.gates import Verdict
-from mlserve.hub.releases.records import Counted, Gates, Phase, Release, Step, Strategy, release_from
+from mlserve.hub.releases.records import Counted, Gates, Phase, Release, Step, Strategy
 from mlserve.hub.releases.step import Told, judgement, pause, promote, resume, step
-
-BOUNDS = (1.0, 10.0, 100.0, 1000.0)
-LIMIT = 50.0
-
-
-def release(strategy: Strategy = Strategy.CANARY, **changes: object) -> Release:
-    made = Release(strategy, 1, 2, 0.0, fill_limit=LIMIT, gate_limit=LIMIT)
-    return replace(made, **changes)  # type: ignore[arg-type]
-
-
-def counted(total: int, failed: int = 0, slow: int = 0) -> Counted:
-    """``slow`` requests took up to a second, the others up to 10 ms."""
-    return Counted(total, failed, (0, total - slow, total - slow, total))
-
-
-def told(old: Counted, new: Counted) -> Told:
-    return Told({1: old, 2: new}, BOUNDS)
-
 
 NOTHING = told(counted(0), counted(0))
 WHOLE = Sight(count=2, old_count=2, ready_old=2, alive_old=2, prepared=True)
@@ -206,7 +186,7 @@ def test_rolling_never_has_less_than_before_nor_more_than_its_surge() -> None:
 
 def test_rolling_back_keeps_the_new_ones_until_the_old_are_there() -> None:
     made, _ = walk(release(Strategy.ROLLING), WHOLE, NOTHING, 0)
-    late = replace(BOTH, ready_old=0, alive_old=0, ready_new=1, trouble="it crashed")
+    late = replace(BOTH, ready_old=0, alive_old=0, ready_new=1, alive_new=1, trouble="it crashed")
     made, _ = walk(made, late, NOTHING, 1)
     assert (made.phase, wanted(made, late), weights(made, late)) == (Phase.RETURNING, {1: 2, 2: 1}, ((2, 100),))
     back = replace(late, ready_old=2)
@@ -217,120 +197,3 @@ def test_recreate_ends_the_old_ones_first() -> None:
     made, _ = walk(release(Strategy.RECREATE), WHOLE, NOTHING, 0)
     assert wanted(made, WHOLE) == {1: 0, 2: 0}
     assert wanted(made, replace(WHOLE, ready_old=0, alive_old=0)) == {1: 0, 2: 2}
-
-
-@dataclass
-class World:
-    """Instances that do what is wished, a moment later, and requests that follow the weights."""
-
-    count: int
-    old_count: int
-    old: list[str] = field(default_factory=list)
-    new: list[str] = field(default_factory=list)
-    trouble: str = ""
-    requests: dict[int, int] = field(default_factory=lambda: {1: 0, 2: 0})
-    failed: int = 0
-    different: int = 0
-
-    def sight(self) -> Sight:
-        return Sight(
-            self.count,
-            self.old_count,
-            self.old.count("ready"),
-            self.new.count("ready"),
-            len(self.old),
-            len(self.new),
-            prepared=True,
-            proven="ready" in self.new,
-            trouble=self.trouble,
-        )
-
-    def told(self) -> Told:
-        old, new = self.requests[1], self.requests[2]
-        same = {"compared": old + new, "different": self.different}
-        return told(counted(old), replace(counted(new, self.failed), **same))
-
-    def apply(self, run: dict[int, int]) -> None:
-        for number, copies in ((1, self.old), (2, self.new)):
-            copies.sort()  # a surplus ends with those that are not ready: "starting" is the last word
-            del copies[run.get(number, len(copies)) :]
-            copies += ["starting"] * (run.get(number, 0) - len(copies))
-
-    def turn(self, shares: tuple[tuple[int, int], ...], *, bad: bool) -> None:
-        self.old[:], self.new[:] = ["ready"] * len(self.old), ["ready"] * len(self.new)
-        for number, weight in shares:
-            self.requests[number] += weight
-            self.failed += weight if bad and number == 2 else 0
-        self.different = self.different + 50 if bad else self.different
-
-
-EVENTS = st.lists(
-    st.sampled_from(["turn", "turn", "crash", "again", "lose old", "lose new", "bad", "fail", "promote", "pause"]),
-    max_size=40,
-)
-PLANS = st.sampled_from(
-    [
-        release(Strategy.BLUE_GREEN),
-        release(Strategy.BLUE_GREEN, steps=(Step(100, 0.0),), gates=Gates(max_error_percent=1)),
-        release(Strategy.BLUE_GREEN, steps=(Step(0, 0.0), Step(100, 0.0)), gates=HEARD),
-        release(Strategy.ROLLING, gates=HEARD),
-        release(steps=(Step(0, 0.0), Step(10, 1.0), Step(100, 2.0)), gates=HEARD),
-        release(Strategy.ROLLING),
-        release(Strategy.ROLLING, surge=0, unavailable=1),
-        release(Strategy.ROLLING, gates=Gates(max_error_percent=1)),
-        release(steps=(Step(20, 3.0), Step(60, None))),
-        release(steps=(Step(10, 1.0), Step(100, 2.0)), gates=Gates(max_error_percent=1)),
-    ]
-)
-
-
-def through_a_crash(made: Release) -> Release:
-    """As the next hub reads it."""
-    found = release_from(json.loads(json.dumps(asdict(made))))
-    assert found == made
-    return found
-
-
-@settings(max_examples=300, deadline=None)
-@given(made=PLANS, events=EVENTS, count=st.integers(1, 4), old_count=st.integers(1, 4))
-def test_whatever_happens_what_served_goes_on_and_the_release_ends(
-    made: Release, events: list[str], count: int, old_count: int
-) -> None:
-    world, twin = World(count, old_count, old=["ready"] * old_count), made
-    bad, now = False, 0.0
-    for event in [*events, *["turn", "promote"] * 200]:
-        sight, lost = world.sight(), event.startswith("lose")
-        made, blame = step(made, sight, world.told(), now).release, step(made, sight, world.told(), now).blame
-        twin = step(twin, sight, world.told(), now).release
-        made = through_a_crash(made) if event == "crash" else made
-        assert made == twin, "a hub that died takes the same way"
-        assert (
-            step(made, sight, world.told(), now).release
-            == step(through_a_crash(made), sight, world.told(), now).release
-        )
-        world.trouble = world.trouble or blame
-        if not made.under_way:
-            break
-        now += 1.0
-        bad = bad or event == "bad"
-        world.trouble = "it crashed" if event == "fail" else world.trouble
-        if event in ("promote", "pause"):
-            made = twin = promote(made) if event == "promote" else pause(made, now)
-        cleared = judgement(made, world.told(), now).verdict is Verdict.PASSED
-        shares = weights(made, sight)
-        assert sum(weight for _, weight in shares) in (0, 100)
-        assert all({1: sight.ready_old, 2: sight.usable}[number] for number, _ in shares) or not sight.ready_old
-        run = wanted(made, sight, cleared=cleared)
-        if not lost and not sight.trouble:
-            staying = min(run.get(1, old_count), sight.ready_old) + min(run.get(2, 0), sight.usable)
-            least = min(old_count - made.unavailable, sight.ready_old + sight.usable)
-            assert staying >= least, (made, sight, run)
-        if made.phase is not Phase.RETURNING and not lost:
-            starts = run.get(2, 0) > len(world.new)
-            assert not starts or sum(run.values()) <= peak(made, count, old_count)
-        world.apply(run)
-        if lost:
-            (world.old if event == "lose old" else world.new)[:1] = []
-        world.turn(weights(made, world.sight()), bad=bad)
-    assert not made.under_way, made
-    assert (made.phase is Phase.DONE) or made.reason
