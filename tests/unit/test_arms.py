@@ -99,6 +99,23 @@ def test_feedback_is_joined_before_and_after_its_request_is_known_and_the_last_v
     assert told(again, "green").mean == 3.0
 
 
+def test_feedback_looks_at_one_request_however_many_have_its_id(tmp_path: Path) -> None:
+    kept = ledger(tmp_path, (100_000, 1000))
+    steps: list[int] = []
+
+    def taken(metric: str) -> int:
+        steps.clear()
+        assert kept.tell("shop", [Feedback("mine", 1.0, metric)], NOW) == []
+        return len(steps)
+
+    kept.take([asked("mine", "blue")], Position())
+    kept._file.set_progress_handler(lambda: steps.append(1), 10)
+    one = taken("first")
+    kept.take([asked("mine", "green")] * 5000, Position())
+    assert taken("second") <= one + 5, "in tens of SQLite's steps"
+    assert told(kept, "green", "second").n == 1
+
+
 def test_an_id_that_was_used_twice_means_the_last_request(tmp_path: Path) -> None:
     kept = ledger(tmp_path)
     kept.take([asked("mine", "blue"), asked("mine", "green")], Position())
@@ -222,6 +239,8 @@ def test_notes_without_a_gateway_are_none(tmp_path: Path) -> None:
         (b"", "no JSON"),
         (b'{"request_id": "a", "value": Infinity}', "Infinity"),
         (b'{"request_id": "a", "value": 1e400}', "/value"),
+        (b'{"request_id": "a", "value": 1%s}' % (b"0" * 400), "/value"),
+        (b'{"request_id": "\\ud800", "value": 1}', "/request_id"),
         (b'{"request_id": "a", "value": null}', "/value"),
         (b'{"request_id": "a"}', "/value"),
         (b'{"value": 1}', "/request_id"),

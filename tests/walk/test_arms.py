@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections import Counter
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -168,6 +170,10 @@ def check_refusals(home: Path, group: Any) -> None:
     behind = Request(f"{hub['url']}/api/feedback/shop", b"{}", {"Authorization": hub["token"]})
     with pytest.raises(HTTPError, match="401"):  # who does not come by the gateway is no caller
         urlopen(behind, timeout=30)
+    address = urlsplit(hub["url"])
+    with socket.create_connection((address.hostname, address.port), timeout=30) as stranger_at:
+        stranger_at.sendall(b"POST /api/feedback/shop HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n")
+        assert b" 401 " in stranger_at.recv(100), "refused before the hub takes a byte of the body in"
     with mlserve.connect() as client:
         issued = client.tokens.create(["shop"])["token"]
         other = client.tokens.create(["blue"])["token"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -16,6 +15,8 @@ DEFAULT = "reward"
 MOST = 1000
 """Values in one body."""
 _METRIC = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character: JSON may carry one, and no header."""
 _LARGEST = 1e100
 """Squares of values are added up."""
 _HINT = '{"request_id": "…", "value": 1.0}, or a list of these; "name" says of which metric, "reward" if left out'
@@ -49,9 +50,9 @@ def _one(said: Any, at: str) -> Feedback:
     if unknown:
         _refuse(f"{at}/{unknown[0]}", "is unknown")
     identity, value, metric = said.get("request_id"), said.get("value"), said.get("name", DEFAULT)
-    if not isinstance(identity, str) or not 1 <= len(identity) <= LONGEST:
+    if not isinstance(identity, str) or not 1 <= len(identity) <= LONGEST or _SURROGATE.search(identity):
         _refuse(f"{at}/request_id", f"has to be a text of 1 to {LONGEST} characters: the x-request-id of an answer")
-    if not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > _LARGEST:
+    if not isinstance(value, int | float) or not abs(value) <= _LARGEST:  # what is not a number (NaN) is not either
         _refuse(f"{at}/value", "has to be a number, or true or false")
     if not isinstance(metric, str) or not _METRIC.fullmatch(metric):
         _refuse(f"{at}/name", "has to be a name of letters, digits, _, . and -, of 64 characters at most")

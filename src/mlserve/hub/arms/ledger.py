@@ -32,8 +32,11 @@ CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), in
 _JOIN = """
 UPDATE told SET (arm, caller, asked_at) = (
     SELECT arm, caller, at FROM asked WHERE asked.id = told.id ORDER BY seq DESC LIMIT 1)
-WHERE arm IS NULL AND id IN (SELECT id FROM asked WHERE {which})
+WHERE arm IS NULL AND {which}
 """
+_OF_NEW = _JOIN.format(which="id IN (SELECT id FROM asked WHERE seq > ?)")
+_OF_ONE = _JOIN.format(which="id = ?")
+"""It looks at one request, however many have the same id: who asks may choose it."""
 _TELL = """
 INSERT INTO told (id, metric, place, value, at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (id, metric) DO UPDATE SET value = excluded.value, at = excluded.at
@@ -86,7 +89,7 @@ class Ledger:
                 "INSERT INTO asked (id, place, arm, caller, at, failed, ms) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
             )
             if file.execute("SELECT 1 FROM told WHERE arm IS NULL LIMIT 1").fetchone():
-                file.execute(_JOIN.format(which="seq > ?"), (before,))
+                file.execute(_OF_NEW, (before,))
             file.execute("REPLACE INTO position VALUES (1, ?, ?)", (position.inode, position.offset))
 
     def tell(self, place: str, feedback: Sequence[Feedback], now: float) -> list[str]:
@@ -95,7 +98,7 @@ class Ledger:
         with self._transaction() as file:
             for one, id in zip(feedback, ids, strict=True):
                 file.execute(_TELL, (id, one.metric, place, one.value, now))
-                file.execute(_JOIN.format(which="asked.id = ?") + " AND id = ?", (id, id))
+                file.execute(_OF_ONE, (id,))
             found = "SELECT 1 FROM told WHERE id = ? AND arm IS NOT NULL LIMIT 1"
             return [
                 one.request_id

@@ -37,10 +37,13 @@ class Arms:
         self._complaint = ""
         """What was last said of notes that can't be read: the same is not said again and again."""
 
-    async def feedback(self, name: str, body: bytes, secret: str) -> dict[str, Any]:
-        """Keep what a caller tells; raises Denied, InvalidInput, NotFound."""
+    def require(self, name: str, secret: str) -> None:
+        """Raises Denied for what did not come by the gateway, which has looked at the token and the size."""
         if not hmac.compare_digest(secret.encode(), self._secret(name).encode()):
             raise Denied("feedback comes by the gateway", hint=f"POST it to /api/predict/{name}/feedback there")
+
+    async def feedback(self, name: str, body: bytes) -> dict[str, Any]:
+        """Keep what a caller tells; raises InvalidInput, NotFound, Conflict."""
         self._contest(name)
         told = read(body)
         await self._caught_up(_PATIENCE)
