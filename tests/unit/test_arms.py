@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlserve.errors import InvalidInput, MlserveError
-from mlserve.gateway.noting import noted
+from mlserve.gateway.arms import noted
 from mlserve.gateway.table import Route, Target
 from mlserve.hub.arms.comparison import Moments
 from mlserve.hub.arms.contest import Contest, Found, control_of, report

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mlserve.backends.base import Instance, State
-from mlserve.gateway.passing import GATEWAY_HEADER
 from mlserve.gateway.rendering import render
 from mlserve.gateway.table import Access, Cluster, Route, Table
+from mlserve.gateway.vouching import GATEWAY_HEADER
 from mlserve.hub.admission import Admission
 from mlserve.hub.direct import LIMITED, UNCHECKED
 from mlserve.hub.groups.records import Group

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlserve.gateway.arms import FEEDBACK_HEADER
 from mlserve.gateway.envoy import Gateway
-from mlserve.gateway.noting import FEEDBACK_HEADER
 from mlserve.gateway.process import LARGEST_FILE
 from mlserve.hub.arms.ledger import Ledger
 from mlserve.hub.arms.lines import key

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlserve.errors import GatewayFailed
 from mlserve.gateway.admin import make_private
-from mlserve.gateway.noting import LOG
+from mlserve.gateway.arms import LOG
 from mlserve.gateway.port import any_port, choose_port
 from mlserve.gateway.publish import Publisher, write_private
 from mlserve.gateway.server import Server
@@ -130,7 +130,7 @@ class Gateway:
 
     @property
     def noted(self) -> Path:
-        """The file of requests whose arms are compared (`noting`)."""
+        """The file of requests whose arms are compared (`arms`)."""
         return self._directory / LOG
 
     async def note_anew(self) -> None:

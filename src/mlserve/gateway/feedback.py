@@ -6,8 +6,8 @@ from typing import Any
 
 from mlserve.gateway import tokens
 from mlserve.gateway.actions import filters, forward
+from mlserve.gateway.arms import FEEDBACK_HEADER, FEEDBACK_PATH
 from mlserve.gateway.matches import authorization, exact, path
-from mlserve.gateway.noting import FEEDBACK_HEADER, FEEDBACK_PATH
 from mlserve.gateway.route_table import HUB_CLUSTER
 from mlserve.gateway.table import Route
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.gateway import times, tokens
+from mlserve.gateway.arms import access_log, marking
 from mlserve.gateway.browser import browser_filter
 from mlserve.gateway.cors import cors_filter
 from mlserve.gateway.limits import limits_filter
-from mlserve.gateway.noting import access_log, marking
 from mlserve.gateway.replies import local_replies
 from mlserve.gateway.table import DEFAULT_MAX_BODY
 from mlserve.gateway.tls import transport

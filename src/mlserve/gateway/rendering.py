@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from mlserve.gateway.calls import grpc_json
 from mlserve.gateway.clusters import address_json, cluster_json
 from mlserve.gateway.copies import copies
+from mlserve.gateway.grpc_routes import grpc_json
 from mlserve.gateway.limits import limits_json
 from mlserve.gateway.recording import recorders
 from mlserve.gateway.route_table import HUB_CLUSTER, routes_json

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlserve.gateway import passing, tokens
+from mlserve.gateway import tokens, vouching
+from mlserve.gateway.arms import FEEDBACK_HEADER
 from mlserve.gateway.cookie import LOGIN_HEADER
 from mlserve.gateway.matches import of_upstreams
-from mlserve.gateway.noting import FEEDBACK_HEADER
 
 _SERVICE = 'service "%ROUTE_NAME%"'
 _CALL_WORDS = {"not-found": "no service answers: name it in the metadata of the call (x-mlserve-service: NAME)"}
@@ -97,7 +97,7 @@ def _of_signed() -> list[dict[str, Any]]:
     """Where nobody can check a signed request: a wrong token is not what is the matter."""
     words = f"signed requests (Authorization: EAS …) can't be checked for {_SERVICE}"
     hint = "send the service's token itself, as 'Authorization: TOKEN'"
-    return [_refusal({"header_filter": {"header": passing.header()}}, 401, _body("denied", words, hint))]
+    return [_refusal({"header_filter": {"header": vouching.header()}}, 401, _body("denied", words, hint))]
 
 
 def _of_upstreams() -> list[dict[str, Any]]:

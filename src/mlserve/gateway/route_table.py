@@ -22,7 +22,7 @@ _BUFFER_LIMIT = 32 * 1024 * 1024
 
 
 def routes_json(services: list[str], calls: list[str]) -> str:
-    """The whole route table, from the texts of its entries (`routes`, `calls`).
+    """The whole route table, from the texts of its entries (`routes`, `grpc_routes`).
 
     A map of prefixes instead of a list of routes: looking a service up costs the same among ten and among a thousand.
     """

@@ -1,7 +1,7 @@
 """Routes as Envoy resources, one JSON text per service. Pure.
 
 What a request meets, per service, first match wins: the hub's probe of one version, a WebSocket, any other request with
-the right token, the same with one that the hub issued (`tokens`), a signed one, which the instance checks (`passing`),
+the right token, the same with one that the hub issued (`tokens`), a signed one, which the instance checks (`vouching`),
 the page for people (which has nothing of the service in it, and asks for the token), the same with a browser's cookie
 (`cookie`) in the token's place, and last the 401.
 
@@ -18,15 +18,15 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from mlserve.gateway import passing, tokens
+from mlserve.gateway import tokens, vouching
 from mlserve.gateway.actions import NO_BODY, STREAM_SILENCE, filters, forward, nothing, to_instances, unseen
+from mlserve.gateway.arms import noted
 from mlserve.gateway.browser import APP, LOGIN, LOGIN_APP
 from mlserve.gateway.cookie import LOGIN_HEADER, LOGIN_PATH
 from mlserve.gateway.copies import mirrored
 from mlserve.gateway.cors import question, readable
 from mlserve.gateway.feedback import feedback
 from mlserve.gateway.matches import authorization, everything, exact, logged_in, path
-from mlserve.gateway.noting import noted
 from mlserve.gateway.pinning import VERSION_HEADER, pins, private, unpinned
 from mlserve.gateway.recording import copied
 from mlserve.gateway.retries import patience, seconds
@@ -41,7 +41,7 @@ def service_json(service: str, route: Route | None, versions: tuple[int, ...], p
     routes = [_probe(service, version, probe_secret, route) for version in versions if probe_secret]
     if route is not None:
         routes += readable(route, [*_question(route), *_public(route, versions)])
-        routes = [*readable(route, feedback(route)), *passing.known(route, routes)]
+        routes = [*readable(route, feedback(route)), *vouching.vouched(route, routes)]
     return entry(path(service), service, routes)
 
 
@@ -52,7 +52,7 @@ def private_json(route: Route, versions: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def _private(route: Route) -> list[dict[str, Any]]:
-    return passing.known(route, readable(route, _public(route, ())))
+    return vouching.vouched(route, readable(route, _public(route, ())))
 
 
 @lru_cache(maxsize=1)
@@ -78,7 +78,7 @@ def _public(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
     denied = {"name": route.at, "match": everything(route.at), "direct_response": {"status": 401}}
     if stopped:
         issued = tokens.checked(route, [_stopped(route, [tokens.header()])])
-        signed = [_stopped(route, [passing.header()])] if route.signed else []
+        signed = [_stopped(route, [vouching.header()])] if route.signed else []
         return [_stopped(route, token), *issued, *signed, _stopped(route, login), denied]
     issued = tokens.checked(route, _served(route, versions, [tokens.header()], form))
     signed = [_signed(route, form)] if route.signed else []
@@ -91,8 +91,8 @@ def _signed(route: Route, form: str) -> dict[str, Any]:
     """To the service itself alone: no other one could check what was signed for it."""
     itself = replace(route, fallback=None, mirror=None, compared=())
     if itself.stopped:
-        return _stopped(itself, [passing.header()])
-    return passing.unchecked(_main(itself, itself.shares, [passing.header()], form))
+        return _stopped(itself, [vouching.header()])
+    return vouching.unchecked(_main(itself, itself.shares, [vouching.header()], form))
 
 
 def _question(route: Route) -> list[dict[str, Any]]:

@@ -16,9 +16,9 @@ from typing import Any
 
 from mlserve.errors import GatewayFailed
 from mlserve.gateway.admin import Admin, AdminSilent, admin_socket, make_private
+from mlserve.gateway.arms import LOG
 from mlserve.gateway.listener import HTTP_STATS, bootstrap, listener
 from mlserve.gateway.log import Log
-from mlserve.gateway.noting import LOG
 from mlserve.gateway.port import check_free, split
 from mlserve.gateway.process import Process, boot, spawn
 from mlserve.gateway.publish import PARTS, write_private

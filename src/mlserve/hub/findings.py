@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from mlserve.backends.aside import aside
-from mlserve.gateway.passing import GATEWAY_HEADER
+from mlserve.gateway.vouching import GATEWAY_HEADER
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlserve.errors import Denied, Forbidden, MlserveError
+from mlserve.gateway.arms import FEEDBACK_PATH
 from mlserve.gateway.cookie import LOGIN_PATH
-from mlserve.gateway.noting import FEEDBACK_PATH
 from mlserve.hub.tokens import Tokens, covers
 
 OPEN_PATHS = ("/healthz",)

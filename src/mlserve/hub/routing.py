@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlserve.backends.base import Instance, State
-from mlserve.gateway.passing import BETWEEN
 from mlserve.gateway.table import Cluster, Fallback, Route, Table
+from mlserve.gateway.vouching import BETWEEN
 from mlserve.hub import direct, releasing
 from mlserve.hub.groups.members import Member, with_fallback
 from mlserve.hub.groups.members import route as group_route

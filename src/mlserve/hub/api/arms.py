@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from mlserve.gateway.noting import FEEDBACK_HEADER, FEEDBACK_PATH
+from mlserve.gateway.arms import FEEDBACK_HEADER, FEEDBACK_PATH
 from mlserve.hub.api.arm_answers import ArmsAnswer, FeedbackAnswer
 from mlserve.hub.api.services import caller_of
 from mlserve.hub.arms.feedback import DEFAULT

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mlserve.errors import InvalidInput
-from mlserve.gateway.noting import LONGEST
+from mlserve.gateway.arms import LONGEST
 
 DEFAULT = "reward"
 """The metric's name where none is said."""

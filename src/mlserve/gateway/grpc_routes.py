@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from mlserve.gateway import passing, tokens
+from mlserve.gateway import tokens, vouching
 from mlserve.gateway.actions import ANY_SIZE, STREAM_SILENCE, filters, forward, nothing, to_instances, unseen
+from mlserve.gateway.arms import noted
 from mlserve.gateway.copies import mirrored
 from mlserve.gateway.matches import authorization
-from mlserve.gateway.noting import noted
 from mlserve.gateway.pinning import pins, unpinned
 from mlserve.gateway.retries import patience, seconds
 from mlserve.gateway.route_table import entry
@@ -28,7 +28,7 @@ def grpc_json(route: Route, versions: tuple[int, ...] = ()) -> str:
     A member of a group is called by its own name.
     """
     calls = _calls(replace(route, pinned=()), versions)
-    return entry(route.service, route.service, passing.known(route, calls))
+    return entry(route.service, route.service, vouching.vouched(route, calls))
 
 
 def _calls(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
-"""By what an instance that checks tokens knows the gateway, and the signed requests that it checks itself. Pure.
+"""The gateway vouches for requests whose token it has checked; signed ones are checked by the instance. Pure.
 
-An instance lets a request with the service's secret in, whatever it carries else: the gateway has looked at it. Nobody
-can send one through the gateway, since each route that has one overwrites it, and a route for signed requests, which
-nothing has looked at yet, takes it away.
+An instance lets in whatever carries its service's secret, for the gateway adds that to checked requests alone. No caller
+can send the secret through the gateway: each route that adds it overwrites what came, and the route for signed requests,
+which nothing has checked yet, removes it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ SIGNED = "EAS "
 """What the Authorization of a signed request begins with."""
 
 
-def known(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The routes of a service, whose requests its instances let in."""
+def vouched(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The routes of a service, with the secret by which its instances let their requests in."""
     if not route.secret:
         return routes
     header = {"header": {"key": GATEWAY_HEADER, "value": route.secret}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
@@ -30,7 +30,7 @@ def known(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def unchecked(route: dict[str, Any]) -> dict[str, Any]:
-    """The route for signed requests: they reach an instance as they came, without what would let them in."""
+    """The route for signed requests: they reach an instance as they came, and never with the secret."""
     return route | {"request_headers_to_remove": [GATEWAY_HEADER]}
 
 

@@ -1,7 +1,7 @@
-"""Requests whose arm is compared with others (A/B): each is noted in a file. Pure.
+"""Arms that are compared (A/B): which of them answered is written down for each request. Pure.
 
-Envoy writes a JSON line each, and the hub reads them when it comes to it: so it is not on the request's path, and knows
-of all that were answered while it was away. What is told of them later is `feedback`'s.
+Envoy writes a JSON line a request, and the hub reads the file in its own time: so the hub is not on the request's path,
+and misses nothing that was answered while it was away. What callers tell of answers later is `feedback`'s.
 """
 
 from __future__ import annotations
