@@ -11,7 +11,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from mlserve.gateway.copies import marked
+from mlserve.gateway.fallback import marked
 from mlserve.gateway.table import Cluster
 
 _IDLE_SECONDS = 1.5

@@ -7,6 +7,7 @@ from typing import Any
 from mlserve.gateway import tokens
 from mlserve.gateway.actions import filters, forward
 from mlserve.gateway.arms import FEEDBACK_HEADER, FEEDBACK_PATH
+from mlserve.gateway.headers import overwriting
 from mlserve.gateway.matches import authorization, exact, path
 from mlserve.gateway.route_table import HUB_CLUSTER
 from mlserve.gateway.table import Route
@@ -31,6 +32,5 @@ def _to_hub(route: Route, allowed: list[dict[str, Any]]) -> dict[str, Any]:
         "prefix_rewrite": f"{FEEDBACK_PATH}{route.service}",
         "retry_policy": {"retry_on": "connect-failure,refused-stream,reset", "num_retries": 1},  # twice is once
     }
-    known = {"header": {"key": FEEDBACK_HEADER, "value": route.feedback}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     sent = forward(route.at, match, action, ["authorization", "cookie"]) | filters(MAX_BODY)
-    return sent | {"request_headers_to_add": [known]}
+    return sent | {"request_headers_to_add": [overwriting(FEEDBACK_HEADER, route.feedback)]}

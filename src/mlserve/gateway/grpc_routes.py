@@ -10,8 +10,8 @@ from typing import Any
 from mlserve.gateway import tokens, vouching
 from mlserve.gateway.actions import ANY_SIZE, STREAM_SILENCE, filters, forward, nothing, to_instances, unseen
 from mlserve.gateway.arms import noted
-from mlserve.gateway.copies import mirrored
 from mlserve.gateway.matches import authorization
+from mlserve.gateway.mirror import mirrored
 from mlserve.gateway.pinning import pins, unpinned
 from mlserve.gateway.retries import patience, seconds
 from mlserve.gateway.route_table import entry

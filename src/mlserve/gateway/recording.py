@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.gateway.admin import admin_socket
+from mlserve.gateway.headers import overwriting
 from mlserve.gateway.table import Route, Table
 
 COMPARED_HEADER = "x-mlserve-compared"
@@ -30,8 +31,7 @@ def copied(route: Route, action: Mapping[str, Any]) -> dict[str, Any]:
     """The same action, with copies for the hub beside those for a mirror."""
     if not route.compared:
         return dict(action)
-    header = {"key": COMPARED_HEADER, "value": ",".join(route.compared)}
-    mark = {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+    mark = {"append": overwriting(COMPARED_HEADER, ",".join(route.compared))}
     policy = {
         "cluster": _name(route.service),
         "runtime_fraction": {"default_value": {"numerator": route.compared_percent, "denominator": "HUNDRED"}},

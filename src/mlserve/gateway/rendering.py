@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mlserve.gateway.clusters import address_json, cluster_json
-from mlserve.gateway.copies import copies
+from mlserve.gateway.fallback import fallbacks
 from mlserve.gateway.grpc_routes import grpc_json
 from mlserve.gateway.limits import limits_json
+from mlserve.gateway.mirror import mirrors
 from mlserve.gateway.recording import recorders
 from mlserve.gateway.route_table import HUB_CLUSTER, routes_json
 from mlserve.gateway.routes import login_json, private_json, service_json
@@ -45,7 +46,9 @@ class Step:
 
 def render(table: Table, access: Access = NOBODY) -> Rendered:
     """Pure; the texts of clusters and services that did not change are remembered."""
-    clusters = {cluster.name: cluster_json(cluster) for cluster in (*table.clusters, *copies(table))}
+    clusters = {
+        cluster.name: cluster_json(cluster) for cluster in (*table.clusters, *fallbacks(table), *mirrors(table))
+    }
     versions: dict[str, list[int]] = {route.service: [] for route in table.routes}
     for cluster in table.clusters:
         if not cluster.port:

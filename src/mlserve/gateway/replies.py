@@ -12,6 +12,7 @@ from typing import Any
 from mlserve.gateway import tokens, vouching
 from mlserve.gateway.arms import FEEDBACK_HEADER
 from mlserve.gateway.cookie import LOGIN_HEADER
+from mlserve.gateway.headers import overwriting
 from mlserve.gateway.matches import of_upstreams
 
 _SERVICE = 'service "%ROUTE_NAME%"'
@@ -48,7 +49,7 @@ def _for_calls(mapper: dict[str, Any]) -> dict[str, Any]:
     error = mapper["body_format_override"]["json_format"]
     words = _CALL_WORDS.get(error["code"], error["error"])
     status = _CALL_STATUS.get(error["code"])
-    headers = [] if status is None else [_header("grpc-status", str(status))]
+    headers = [] if status is None else [overwriting("grpc-status", str(status))]
     return mapper | {
         "filter": {"and_filter": {"filters": [{"header_filter": {"header": content_type}}, mapper["filter"]]}},
         "body_format_override": {"text_format_source": {"inline_string": words}, "content_type": "application/grpc"},
@@ -210,11 +211,7 @@ def _status(number: int) -> dict[str, Any]:
 
 def _headers(*, retry: bool = False, challenge: bool = False) -> list[dict[str, Any]]:
     headers = [("retry-after", "1")] * retry + [("www-authenticate", "Bearer")] * challenge
-    return [_header(key, value) for key, value in headers]
-
-
-def _header(key: str, value: str) -> dict[str, Any]:
-    return {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return [overwriting(key, value) for key, value in headers]
 
 
 def _body(code: str, message: str, hint: str = "") -> dict[str, Any]:

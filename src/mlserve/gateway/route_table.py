@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from mlserve.gateway.browser import PREFIX
+from mlserve.gateway.headers import overwriting
 from mlserve.gateway.retries import retry_policy
 
 PROBE_HEADER = "x-mlserve-probe"
@@ -51,13 +52,11 @@ def entry(key: str, service: str, routes: list[dict[str, Any]]) -> str:
 
 def _common() -> dict[str, Any]:
     """What all services share, said once: Envoy's time to take a change grows with the text."""
-    served_by = {"key": SERVED_BY_HEADER, "value": "%UPSTREAM_CLUSTER%"}
-    prefix = {"key": "x-forwarded-prefix", "value": f"{PREFIX}/%ROUTE_NAME%"}
-    host = {"key": "x-forwarded-host", "value": "%REQ(:AUTHORITY)%"}
-    overwrite = {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    prefix = overwriting("x-forwarded-prefix", f"{PREFIX}/%ROUTE_NAME%")
+    host = overwriting("x-forwarded-host", "%REQ(:AUTHORITY)%")
     return {
-        "request_headers_to_add": [{"header": prefix, **overwrite}, {"header": host, **overwrite}],
-        "response_headers_to_add": [{"header": served_by, **overwrite}],
+        "request_headers_to_add": [prefix, host],
+        "response_headers_to_add": [overwriting(SERVED_BY_HEADER, "%UPSTREAM_CLUSTER%")],
         "retry_policy": retry_policy(True),
         "request_body_buffer_limit": _BUFFER_LIMIT,
     }

@@ -23,10 +23,10 @@ from mlserve.gateway.actions import NO_BODY, STREAM_SILENCE, filters, forward, n
 from mlserve.gateway.arms import noted
 from mlserve.gateway.browser import APP, LOGIN, LOGIN_APP
 from mlserve.gateway.cookie import LOGIN_HEADER, LOGIN_PATH
-from mlserve.gateway.copies import mirrored
 from mlserve.gateway.cors import question, readable
 from mlserve.gateway.feedback import feedback
 from mlserve.gateway.matches import authorization, everything, exact, logged_in, path
+from mlserve.gateway.mirror import mirrored
 from mlserve.gateway.pinning import VERSION_HEADER, pins, private, unpinned
 from mlserve.gateway.recording import copied
 from mlserve.gateway.retries import patience, seconds

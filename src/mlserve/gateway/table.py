@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 DEFAULT_MAX_BODY = 64 * 1024 * 1024
@@ -197,3 +198,8 @@ class Table:
     """``host:port`` of the hub, which exchanges a browser's one-time code for a cookie; empty: nobody does."""
     recorder: str = ""
     """The unix socket where the hub takes copies of requests (`Route.compared`); empty: nobody does."""
+
+    def clusters_of(self, targets: Collection[Target]) -> list[Cluster]:
+        """Those of these versions, for each of their ports."""
+        wanted = {target.cluster for target in targets}
+        return [cluster for cluster in self.clusters if f"{cluster.service}/{cluster.version}" in wanted]

@@ -1,14 +1,15 @@
 """The gateway vouches for requests whose token it has checked; signed ones are checked by the instance. Pure.
 
-An instance lets in whatever carries its service's secret, for the gateway adds that to checked requests alone. No caller
-can send the secret through the gateway: each route that adds it overwrites what came, and the route for signed requests,
-which nothing has checked yet, removes it.
+An instance lets in whatever carries its service's secret, for the gateway adds that to checked requests alone. No
+caller can send the secret through the gateway: each route that adds it overwrites what came, and the route for signed
+requests, which nothing has checked yet, removes it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from mlserve.gateway.headers import overwriting
 from mlserve.gateway.table import Route
 
 GATEWAY_HEADER = "x-mlserve-gateway"
@@ -22,7 +23,7 @@ def vouched(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The routes of a service, with the secret by which its instances let their requests in."""
     if not route.secret:
         return routes
-    header = {"header": {"key": GATEWAY_HEADER, "value": route.secret}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    header = overwriting(GATEWAY_HEADER, route.secret)
     return [
         each | {"request_headers_to_add": [header]} if "route" in each and not _unchecked(each) else each
         for each in routes

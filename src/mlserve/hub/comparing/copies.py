@@ -6,7 +6,7 @@ import http.client
 import time
 from dataclasses import dataclass
 
-from mlserve.gateway.copies import MIRRORED_HEADER
+from mlserve.gateway.mirror import MIRRORED_HEADER
 from mlserve.hub.comparing.answers import Answer
 
 MOST = 4 << 20
