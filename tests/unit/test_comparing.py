@@ -24,14 +24,14 @@ from mlserve.gateway.table import Route, Table
 from mlserve.gateway.table import Target as At
 from mlserve.hub.comparing.answers import Rules
 from mlserve.hub.comparing.comparisons import Comparisons
-from mlserve.hub.comparing.copies import MOST, Copy
+from mlserve.hub.comparing.pairs import pairs, with_copies
 from mlserve.hub.comparing.recorder import recording
-from mlserve.hub.comparing.sides import sides, with_copies
+from mlserve.hub.comparing.replay import MOST, Copy
 from mlserve.hub.figures import with_answers
+from mlserve.hub.limits import Limits
 from mlserve.hub.records import Mirror, Service, Version
 from mlserve.hub.releases.records import Counted, Gates, Phase, Release, Strategy
 from mlserve.hub.releases.step import Told
-from mlserve.hub.routing import Limits
 from mlserve.hub.seen import Seen
 
 
@@ -118,14 +118,14 @@ BOTH = {"v1": "127.0.0.1:1", "v2": "127.0.0.1:2"}
 )
 def test_what_is_compared_depends_on_what_is_wished_and_there(sight: Seen, what: list[str]) -> None:
     others = {"next": seen("next", v1="127.0.0.1:3"), "once": seen("once", v1="127.0.0.1:4")}
-    assert [one.what for one in sides(sight, {**others, sight.service.name: sight}, limits)] == what
+    assert [one.what for one in pairs(sight, {**others, sight.service.name: sight}, limits)] == what
 
 
 def test_a_version_that_has_not_proven_itself_or_failed_is_not_asked() -> None:
     sight = seen(release=RELEASE, **BOTH)
     for changes in ({"served": False}, {"failure": {"reason": "bad"}}):
         changed = replace(sight, versions={**sight.versions, 2: replace(sight.versions[2], **changes)})
-        assert sides(changed, {"shop": changed}, limits) == []
+        assert pairs(changed, {"shop": changed}, limits) == []
 
 
 def test_the_gateway_copies_what_is_compared_also_by_way_of_a_group_and_nothing_else() -> None:

@@ -16,9 +16,10 @@ from mlserve.gateway.vouching import GATEWAY_HEADER
 from mlserve.hub.admission import Admission
 from mlserve.hub.direct import LIMITED, UNCHECKED
 from mlserve.hub.groups.records import Group
+from mlserve.hub.limits import Limits
 from mlserve.hub.plan import Seen
 from mlserve.hub.records import Service, Version
-from mlserve.hub.routing import Limits, table
+from mlserve.hub.routing import table
 
 WISH = Service("iris", "secret", public=False, resource="local", created_at=0, updated_at=0, serving=1)
 CHECKING = Limits(checks=True, secret="known")

@@ -18,9 +18,10 @@ from mlserve.hub.groups.members import Member, percent, route, shares
 from mlserve.hub.groups.records import Group
 from mlserve.hub.groups.traffic import Wish, wished
 from mlserve.hub.groups.verbs import Groups
+from mlserve.hub.limits import Limits
 from mlserve.hub.plan import Seen
 from mlserve.hub.records import Service, Version
-from mlserve.hub.routing import Limits, routed, table
+from mlserve.hub.routing import routed, table
 from mlserve.hub.wishes import Wishes
 
 SHOP = Group("shop", "secret", 0.0)

@@ -10,9 +10,9 @@ from tests.contract.memory_store import MemoryStore
 from mlserve.errors import Denied, NotFound
 from mlserve.gateway.cookie import LOGIN_PATH, set_cookie
 from mlserve.hub.groups.records import Group
+from mlserve.hub.limits import Limits
 from mlserve.hub.links import SECONDS, Links, places
 from mlserve.hub.records import Service, Version
-from mlserve.hub.routing import Limits
 from mlserve.hub.wishes import Wishes
 
 NOW = 1000.0

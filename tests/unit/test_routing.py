@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlserve.backends.base import Instance, State
+from mlserve.hub.limits import Limits
 from mlserve.hub.plan import Seen
 from mlserve.hub.records import Service, Version
-from mlserve.hub.routing import NOTHING, Limits, published, routed, table
+from mlserve.hub.routing import NOTHING, published, routed, table
 
 WISH = Service("iris", "secret", public=False, resource="local", created_at=0, updated_at=0)
 

@@ -20,10 +20,11 @@ from mlserve.hub.comparing.answers import Rules
 from mlserve.hub.conversions import served
 from mlserve.hub.fetching import Credentials, no_credentials
 from mlserve.hub.handing import with_repositories
+from mlserve.hub.limits import Limits
 from mlserve.hub.packing import launch_inside
 from mlserve.hub.proof import Question, questions
 from mlserve.hub.records import Prepared, Version
-from mlserve.hub.routing import NOTHING, Limits
+from mlserve.hub.routing import NOTHING
 from mlserve.hub.wishes import Wishes
 from mlserve.workload import ACCESS, TOLD, Workload
 

@@ -8,14 +8,15 @@ from mlserve.errors import Conflict
 from mlserve.hub import releasing
 from mlserve.hub.arms.contest import Contest
 from mlserve.hub.groups.verbs import Groups
-from mlserve.hub.routing import Of, compared, serving
+from mlserve.hub.limits import LimitsOf
+from mlserve.hub.routing import compared, serving
 from mlserve.hub.seen import Seen
 
 
 class Contests:
     """The comparisons of one hub, by the name that is in their address."""
 
-    def __init__(self, groups: Groups, sights: Callable[[], Sequence[Seen]], limits: Of) -> None:
+    def __init__(self, groups: Groups, sights: Callable[[], Sequence[Seen]], limits: LimitsOf) -> None:
         self._groups, self._sights, self._limits = groups, sights, limits
 
     def of(self, name: str) -> Contest:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from mlserve.backends.base import Instance, State
+from mlserve.hub.limits import LimitsOf
 from mlserve.hub.seen import Seen
 
 FULL = 100
@@ -21,26 +21,7 @@ Targets = Sequence[tuple[int, int]]
 """``(version, weight)``."""
 
 
-class Known(Protocol):
-    """What has to be known of a version."""
-
-    @property
-    def checks(self) -> bool:
-        """Its engine can check tokens."""
-
-    @property
-    def secret(self) -> str:
-        """Its instances were told to."""
-
-    @property
-    def limited(self) -> bool:
-        """The gateway holds its requests to some number."""
-
-
-Limits = Callable[[str, int], Known]
-
-
-def places(seen: Seen, targets: Targets, limits: Limits) -> tuple[tuple[str, int], ...] | str:
+def places(seen: Seen, targets: Targets, limits: LimitsOf) -> tuple[tuple[str, int], ...] | str:
     """``(address, weight)`` of those that check tokens, or of all where none is needed; or why nobody is told."""
     name, public = seen.service.name, seen.service.public
     asked = [limits(name, number) for number, weight in targets if weight] or [limits(name, seen.service.target)]
@@ -60,7 +41,7 @@ def places(seen: Seen, targets: Targets, limits: Limits) -> tuple[tuple[str, int
     return tuple(sorted(found))
 
 
-def signed(seen: Seen, targets: Targets, limits: Limits) -> bool:
+def signed(seen: Seen, targets: Targets, limits: LimitsOf) -> bool:
     """Whether signed requests may pass the gateway unchecked: each instance that they may come to checks them."""
     if seen.service.public:
         return False

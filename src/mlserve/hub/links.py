@@ -12,8 +12,8 @@ from mlserve.errors import Denied, NotFound
 from mlserve.gateway.browser import PREFIX
 from mlserve.gateway.cookie import LOGIN_PATH, cookie, set_cookie
 from mlserve.hub.groups.joining import members_of
+from mlserve.hub.limits import LimitsOf
 from mlserve.hub.records import Service
-from mlserve.hub.routing import Limits
 from mlserve.hub.store.base import Record, Store
 from mlserve.hub.wishes import Wishes
 
@@ -56,7 +56,7 @@ class Place:
         return f"{PREFIX}/{self.name}/{'docs' if self.docs else ''}"
 
 
-def places(wishes: Wishes, limits: Callable[[str, int], Limits]) -> Callable[[str], Place | None]:
+def places(wishes: Wishes, limits: LimitsOf) -> Callable[[str], Place | None]:
     """How a service or a group is found by its name."""
 
     def docs(service: Service) -> bool:

@@ -22,8 +22,8 @@ from mlserve.hub.applying import Applier
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.calling.callings import Callings
 from mlserve.hub.comparing.comparisons import Comparisons
+from mlserve.hub.comparing.pairs import with_copies
 from mlserve.hub.comparing.report import lines
-from mlserve.hub.comparing.sides import with_copies
 from mlserve.hub.figures import with_figures
 from mlserve.hub.jobs import Jobs, Key
 from mlserve.hub.lanes import Lanes

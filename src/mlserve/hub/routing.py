@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mlserve.backends.base import Instance, State
 from mlserve.gateway.table import Cluster, Fallback, Route, Table
@@ -12,6 +12,7 @@ from mlserve.hub import direct, releasing
 from mlserve.hub.groups.members import Member, with_fallback
 from mlserve.hub.groups.members import route as group_route
 from mlserve.hub.groups.records import Group
+from mlserve.hub.limits import Limits, LimitsOf
 from mlserve.hub.mirroring import with_mirror
 from mlserve.hub.plan import Seen, Status, status
 from mlserve.hub.records import Service
@@ -20,56 +21,9 @@ NOTHING = 0
 """No version: what a service that serves nothing yet, or is stopped, has for its requests."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a version's descriptor says about its requests."""
-
-    timeout_seconds: float = 60.0
-    max_body: int = 64 * 1024 * 1024
-    retry: bool = True
-    health_path: str | None = None
-    http2: bool = False
-    open_docs: bool = False
-    web: bool = False
-    checks: bool = False
-    """Its engine can check tokens."""
-    secret: str = ""
-    """By what its instances know the gateway; empty: they let everybody in who reaches them."""
-    origins: tuple[str, ...] = ()
-    """Whose pages may ask it from a browser."""
-    rate: int = 0
-    """Requests a second of the whole service; 0: any number."""
-    instance_rate: int = 0
-    """The same of each instance."""
-    concurrency: int = 0
-    """Requests at a time; 0: as many as the instances queue."""
-    ports: tuple[str, ...] = ()
-    """Names of further ports of its instances."""
-    group: str = ""
-    """The service group that it is in."""
-    calls: tuple[str, ...] = ()
-    """Services that its instances ask."""
-    sticky: str = ""
-    """By what callers stay with a version while several share the requests."""
-    feedback: bool = False
-    """Versions that share the requests are compared by what callers tell."""
-    fallback: str = ""
-    """The service that is asked where it does not answer, and when."""
-    fallback_on: frozenset[str] = frozenset()
-
-    @property
-    def limited(self) -> bool:
-        """The gateway holds its requests to some number."""
-        return bool(self.rate or self.instance_rate or self.concurrency)
-
-
-Of = Callable[[str, int], Limits]
-"""What the descriptor of a service's version says; of version 0: nothing."""
-
-
 def table(
     sights: Iterable[Seen],
-    limits: Of,
+    limits: LimitsOf,
     probe_secret: str,
     hub: str = "",
     groups: Sequence[Group] = (),
@@ -92,7 +46,7 @@ def table(
     return Table(clusters=tuple(clusters), routes=tuple(known), probe_secret=probe_secret, hub=hub)
 
 
-def compared(service: Service, limits: Of) -> bool:
+def compared(service: Service, limits: LimitsOf) -> bool:
     """Whether feedback is taken of a service's versions: the one wished now, or those of its last release, say so."""
     release = service.release
     numbers = {service.target} | ({release.old, release.new} if release else set())
@@ -104,14 +58,14 @@ def _secrets(route: Route, secrets: Mapping[str, str]) -> str:
     return BETWEEN.join(filter(None, (secrets.get(name, "") for name in sorted(route.heard_by))))
 
 
-def members(group: str, sights: Iterable[Seen], limits: Of) -> Sequence[Member]:
+def members(group: str, sights: Iterable[Seen], limits: LimitsOf) -> Sequence[Member]:
     """The services of a group, by name; one that is tried out is in none."""
     mine = [seen for seen in sights if seen.service.trial_until is None and group_of(seen.service, limits) == group]
     found = [_member(seen, limits) for seen in mine if not seen.service.deleting]
     return sorted(found, key=lambda member: member.name)
 
 
-def group_of(service: Service, limits: Of) -> str:
+def group_of(service: Service, limits: LimitsOf) -> str:
     """The group that a service is in, "" for none: what serves says so."""
     return limits(service.name, service.serving or service.target).group
 
@@ -131,12 +85,12 @@ def serving(service: Service) -> int:
     return NOTHING if service.stopped or service.serving is None else service.serving
 
 
-def _whole(seen: Seen, own: Mapping[str, Member], limits: Of) -> Route:
+def _whole(seen: Seen, own: Mapping[str, Member], limits: LimitsOf) -> Route:
     """How requests to a service are treated, and to whom they go beside it."""
     return with_mirror(_backed(seen, own, limits), seen.service, own)
 
 
-def _backed(seen: Seen, own: Mapping[str, Member], limits: Of) -> Route:
+def _backed(seen: Seen, own: Mapping[str, Member], limits: LimitsOf) -> Route:
     """How requests to a service are treated, with its fallback as far as that would answer.
 
     While nothing of it is ready, that gets all of them. What is stopped is so on purpose; what is tried out has none.
@@ -150,7 +104,7 @@ def _backed(seen: Seen, own: Mapping[str, Member], limits: Of) -> Route:
     return replace(member.route, apart=member.route.apart | spare.route.apart, fallback=fallback)
 
 
-def _member(seen: Seen, limits: Of) -> Member:
+def _member(seen: Seen, limits: LimitsOf) -> Member:
     limit = limits(seen.service.name, seen.service.serving or seen.service.target)
     return Member(route_of(seen, limits), _ready(seen), limit.fallback, limit.fallback_on)
 
@@ -162,14 +116,14 @@ def _ready(seen: Seen) -> int:
     return sum(len(seen.of(version, State.READY)) for version, weight in versions if weight)
 
 
-def _rate(seen: Seen, limits: Of) -> int:
+def _rate(seen: Seen, limits: LimitsOf) -> int:
     """The service's own bound and that of its instances together, whichever is lower; 0: there is none."""
     limit, served = limits(seen.service.name, serving(seen.service)), serving(seen.service)
     together = limit.instance_rate * max(len(seen.of(served, State.READY)), 1)
     return min((rate for rate in (limit.rate, together) if rate), default=0)
 
 
-def _clusters(seen: Seen, limits: Of) -> list[Cluster]:
+def _clusters(seen: Seen, limits: LimitsOf) -> list[Cluster]:
     name, served = seen.service.name, serving(seen.service)
     numbers = {instance.version for instance in seen.instances if instance.state is State.READY} | {served} - {NOTHING}
     return [cluster for number in sorted(numbers) for cluster in _of_version(seen, number, limits(name, number))]
@@ -203,7 +157,7 @@ def _at(port: str, ready: Iterable[Instance]) -> tuple[str, ...]:
     return tuple(sorted(one.ports[port] for one in ready if port in one.ports))
 
 
-def route_of(seen: Seen, limits: Of) -> Route:
+def route_of(seen: Seen, limits: LimitsOf) -> Route:
     """How requests to a service are treated, as far as that is its own business."""
     service = seen.service
     limit = limits(service.name, service.serving or service.target)

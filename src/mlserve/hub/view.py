@@ -10,12 +10,12 @@ from typing import Any
 from mlserve.backends.base import Capacity, Gpu, Instance
 from mlserve.descriptor import masked
 from mlserve.hub import conversions, made_of, mirroring, releasing
+from mlserve.hub.limits import Limits
 from mlserve.hub.places import Place
 from mlserve.hub.plan import Seen, status
 from mlserve.hub.progress import Progress
 from mlserve.hub.records import Service, Version
 from mlserve.hub.releases import view as releases
-from mlserve.hub.routing import Limits
 
 
 def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from mlserve.gateway.publish import write_private
 from mlserve.gateway.table import Access
 from mlserve.gateway.tokens import AUDIENCE
 from mlserve.hub import view
+from mlserve.hub.limits import LimitsOf
 from mlserve.hub.places import Places
-from mlserve.hub.routing import Of
 from mlserve.hub.seen import ALIVE, Seen
 from mlserve.hub.tokens import Tokens, Wanted
 from mlserve.workload import CALLS, TOLD, Workload
@@ -135,7 +135,7 @@ class Callings:
         return self._folder / f"{key[0]}@{key[1]}.json"
 
 
-def grants(limits: Of, places: Places, seconds: float) -> Callable[[Seen, int], Grant | None]:
+def grants(limits: LimitsOf, places: Places, seconds: float) -> Callable[[Seen, int], Grant | None]:
     """What versions are given, by what their descriptors say and where they run; None: nothing."""
 
     def granted(seen: Seen, number: int) -> Grant | None:

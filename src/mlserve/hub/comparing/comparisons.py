@@ -18,9 +18,10 @@ from functools import partial
 
 from mlserve.backends.aside import aside
 from mlserve.hub.comparing.answers import Answer, Rules, compared
-from mlserve.hub.comparing.copies import Copy, asked
+from mlserve.hub.comparing.pairs import MIRROR, RELEASE, Pair, Side, mirror_of, pairs, release_of
+from mlserve.hub.comparing.replay import Copy, asked
 from mlserve.hub.comparing.report import Report, comparable, with_pair
-from mlserve.hub.comparing.sides import MIRROR, RELEASE, Limits, Side, Sides, mirror_of, release_of, sides
+from mlserve.hub.limits import LimitsOf
 from mlserve.hub.records import Service
 from mlserve.hub.seen import Seen
 
@@ -31,7 +32,7 @@ RulesOf = Callable[[str, int], Rules]
 class Comparisons:
     """The newest report of each service's release, and of its mirror."""
 
-    def __init__(self, limits: Limits, rules: RulesOf) -> None:
+    def __init__(self, limits: LimitsOf, rules: RulesOf) -> None:
         self._limits, self._rules = limits, rules
         self._sights: Mapping[str, Seen] = {}
         self._reports: dict[tuple[str, str], tuple[str, Report]] = {}
@@ -53,11 +54,11 @@ class Comparisons:
     async def take(self, wished: Sequence[str], copy: Copy) -> None:
         """Ask again what was asked, for each ``SERVICE/WHAT`` that there still is to compare."""
         if copy.repeatable:
-            found = [(name, one) for name in _names(wished) & set(self._sights) for one in self._sides(name)]
+            found = [(name, one) for name in _names(wished) & set(self._sights) for one in self._pairs(name)]
             found = [(name, one) for name, one in found if one.at in wished]
             await asyncio.gather(*(self._compare(name, one, copy) for name, one in found))
 
-    async def _compare(self, name: str, both: Sides, copy: Copy) -> None:
+    async def _compare(self, name: str, both: Pair, copy: Copy) -> None:
         old, new = await asyncio.gather(_ask(both.old, copy, name), _ask(both.new, copy, name))
         # A mirror is judged by the words of the service that is mirrored, a new version by its own.
         judge = both.new if both.what == RELEASE else both.old
@@ -70,14 +71,14 @@ class Comparisons:
         before = self._report(name, both.what, both.which) or Report()  # others came meanwhile
         self._keep(name, both, with_pair(before, copy.id, found, rules))
 
-    def _sides(self, name: str) -> Sequence[Sides]:
-        return sides(self._sights[name], self._sights, self._limits)
+    def _pairs(self, name: str) -> Sequence[Pair]:
+        return pairs(self._sights[name], self._sights, self._limits)
 
     def _report(self, name: str, what: str, which: str) -> Report | None:
         known = self._reports.get((name, what))
         return known[1] if known and known[0] == which else None
 
-    def _keep(self, name: str, both: Sides, report: Report) -> None:
+    def _keep(self, name: str, both: Pair, report: Report) -> None:
         if name in self._sights:
             self._reports[name, both.what] = both.which, report
 

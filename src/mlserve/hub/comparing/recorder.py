@@ -17,7 +17,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from mlserve.gateway.recording import COMPARED_HEADER
-from mlserve.hub.comparing.copies import MOST, Copy
+from mlserve.hub.comparing.replay import MOST, Copy
 from mlserve.hub.servers import beside
 
 Take = Callable[[list[str], Copy], Awaitable[None]]

@@ -10,8 +10,9 @@ from dataclasses import replace
 from mlserve.descriptor import Descriptor
 from mlserve.errors import Conflict, Detail, InvalidDescriptor
 from mlserve.hub.groups.records import Group
+from mlserve.hub.limits import LimitsOf
 from mlserve.hub.records import Service
-from mlserve.hub.routing import Of, group_of
+from mlserve.hub.routing import group_of
 from mlserve.hub.wishes import Wishes, taken
 
 Allowed = Callable[[str], None]
@@ -22,13 +23,13 @@ def anybody(_: str) -> None:
     """All are the caller's."""
 
 
-def members_of(wishes: Wishes, limits: Of, group: str) -> list[Service]:
+def members_of(wishes: Wishes, limits: LimitsOf, group: str) -> list[Service]:
     """The services of a group, those on their way out too."""
     mine = (service for service in wishes.services() if service.trial_until is None)
     return [service for service in mine if group_of(service, limits) == group]
 
 
-def check(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
+def check(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
     """Raises Conflict where service and group would share an address, InvalidDescriptor for a fallback that is not
     there, Forbidden for somebody else's group, fallback, or service that its instances would ask.
     """
@@ -41,7 +42,7 @@ def check(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed =
     _check_group(wishes, limits, descriptor, allowed)
 
 
-def _check_group(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed) -> None:
+def _check_group(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed) -> None:
     name, group = descriptor.name, descriptor.metadata.group
     if not group:
         return
@@ -52,14 +53,14 @@ def _check_group(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Al
         allowed(group)
 
 
-def _allow_calls(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed) -> None:
+def _allow_calls(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed) -> None:
     service = wishes.find(descriptor.name)
     known = limits(service.name, service.serving or service.target).calls if service else ()
     for name in set(descriptor.calls) - set(known):
         allowed(name)  # its instances get a token that opens it
 
 
-def _allow_fallback(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed) -> None:
+def _allow_fallback(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed) -> None:
     if descriptor.fallback is None:
         return
     other, service = descriptor.fallback.service, wishes.find(descriptor.name)
@@ -80,7 +81,7 @@ def _check_fallback(wishes: Wishes, descriptor: Descriptor) -> None:
 
 
 def join(
-    wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody, *, trial: bool = False
+    wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed = anybody, *, trial: bool = False
 ) -> None:
     """Keep the group that a new service names; raises as `check`, and Conflict where the service's name is taken.
 
@@ -95,14 +96,14 @@ def join(
     _keep(wishes, limits, descriptor)
 
 
-def move(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
+def move(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
     """Keep the group that a service's next version names, if it is another one; raises as `check`."""
     check(wishes, limits, descriptor, allowed)
     if group_of(wishes.service(descriptor.name), limits) != descriptor.metadata.group:
         _keep(wishes, limits, descriptor)
 
 
-def back(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
+def back(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
     """The same for a version that serves again, whose fallback may be gone: that is no reason to keep what is bad."""
     _allow_calls(wishes, limits, descriptor, allowed)
     _allow_fallback(wishes, limits, descriptor, allowed)
@@ -111,7 +112,7 @@ def back(wishes: Wishes, limits: Of, descriptor: Descriptor, allowed: Allowed = 
         _keep(wishes, limits, descriptor)
 
 
-def _keep(wishes: Wishes, limits: Of, descriptor: Descriptor) -> None:
+def _keep(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor) -> None:
     """The first member takes all requests, whatever its descriptor says."""
     name, group = descriptor.name, descriptor.metadata.group
     if not group:

@@ -13,8 +13,9 @@ from mlserve.hub.arms.contest import Contest
 from mlserve.hub.groups.members import Member, fallback, percent, shares
 from mlserve.hub.groups.records import Group
 from mlserve.hub.groups.traffic import Wish, wished
+from mlserve.hub.limits import LimitsOf
 from mlserve.hub.plan import status
-from mlserve.hub.routing import Of, members
+from mlserve.hub.routing import members
 from mlserve.hub.seen import Seen
 from mlserve.hub.wishes import Wishes
 
@@ -23,7 +24,12 @@ class Groups:
     """The groups of one hub: those that a service is in."""
 
     def __init__(
-        self, wishes: Wishes, limits: Of, sights: Callable[[], Sequence[Seen]], wake: Callable[[], None], gateway: str
+        self,
+        wishes: Wishes,
+        limits: LimitsOf,
+        sights: Callable[[], Sequence[Seen]],
+        wake: Callable[[], None],
+        gateway: str,
     ) -> None:
         self._wishes, self._limits, self._sights = wishes, limits, sights
         self._wake, self._gateway = wake, gateway

@@ -1,4 +1,4 @@
-"""A request as the hub got a copy of it, and asking an instance the same once more."""
+"""Replay a request of which the hub got a copy: ask an instance the same once more."""
 
 from __future__ import annotations
 

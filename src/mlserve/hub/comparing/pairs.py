@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from mlserve.backends.base import State
 from mlserve.gateway.table import Route, Table
 from mlserve.hub import releasing
+from mlserve.hub.limits import LimitsOf
 from mlserve.hub.records import Service
 from mlserve.hub.releases.records import Phase, Release
 from mlserve.hub.seen import Seen
 
 RELEASE, MIRROR = "release", "mirror"
-
-
-class Known(Protocol):
-    """What has to be known of a version."""
-
-    @property
-    def retry(self) -> bool:
-        """Its requests may run twice."""
-
-
-Limits = Callable[[str, int], Known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +26,8 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """Both of a comparison; ``what`` it is for, and ``which`` one of these: the answers of each are counted apart."""
+class Pair:
+    """Two versions that are asked the same. ``what``: RELEASE or MIRROR; ``which`` of these: each is counted apart."""
 
     what: str
     which: str
@@ -51,17 +40,17 @@ class Sides:
         return f"{self.old.service}/{self.what}"
 
 
-def sides(seen: Seen, sights: Mapping[str, Seen], limits: Limits) -> list[Sides]:
+def pairs(seen: Seen, sights: Mapping[str, Seen], limits: LimitsOf) -> list[Pair]:
     """What is to be compared for a service now: nothing where a request must not run again, or nobody can be asked."""
     found = [*_of_release(seen), *_of_mirror(seen, sights)]
     ready = [one for one in found if one.old.addresses and one.new.addresses]
     return [one for one in ready if all(limits(side.service, side.version).retry for side in (one.old, one.new))]
 
 
-def with_copies(table: Table, sights: Iterable[Seen], limits: Limits, recorder: str) -> Table:
+def with_copies(table: Table, sights: Iterable[Seen], limits: LimitsOf, recorder: str) -> Table:
     """The table, where the hub gets copies of what it compares; also of requests that come by way of a group."""
     there = {seen.service.name: seen for seen in sights if not seen.service.deleting}
-    found = {name: [one.what for one in sides(seen, there, limits)] for name, seen in there.items()} if recorder else {}
+    found = {name: [one.what for one in pairs(seen, there, limits)] for name, seen in there.items()} if recorder else {}
     routes = tuple(_copied(route, tuple(_compared(route, found))) for route in table.routes)
     return replace(table, routes=routes, recorder=recorder if any(found.values()) else "")
 
@@ -76,7 +65,7 @@ def mirror_of(service: Service) -> str:
     return service.mirror.to if service.mirror else ""
 
 
-def _of_release(seen: Seen) -> Iterator[Sides]:
+def _of_release(seen: Seen) -> Iterator[Pair]:
     """Only a version that has proven itself is asked; one whose release is about to fail no more."""
     release = releasing.under_way(seen.service)
     if release is None or release.gates is None or release.gates.max_different_percent is None:
@@ -84,14 +73,14 @@ def _of_release(seen: Seen) -> Iterator[Sides]:
     new = seen.versions.get(release.new)
     if new is None or not new.served or new.failure is not None or release.phase is Phase.RETURNING:
         return
-    yield Sides(RELEASE, release_of(release), _side(seen, release.old), _side(seen, release.new))
+    yield Pair(RELEASE, release_of(release), _side(seen, release.old), _side(seen, release.new))
 
 
-def _of_mirror(seen: Seen, sights: Mapping[str, Seen]) -> Iterator[Sides]:
+def _of_mirror(seen: Seen, sights: Mapping[str, Seen]) -> Iterator[Pair]:
     other = sights.get(mirror_of(seen.service))
     if other is None or seen.service.serving is None or other.service.serving is None:
         return
-    yield Sides(MIRROR, other.service.name, _side(seen, seen.service.serving), _side(other, other.service.serving))
+    yield Pair(MIRROR, other.service.name, _side(seen, seen.service.serving), _side(other, other.service.serving))
 
 
 def _side(seen: Seen, number: int) -> Side:
