@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlserve.client import Client, Log, LogLine, Service, Table, Trial, connect
-from mlserve.client.comparison import Comparison
+from mlserve.client.experiment import Experiment
 from mlserve.client.groups import Group
 from mlserve.client.images import Image
 from mlserve.client.plan import Plan
@@ -90,7 +90,7 @@ def traffic(group: str, weights: Mapping[str, int] | None = None, **wish: Any) -
     return _client().groups.traffic(group, weights, **wish)
 
 
-def ab(name: str, *, metric: str = "reward", since: float | None = None, control: str = "") -> Comparison:
+def ab(name: str, *, metric: str = "reward", since: float | None = None, control: str = "") -> Experiment:
     """How the members of a group, or both versions of a release, do by what callers told of their answers."""
     return _client().find(name).ab(metric=metric, since=since, control=control)
 

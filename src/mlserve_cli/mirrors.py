@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlserve.client import Service
-from mlserve_cli.comparison import examples, summary
+from mlserve_cli.differences import examples, summary
 
 
 def mirrored(found: Mapping[str, Any] | None) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from mlserve.client.releases import Releases
 from mlserve.client.tables import text_table
 from mlserve_cli import report
-from mlserve_cli.comparison import examples, summary
+from mlserve_cli.differences import examples, summary
 from mlserve_cli.render import properties
 
 _ENDED = ("done", "failed")

@@ -14,8 +14,8 @@ import pytest
 from mlserve.errors import InvalidInput, MlserveError
 from mlserve.gateway.arms import noted
 from mlserve.gateway.table import Route, Target
-from mlserve.hub.arms.comparison import Moments
-from mlserve.hub.arms.contest import Contest, Found, control_of, report
+from mlserve.hub.arms.effect import Moments
+from mlserve.hub.arms.experiment import Experiment, Found, control_of, report
 from mlserve.hub.arms.feedback import Feedback, read
 from mlserve.hub.arms.ledger import DAYS, Ledger, Position
 from mlserve.hub.arms.lines import Asked, key
@@ -267,7 +267,7 @@ def test_feedback_is_one_value_or_several_numbers_or_yes_and_no() -> None:
     assert read(b"[]") == []
 
 
-SHOP = Contest("shop", {"blue": 50, "green": 50, "red": 0}, NOW, NOW, "header:x-user")
+SHOP = Experiment("shop", {"blue": 50, "green": 50, "red": 0}, NOW, NOW, "header:x-user")
 
 
 def found(**more: Any) -> Found:
@@ -293,13 +293,13 @@ def test_a_report_has_each_arm_and_its_quantiles() -> None:
 def test_a_report_warns_of_shares_that_are_off_of_strangers_and_of_callers_who_do_not_stick() -> None:
     off = {"balance": {"blue": 700, "green": 300}, "metrics": {"margin": 3, "reward": 2}}
     assert ["not shared as the weights say" in text for text in _warned(SHOP, off)] == [True, False]
-    free = Contest("shop", {"blue": 1, "green": 1}, NOW, None)
+    free = Experiment("shop", {"blue": 1, "green": 1}, NOW, None)
     assert [text.split()[0] for text in _warned(free, off)] == ["callers", "2"]
     assert "margin, reward" in _warned(free, off, "speed")[-1]
 
 
-def _warned(contest: Contest, more: dict[str, Any], metric: str = "reward") -> list[str]:
-    warnings: list[str] = report(contest, found(**more), metric, "blue")["warnings"]
+def _warned(experiment: Experiment, more: dict[str, Any], metric: str = "reward") -> list[str]:
+    warnings: list[str] = report(experiment, found(**more), metric, "blue")["warnings"]
     return warnings
 
 
@@ -308,7 +308,7 @@ def test_a_control_is_the_first_arm_or_the_one_named() -> None:
     with pytest.raises(InvalidInput, match="is no arm"):
         control_of(SHOP, "pink")
     with pytest.raises(InvalidInput, match="one arm only"):
-        control_of(Contest("shop", {"blue": 1}, NOW, None), "")
+        control_of(Experiment("shop", {"blue": 1}, NOW, None), "")
 
 
 def test_requests_are_noted_where_several_arms_share_them_alone() -> None:

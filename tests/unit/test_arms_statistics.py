@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import pytest
 from scipy import stats
 
-from mlserve.hub.arms.comparison import FEWEST, Moments, compared, lopsided
 from mlserve.hub.arms.distributions import chi_square_above, t_critical, t_two_sided
+from mlserve.hub.arms.effect import FEWEST, Moments, effect, lopsided
 
 
 def moments(values: Sequence[tuple[int, float]], origin: float = 0.0) -> Moments:
@@ -49,7 +49,7 @@ def test_numbers_are_compared_as_scipys_welch_does(origin: float) -> None:
     chance = random.Random(7)
     blue = [origin + chance.gauss(10, 2) for _ in range(80)]
     green = [origin + chance.gauss(11, 5) for _ in range(45)]
-    found = compared("green", "blue", {"blue": once(blue, origin), "green": once(green, origin)})
+    found = effect("green", "blue", {"blue": once(blue, origin), "green": once(green, origin)})
     wanted = stats.ttest_ind(green, blue, equal_var=False)
     interval = wanted.confidence_interval(0.95)
     assert found.method == "welch"
@@ -61,7 +61,7 @@ def test_numbers_are_compared_as_scipys_welch_does(origin: float) -> None:
 @pytest.mark.parametrize(("yes", "of", "base", "base_of"), [(56, 70, 48, 80), (9, 300, 3, 300), (30, 30, 0, 30)])
 def test_shares_are_compared_as_newcombe_does(yes: int, of: int, base: int, base_of: int) -> None:
     green, blue = [1.0] * yes + [0.0] * (of - yes), [1.0] * base + [0.0] * (base_of - base)
-    found = compared("green", "blue", {"blue": once(blue), "green": once(green, 0.3)})
+    found = effect("green", "blue", {"blue": once(blue), "green": once(green, 0.3)})
     its, other = (stats.binomtest(*each).proportion_ci(0.95, "wilson") for each in ((yes, of), (base, base_of)))
     share, part = yes / of, base / base_of
     low = share - part - math.hypot(share - its.low, other.high - part)
@@ -74,12 +74,12 @@ def test_shares_are_compared_as_newcombe_does(yes: int, of: int, base: int, base
 
 def test_the_interval_is_the_one_that_newcombe_published() -> None:
     """Newcombe 1998, table II, method 10, the first contrast: 56/70 and 48/80."""
-    found = compared("g", "b", {"b": once([1.0] * 48 + [0.0] * 32), "g": once([1.0] * 56 + [0.0] * 14)})
+    found = effect("g", "b", {"b": once([1.0] * 48 + [0.0] * 32), "g": once([1.0] * 56 + [0.0] * 14)})
     assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=6e-5)
 
 
 def test_shares_of_all_or_none_have_no_p_value_below_one() -> None:
-    found = compared("green", "blue", {"blue": once([0.0] * 40), "green": once([0.0] * 40)})
+    found = effect("green", "blue", {"blue": once([0.0] * 40), "green": once([0.0] * 40)})
     assert (found.difference, found.p_value, found.relative) == (0.0, 1.0, None)
     assert found.low is not None
     assert found.low < 0 < (found.high or 0)
@@ -89,12 +89,12 @@ def test_callers_count_however_often_they_tell() -> None:
     """Fifty callers with ten equal values each know no more than fifty with one."""
     chance = random.Random(3)
     blue, green = [chance.random() for _ in range(50)], [chance.random() + 0.1 for _ in range(50)]
-    single = compared("g", "b", {"b": once(blue), "g": once(green)})
+    single = effect("g", "b", {"b": once(blue), "g": once(green)})
     tenfold = {
         name: moments([(caller, value) for caller, value in enumerate(values) for _ in range(10)])
         for name, values in (("b", blue), ("g", green))
     }
-    many = compared("g", "b", tenfold)
+    many = effect("g", "b", tenfold)
     assert (many.low, many.high) == pytest.approx((single.low, single.high))
     assert many.p_value == pytest.approx(single.p_value)
 
@@ -111,7 +111,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says_with_callers_of_differ
 
     held = 0
     for _ in range(100):
-        found = compared("g", "b", {"b": arm(), "g": arm()})
+        found = effect("g", "b", {"b": arm(), "g": arm()})
         held += (found.low or 0) <= 0 <= (found.high or 0)
     assert 0.9 <= held / 100 <= 0.99
 
@@ -119,10 +119,10 @@ def test_the_interval_holds_the_truth_as_often_as_it_says_with_callers_of_differ
 def test_too_little_feedback_gives_no_number() -> None:
     enough, few = once([0.0, 1.0] * FEWEST), once([0.0] * (FEWEST - 1))
     for feedback in ({"b": enough, "g": few}, {"b": few, "g": enough}, {"b": enough}, {}):
-        found = compared("g", "b", feedback)
+        found = effect("g", "b", feedback)
         assert (found.difference, found.p_value) == (None, None)
         assert str(found.why).startswith("not enough yet")
-    same = compared("g", "b", {"b": once([2.0] * 40), "g": once([3.0] * 40)})
+    same = effect("g", "b", {"b": once([2.0] * 40), "g": once([3.0] * 40)})
     assert (same.difference, same.relative, same.p_value) == (1.0, 0.5, None)
     assert "not enough yet" in str(same.why)
 

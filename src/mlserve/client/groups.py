@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mlserve.client.answer import Answer
-from mlserve.client.comparison import Comparison, compare
+from mlserve.client.experiment import Experiment, experiment
 from mlserve.client.tables import Table, html_table, text_table
 from mlserve.errors import NotFound
 from mlserve.management import Management
@@ -42,9 +42,9 @@ class Group(Answer):
         with self.predictor() as predictor:
             return predictor.predict(data, model=model)
 
-    def ab(self, *, metric: str = "reward", since: float | None = None, control: str = "") -> Comparison:
+    def ab(self, *, metric: str = "reward", since: float | None = None, control: str = "") -> Experiment:
         """How its members do beside one another; ``since``: seconds back. Raises NotFound, InvalidInput."""
-        return compare(self._management, f"{_path(self.name)}/ab", metric=metric, since=since, control=control)
+        return experiment(self._management, f"{_path(self.name)}/ab", metric=metric, since=since, control=control)
 
     def __repr__(self) -> str:
         return text_table(COLUMNS, self._rows())

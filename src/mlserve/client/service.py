@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 from urllib.parse import quote
 
 from mlserve.client.answer import Answer
-from mlserve.client.comparison import Comparison, compare
+from mlserve.client.experiment import Experiment, experiment
 from mlserve.client.logs import Log, LogLine, log_line
 from mlserve.client.releases import Releases
 from mlserve.client.submission import Source, draft
@@ -155,10 +155,10 @@ class Service(Answer):
         found = self._management.get(service_path(self.name, "instances"))["instances"]
         return Table(found, ("id", "version", "state", "address", "restarts", "reason"))
 
-    def ab(self, *, metric: str = "reward", since: float | None = None, control: str = "") -> Comparison:
+    def ab(self, *, metric: str = "reward", since: float | None = None, control: str = "") -> Experiment:
         """How both versions of its release do, by what callers tell; ``since``: seconds back. Raises Conflict."""
         path = service_path(self.name, "ab")
-        return compare(self._management, path, metric=metric, since=since, control=control)
+        return experiment(self._management, path, metric=metric, since=since, control=control)
 
     def versions(self) -> Table:
         """Its versions."""

@@ -39,14 +39,16 @@ def table(
     routes = [_whole(seen, own, limits) for seen in there]
     found = ((group, members(group.name, there, limits)) for group in groups)
     routes += [with_fallback(group_route(group, its), group, its, own) for group, its in found if its]
-    told = {group.name for group in groups} | {seen.service.name for seen in there if compared(seen.service, limits)}
+    told = {group.name for group in groups} | {
+        seen.service.name for seen in there if takes_feedback(seen.service, limits)
+    }
     routes = [replace(one, feedback=feedback(one.service) if one.service in told else "") for one in routes]
     secrets = {name: member.route.secret for name, member in own.items()}
     known = [replace(one, secret=_secrets(one, secrets)) for one in routes]
     return Table(clusters=tuple(clusters), routes=tuple(known), probe_secret=probe_secret, hub=hub)
 
 
-def compared(service: Service, limits: LimitsOf) -> bool:
+def takes_feedback(service: Service, limits: LimitsOf) -> bool:
     """Whether feedback is taken of a service's versions: the one wished now, or those of its last release, say so."""
     release = service.release
     numbers = {service.target} | ({release.old, release.new} if release else set())

@@ -33,8 +33,8 @@ from mlserve.hub.calling.names import names
 from mlserve.hub.calling.rules import lifetime
 from mlserve.hub.certificates import Certificates
 from mlserve.hub.comparing.recorder import recording
-from mlserve.hub.contests import Contests
 from mlserve.hub.events import Events
+from mlserve.hub.experiments import Experiments
 from mlserve.hub.exposure import exposure, keep
 from mlserve.hub.fetching import Credentials
 from mlserve.hub.groups.verbs import Groups
@@ -142,9 +142,9 @@ def _assemble(
     app.state.services, app.state.resource_groups = services, ResourceGroups(wishes, places, reconciler)
     app.state.groups = Groups(wishes, blueprints.limits, services.seen, reconciler.wake, gateway_url)
     app.state.links = Links(store, links.places(wishes, blueprints.limits))
-    contests = Contests(app.state.groups, services.seen, blueprints.limits)
+    experiments = Experiments(app.state.groups, services.seen, blueprints.limits)
     notes = Notes(gateway.noted, ledger := Ledger(home.path / "arms.db"), gateway.note_anew)
-    app.state.arms = Arms(ledger, notes, contests.of, admission.feedback)
+    app.state.arms = Arms(ledger, notes, experiments.of, admission.feedback)
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.uploads = Uploads(content)
     app.state.events = Events(store)

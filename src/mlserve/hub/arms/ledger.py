@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlserve.errors import MlserveError
-from mlserve.hub.arms.comparison import Moments
+from mlserve.hub.arms.effect import Moments
 from mlserve.hub.arms.feedback import Feedback
 from mlserve.hub.arms.lines import Asked, key
 

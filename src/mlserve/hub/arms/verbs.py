@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from mlserve.errors import Denied, MlserveError
-from mlserve.hub.arms.contest import Contest, Found, control_of, report
+from mlserve.hub.arms.experiment import Experiment, Found, control_of, report
 from mlserve.hub.arms.feedback import DEFAULT, read
 from mlserve.hub.arms.ledger import Ledger
 from mlserve.hub.arms.notes import Notes
@@ -27,12 +27,12 @@ _SETTLING = 2.0
 
 
 class Arms:
-    """The comparisons of one hub. ``contest`` names an address's arms, ``secret`` is what its feedback has to bring."""
+    """The experiments of one hub. ``experiment``: that of an address; ``secret``: what feedback of it has to bring."""
 
     def __init__(
-        self, ledger: Ledger, notes: Notes, contest: Callable[[str], Contest], secret: Callable[[str], str]
+        self, ledger: Ledger, notes: Notes, experiment: Callable[[str], Experiment], secret: Callable[[str], str]
     ) -> None:
-        self._ledger, self._notes, self._contest, self._secret = ledger, notes, contest, secret
+        self._ledger, self._notes, self._experiment, self._secret = ledger, notes, experiment, secret
         self._reading: set[asyncio.Task[None]] = set()
         self._complaint = ""
         """What was last said of notes that can't be read: the same is not said again and again."""
@@ -44,7 +44,7 @@ class Arms:
 
     async def feedback(self, name: str, body: bytes) -> dict[str, Any]:
         """Keep what a caller tells; raises InvalidInput, NotFound, Conflict."""
-        self._contest(name)
+        self._experiment(name)
         told = read(body)
         await self._caught_up(_PATIENCE)
         waiting = await asyncio.to_thread(self._ledger.tell, name, told, time.time())
@@ -54,11 +54,11 @@ class Arms:
         self, name: str, *, metric: str = DEFAULT, since: float | None = None, control: str = ""
     ) -> dict[str, Any]:
         """How the arms of an address do; ``since``: seconds back from now. Raises NotFound, InvalidInput."""
-        contest = self._contest(name)
-        against = control_of(contest, control)
+        experiment = self._experiment(name)
+        against = control_of(experiment, control)
         await self._caught_up()
-        begun = max(contest.since, time.time() - since if since is not None else 0.0)
-        return report(contest, await asyncio.to_thread(self._found, contest, metric, begun), metric, against)
+        begun = max(experiment.since, time.time() - since if since is not None else 0.0)
+        return report(experiment, await asyncio.to_thread(self._found, experiment, metric, begun), metric, against)
 
     @contextlib.asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
@@ -72,8 +72,8 @@ class Arms:
                 await task
             self._ledger.close()
 
-    def _found(self, contest: Contest, metric: str, since: float) -> Found:
-        name, balanced = contest.name, max(since, (contest.shared_at or 0.0) + _SETTLING)
+    def _found(self, experiment: Experiment, metric: str, since: float) -> Found:
+        name, balanced = experiment.name, max(since, (experiment.shared_at or 0.0) + _SETTLING)
         return Found(
             durations=self._ledger.durations(name, since),
             callers=self._ledger.callers(name, since),

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlserve.errors import NotFound
 from mlserve.hub import view
-from mlserve.hub.arms.contest import Contest
+from mlserve.hub.arms.experiment import Experiment
 from mlserve.hub.groups.members import Member, fallback, percent, shares
 from mlserve.hub.groups.records import Group
 from mlserve.hub.groups.traffic import Wish, wished
@@ -55,12 +55,12 @@ class Groups:
         self._wake()
         return self.describe(name)
 
-    def contest(self, name: str) -> Contest:
+    def experiment(self, name: str) -> Experiment:
         """Its members as arms that are compared; raises NotFound."""
         group, sights = self._find(name)
         its = members(name, sights, self._limits)
         changed = max(group.shared_at, group.created_at)
-        return Contest(name, shares(group, its), group.created_at, changed if group.weights else None, group.sticky)
+        return Experiment(name, shares(group, its), group.created_at, changed if group.weights else None, group.sticky)
 
     def _find(self, name: str) -> tuple[Group, Sequence[Seen]]:
         there = self._all()

@@ -1,4 +1,4 @@
-"""Arms that are compared, and the whole report of how each does. Pure."""
+"""An experiment (A/B): the arms that share an address, and the report of how each does. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mlserve.errors import InvalidInput
-from mlserve.hub.arms.comparison import CONFIDENCE, FEWEST, SUSPICIOUS, Moments, compared, lopsided
+from mlserve.hub.arms.effect import CONFIDENCE, FEWEST, SUSPICIOUS, Moments, effect, lopsided
 
 Durations = Sequence[tuple[int | None, int, int]]
 """``(milliseconds, requests, failed)``, the fastest first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class Experiment:
     """Who shares the requests of an address by chance."""
 
     name: str
@@ -39,47 +39,49 @@ class Found:
     balance: Mapping[str, int]
 
 
-def control_of(contest: Contest, wished: str) -> str:
+def control_of(experiment: Experiment, wished: str) -> str:
     """The arm that the others are compared with: the one named, else the first; raises InvalidInput."""
-    known = list(contest.weights)
+    known = list(experiment.weights)
     if wished and wished not in known:
-        raise InvalidInput(f'"{wished}" is no arm of "{contest.name}" (arms: {", ".join(known)})', hint="--control ARM")
+        raise InvalidInput(
+            f'"{wished}" is no arm of "{experiment.name}" (arms: {", ".join(known)})', hint="--control ARM"
+        )
     if len(known) < 2:
         raise InvalidInput(
-            f'"{contest.name}" has one arm only, {", ".join(known)}: there is nothing to compare',
-            hint=f'"metadata": {{"group": "{contest.name}"}} in another descriptor makes it the second one',
+            f'"{experiment.name}" has one arm only, {", ".join(known)}: there is nothing to compare',
+            hint=f'"metadata": {{"group": "{experiment.name}"}} in another descriptor makes it the second one',
         )
     return wished or known[0]
 
 
-def report(contest: Contest, found: Found, metric: str, control: str) -> dict[str, Any]:
+def report(experiment: Experiment, found: Found, metric: str, control: str) -> dict[str, Any]:
     """Each arm, the control first, with its figures, and each other one's effect beside the control."""
-    names = [control, *(name for name in contest.weights if name != control)]
-    off = lopsided(found.balance, contest.weights) if contest.shared_at is not None else None
+    names = [control, *(name for name in experiment.weights if name != control)]
+    off = lopsided(found.balance, experiment.weights) if experiment.shared_at is not None else None
     return {
-        "name": contest.name,
+        "name": experiment.name,
         "metric": metric,
         "metrics": sorted(found.metrics),
         "control": control,
-        "sticky": contest.sticky or None,
-        "arms": [_arm(name, contest, found) for name in names],
+        "sticky": experiment.sticky or None,
+        "arms": [_arm(name, experiment, found) for name in names],
         "effects": [
-            {"arm": name, "control": control, **asdict(compared(name, control, found.moments))} for name in names[1:]
+            {"arm": name, "control": control, **asdict(effect(name, control, found.moments))} for name in names[1:]
         ],
         "confidence": CONFIDENCE,
         "min_callers": FEWEST,
         "unmatched": found.metrics.get(metric, 0),
         "share_p_value": off,
-        "warnings": _warnings(contest, found, metric, off),
+        "warnings": _warnings(experiment, found, metric, off),
     }
 
 
-def _arm(name: str, contest: Contest, found: Found) -> dict[str, Any]:
+def _arm(name: str, experiment: Experiment, found: Found) -> dict[str, Any]:
     durations, moments = found.durations.get(name, ()), found.moments.get(name, Moments())
-    together = sum(contest.weights.values())
+    together = sum(experiment.weights.values())
     return {
         "arm": name,
-        "percent": round(100 * contest.weights[name] / together, 1) if together else 0.0,
+        "percent": round(100 * experiment.weights[name] / together, 1) if together else 0.0,
         "callers": found.callers.get(name, 0),
         "requests": sum(count for _, count, _ in durations),
         "errors": sum(failed for *_, failed in durations),
@@ -100,15 +102,15 @@ def _quantile(durations: Durations, share: float) -> int | None:
     return None
 
 
-def _warnings(contest: Contest, found: Found, metric: str, off: float | None) -> list[str]:
+def _warnings(experiment: Experiment, found: Found, metric: str, off: float | None) -> list[str]:
     told = []
     if off is not None and off < SUSPICIOUS:
-        came = ", ".join(f"{name} {found.balance.get(name, 0)}" for name in contest.weights)
+        came = ", ".join(f"{name} {found.balance.get(name, 0)}" for name in experiment.weights)
         told.append(
             f"the callers are not shared as the weights say ({came}; chance does that once in {1 / max(off, 1e-99):.2g}"
             " times): something treats the arms differently, so don't trust the effect"
         )
-    if not contest.sticky:
+    if not experiment.sticky:
         told.append("callers don't stick to an arm, so each request counts as a caller of its own")
     if found.metrics.get(metric):
         told.append(f"{found.metrics[metric]} values are of requests that nobody knows (yet): they count for no arm")

@@ -1,4 +1,4 @@
-"""Arms beside one another (A/B), as of one look."""
+"""An experiment (A/B): how its arms do, as of one look."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from mlserve.management import Management
 COLUMNS = ("arm", "percent", "callers", "requests", "errors", "p50_ms", "p95_ms", "feedback", "mean")
 
 
-def compare(management: Management, path: str, *, metric: str, since: float | None, control: str) -> Comparison:
+def experiment(management: Management, path: str, *, metric: str, since: float | None, control: str) -> Experiment:
     """Ask how the arms at a path do."""
     asked = {"metric": metric, "since": since, "control": control or None}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
-    return Comparison(management.get(f"{path}?{query}"))
+    return Experiment(management.get(f"{path}?{query}"))
 
 
-class Comparison(Answer):
+class Experiment(Answer):
     """How the arms of a group or a release do: ``arms``, ``effects`` beside the ``control``, ``warnings``."""
 
-    _thing = "a comparison"
+    _thing = "an experiment"
 
     def __repr__(self) -> str:
         return "\n".join([text_table(COLUMNS, self._rows()), "", *map(self._line, self._data["effects"])])

@@ -69,7 +69,7 @@ class Effect:
     why: str | None = None
 
 
-def compared(arm: str, control: str, feedback: Mapping[str, Moments]) -> Effect:
+def effect(arm: str, control: str, feedback: Mapping[str, Moments]) -> Effect:
     """An arm's feedback beside that of the control."""
     its, other = feedback.get(arm, Moments()), feedback.get(control, Moments())
     few = next((name for name in (control, arm) if feedback.get(name, Moments()).callers < FEWEST), None)
