@@ -17,7 +17,7 @@ from mlserve.backends.docker.options import checked
 from mlserve.descriptor import parse
 from mlserve.errors import GatewayFailed, InvalidDescriptor, InvalidInput, MlserveError
 from mlserve.gateway.table import Access
-from mlserve.hub.calling.callings import Callings, Grant
+from mlserve.hub.calling.call_tokens import CallTokens, Grant
 from mlserve.hub.calling.rules import lifetime, reached, require_reached, unknown, warnings
 from mlserve.hub.keys import Keys
 from mlserve.hub.plan import Seen
@@ -42,7 +42,7 @@ class Desk:
 
     def again(self) -> None:
         self.tokens = Tokens(self.store, Keys(self.home / "keys"), "desk")
-        self.callings = Callings(self.home, self.tokens, self.admit, lambda _, number: self.grants.get(number))
+        self.call_tokens = CallTokens(self.home, self.tokens, self.admit, lambda _, number: self.grants.get(number))
 
     async def admit(self, access: Access) -> None:
         if self.away:
@@ -51,7 +51,7 @@ class Desk:
 
     def follow(self, *sights: Seen, after: float = 0.0) -> None:
         self.now += after
-        asyncio.run(self.callings.follow(sights, self.now))
+        asyncio.run(self.call_tokens.follow(sights, self.now))
 
     def said(self, version: int = 1) -> dict[str, Any]:
         return dict(json.loads((self.home / "calls" / f"shop@{version}.json").read_text()))
@@ -85,7 +85,7 @@ def test_a_version_finds_the_gateway_the_addresses_and_a_token_in_its_file(desk:
     assert (token.scopes, token.services, token.made_for) == (("evaluate",), ("fraud*", "wine"), "shop@1")
     assert token.expires_at == desk.now + 100
     assert desk.tokens.all() == [], "nobody asked for it"
-    given = desk.callings.given(Workload("shop", 1, 1))
+    given = desk.call_tokens.given(Workload("shop", 1, 1))
     calls = calls_of(given.environment)
     assert calls is not None
     assert (calls.token, calls.endpoint("wine")) == (said["token"], f"{GATEWAY}/api/predict/wine")
@@ -93,12 +93,12 @@ def test_a_version_finds_the_gateway_the_addresses_and_a_token_in_its_file(desk:
 
 def test_a_container_is_brought_what_the_file_says(desk: Desk) -> None:
     desk.follow(seen())
-    given = desk.callings.given(Workload("shop", 1, 1, image="shop:1", told={"access.json": "a"}))
+    given = desk.call_tokens.given(Workload("shop", 1, 1, image="shop:1", told={"access.json": "a"}))
     assert given.environment == {"MLSERVE_CALLS": "/run/mlserve/calls.json"}
     assert given.told == {"access.json": "a", "calls.json": str(desk.home / "calls" / "shop@1.json")}
-    assert json.loads(desk.callings.text("shop", 1)) == desk.said()
-    assert desk.callings.given(Workload("wine", 1, 1)) == Workload("wine", 1, 1)
-    assert desk.callings.text("wine", 1) == ""
+    assert json.loads(desk.call_tokens.text("shop", 1)) == desk.said()
+    assert desk.call_tokens.given(Workload("wine", 1, 1)) == Workload("wine", 1, 1)
+    assert desk.call_tokens.text("wine", 1) == ""
 
 
 def test_a_token_is_renewed_after_half_of_its_time_and_the_gateway_knows_before_it_is_sent(desk: Desk) -> None:
@@ -124,7 +124,7 @@ def test_a_new_key_signs_another_token_at_once(desk: Desk) -> None:
     desk.follow(seen())
     first = desk.said()
     desk.tokens.rotate(desk.now)
-    asyncio.run(desk.callings.renew(desk.now))
+    asyncio.run(desk.call_tokens.renew(desk.now))
     assert desk.said() != first
     desk.tokens.remove_old()
     second = desk.said()
@@ -136,7 +136,7 @@ def test_the_next_hub_goes_on_with_the_token_that_is_there(desk: Desk) -> None:
     desk.follow(seen())
     first = desk.said()
     desk.again()
-    asyncio.run(desk.callings.renew(desk.now))
+    asyncio.run(desk.call_tokens.renew(desk.now))
     assert len(desk.tokens.made(desk.now)) == 1, "before it has looked it takes nothing away"
     desk.follow(seen())
     assert desk.said() == first

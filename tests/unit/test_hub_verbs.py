@@ -21,7 +21,7 @@ from mlserve.gateway.table import Access, Table
 from mlserve.hub.acceptance import Submission
 from mlserve.hub.admission import Admission
 from mlserve.hub.blueprints import Blueprints
-from mlserve.hub.calling.callings import Callings
+from mlserve.hub.calling.call_tokens import CallTokens
 from mlserve.hub.examining import examine
 from mlserve.hub.hub import Hub
 from mlserve.hub.keys import Keys
@@ -63,12 +63,12 @@ class BusyGateway:
         return {}
 
 
-def callings(home: Path, store: Store) -> Callings:
+def call_tokens(home: Path, store: Store) -> CallTokens:
     """Of a hub whose services ask nobody."""
 
     async def admit(_: Access) -> None: ...
 
-    return Callings(home, Tokens(store, Keys(home / "keys"), "desk"), admit, lambda *_: None)
+    return CallTokens(home, Tokens(store, Keys(home / "keys"), "desk"), admit, lambda *_: None)
 
 
 class Desk:
@@ -81,7 +81,7 @@ class Desk:
         self.blueprints, content = Blueprints(home, self.wishes, admission), ContentStore(home / "content")
         self.loop = Reconciler(
             Settings(home), self.wishes, self.places, self.blueprints, Preparer(home, content),
-            cast(Gateway, self.gateway), admission, callings(home, store),
+            cast(Gateway, self.gateway), admission, call_tokens(home, store),
         )  # fmt: skip
         self.services = Services(self.wishes, self.places, self.blueprints, self.loop, "http://127.0.0.1:1")
         self.hub = Hub(self.wishes, self.places, self.blueprints, content, self.loop, self.services)

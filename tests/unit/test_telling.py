@@ -41,8 +41,8 @@ def made(backend: object) -> tuple[Telling, dict[str, str]]:
     texts = {"iris": "first"}
     places: Any = SimpleNamespace(find=lambda name: SimpleNamespace(backend=backend) if name == "local" else None)
     admission: Any = SimpleNamespace(text=lambda service: texts.get(service, ""))
-    callings: Any = SimpleNamespace(text=lambda service, version: texts.get(f"{service} asks", ""))
-    return Telling(places, admission, callings), texts
+    call_tokens: Any = SimpleNamespace(text=lambda service, version: texts.get(f"{service} asks", ""))
+    return Telling(places, admission, call_tokens), texts
 
 
 def test_those_that_check_tokens_are_told_and_nobody_whose_service_is_gone(backend: Backend) -> None:

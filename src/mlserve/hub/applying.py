@@ -9,7 +9,7 @@ from mlserve.backends.base import State
 from mlserve.gateway.envoy import Gateway
 from mlserve.hub import adoption
 from mlserve.hub.blueprints import Blueprints
-from mlserve.hub.calling.callings import Callings
+from mlserve.hub.calling.call_tokens import CallTokens
 from mlserve.hub.places import Places
 from mlserve.hub.plan import Decision, Seen
 
@@ -17,8 +17,8 @@ from mlserve.hub.plan import Decision, Seen
 class Applier:
     """Applies decisions at the places they are for."""
 
-    def __init__(self, places: Places, blueprints: Blueprints, gateway: Gateway, callings: Callings) -> None:
-        self._places, self._blueprints, self._gateway, self._callings = places, blueprints, gateway, callings
+    def __init__(self, places: Places, blueprints: Blueprints, gateway: Gateway, call_tokens: CallTokens) -> None:
+        self._places, self._blueprints, self._gateway, self._call_tokens = places, blueprints, gateway, call_tokens
 
     async def apply(self, seen: Seen, decision: Decision, published: Collection[str]) -> None:
         """One round; ``published``: the addresses that the gateway sends requests to."""
@@ -29,7 +29,7 @@ class Applier:
             if version is None or version.prepared is None:
                 await backend.remove(seen.service.name, number)
                 continue
-            workload = self._callings.given(self._blueprints.workload(version))
+            workload = self._call_tokens.given(self._blueprints.workload(version))
             await backend.apply(
                 replace(
                     workload,

@@ -20,7 +20,7 @@ from mlserve.hub import failures, releasing, routing
 from mlserve.hub.admission import Admission
 from mlserve.hub.applying import Applier
 from mlserve.hub.blueprints import Blueprints
-from mlserve.hub.calling.callings import Callings
+from mlserve.hub.calling.call_tokens import CallTokens
 from mlserve.hub.comparing.comparisons import Comparisons
 from mlserve.hub.comparing.pairs import with_copies
 from mlserve.hub.comparing.report import lines
@@ -57,18 +57,18 @@ class Reconciler:
         preparer: Preparer,
         gateway: Gateway,
         admission: Admission,
-        callings: Callings,
+        call_tokens: CallTokens,
     ) -> None:
         self._settings, self._wishes, self._places = settings, wishes, places
         self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
-        self._admission, self.telling = admission, Telling(places, admission, callings)
-        self._callings = callings
+        self._admission, self.telling = admission, Telling(places, admission, call_tokens)
+        self._call_tokens = call_tokens
         self._probe_secret = secrets.token_urlsafe(16)
         self._prover = Prover(settings, gateway, blueprints, self._probe_secret, self._change)
         self._jobs, self._renewal = Jobs(self._finished), Renewal(self._change)
         self.written = WriteBack(settings.home, wishes, places, blueprints)
         self._observer, self._lanes = Observer(wishes, places), Lanes(self.wake)
-        self._noticing, self._applier = Noticing(places, self.wake), Applier(places, blueprints, gateway, callings)
+        self._noticing, self._applier = Noticing(places, self.wake), Applier(places, blueprints, gateway, call_tokens)
         self._sweep = Sweep(wishes, places, blueprints, preparer)
         self.comparisons = Comparisons(blueprints.limits, blueprints.rules)
         self._published: frozenset[str] = frozenset()
@@ -165,7 +165,7 @@ class Reconciler:
 
     async def _publish(self, sights: Sequence[Seen]) -> None:
         groups, limits = self._wishes.groups(), self._blueprints.limits
-        await self._callings.follow(sights, time.time())
+        await self._call_tokens.follow(sights, time.time())
         feedback = self._admission.feedback
         table = routing.table(sights, limits, self._probe_secret, self._settings.address, groups, feedback)
         table = with_copies(table, sights, limits, self._settings.recorder)

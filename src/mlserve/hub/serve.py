@@ -28,7 +28,7 @@ from mlserve.hub.arms.ledger import Ledger
 from mlserve.hub.arms.notes import Notes
 from mlserve.hub.arms.verbs import Arms
 from mlserve.hub.blueprints import Blueprints
-from mlserve.hub.calling.callings import Callings, grants
+from mlserve.hub.calling.call_tokens import CallTokens, grants
 from mlserve.hub.calling.names import names
 from mlserve.hub.calling.rules import lifetime
 from mlserve.hub.certificates import Certificates
@@ -133,8 +133,8 @@ def _assemble(
         settings.triton_image,
     )  # fmt: skip
     granted = grants(blueprints.limits, places, lifetime(settings.call_token))
-    callings = Callings(home.path, tokens, gateway.admit, granted)
-    reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway, admission, callings)
+    call_tokens = CallTokens(home.path, tokens, gateway.admit, granted)
+    reconciler = Reconciler(settings, wishes, places, blueprints, preparer, gateway, admission, call_tokens)
     token = home.read("hub.json").get("token") or guard.make()
     app = application(token)
     services = Services(wishes, places, blueprints, reconciler, gateway_url)
@@ -149,7 +149,7 @@ def _assemble(
     app.state.uploads = Uploads(content)
     app.state.events = Events(store)
     app.state.names = partial(names, wishes, blueprints.limits)
-    app.state.tokens, app.state.admission, app.state.callings = tokens, admission, callings
+    app.state.tokens, app.state.admission, app.state.call_tokens = tokens, admission, call_tokens
     app.state.reconciler, app.state.token = reconciler, token
     app.state.version, app.state.started_at = mlserve.__version__, time.time()
     app.state.gateway_url = gateway_url

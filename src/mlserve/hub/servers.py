@@ -45,12 +45,12 @@ async def open_to_others(
     config = _config(app)
     config.load()
     config.ssl = context
-    async with beside(config, listener):
+    async with second_server(config, listener):
         yield
 
 
 @contextlib.asynccontextmanager
-async def beside(config: uvicorn.Config, listener: socket.socket) -> AsyncIterator[None]:
+async def second_server(config: uvicorn.Config, listener: socket.socket) -> AsyncIterator[None]:
     """One more server at a socket meanwhile."""
     server = _Second(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

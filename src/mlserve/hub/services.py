@@ -8,7 +8,7 @@ from typing import Any
 
 from mlserve.backends.base import LogLine
 from mlserve.errors import NotFound
-from mlserve.hub import beside, revising, view
+from mlserve.hub import absent, revising, view
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.calling import names
 from mlserve.hub.mirroring import with_answers
@@ -38,9 +38,9 @@ class Services:
         kind = place.kind if place else "unknown"
         shown = view.service(seen, gateway=self._gateway_url, progress=progress, kind=kind)
         limits = self._blueprints.limits(name, seen.service.serving or seen.service.target)
-        shown |= with_answers(view.beside(seen, limits), self._loop.comparisons.of_mirror(seen.service))
+        shown |= with_answers(view.related(seen, limits), self._loop.comparisons.of_mirror(seen.service))
         shown = names.with_unknown(shown, limits.calls, self._wishes, self._blueprints.limits)
-        found = [*shown["warnings"], *beside.warnings(shown, self._wishes), *self._loop.written.warnings(name)]
+        found = [*shown["warnings"], *absent.warnings(shown, self._wishes), *self._loop.written.warnings(name)]
         return {**shown, "warnings": found}
 
     def list(self) -> Sequence[dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from mlserve.backends.base import Instance, State, TellingBackend
 from mlserve.errors import MlserveError
 from mlserve.hub.admission import Admission
-from mlserve.hub.calling.callings import Callings
+from mlserve.hub.calling.call_tokens import CallTokens
 from mlserve.hub.direct import CHECKS
 from mlserve.hub.places import Places
 from mlserve.hub.seen import Seen
@@ -25,8 +25,8 @@ _PATIENCE = 10.0
 class Telling:
     """One place after the other is slow, and may be away: what could not be told now is told with the next look."""
 
-    def __init__(self, places: Places, admission: Admission, callings: Callings) -> None:
-        self._places, self._admission, self._callings = places, admission, callings
+    def __init__(self, places: Places, admission: Admission, call_tokens: CallTokens) -> None:
+        self._places, self._admission, self._call_tokens = places, admission, call_tokens
         self._at_work: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._complaints: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
@@ -66,5 +66,5 @@ class Telling:
     def _texts(self, one: Instance) -> dict[str, str]:
         """By the name of its file, what an instance is told; nothing of what it does not look at."""
         access = self._admission.text(one.service) if one.facts.get(CHECKS) else ""
-        texts = {ACCESS: access, CALLS: self._callings.text(one.service, one.version)}
+        texts = {ACCESS: access, CALLS: self._call_tokens.text(one.service, one.version)}
         return {name: text for name, text in texts.items() if text}

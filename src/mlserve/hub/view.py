@@ -53,8 +53,8 @@ def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -
     }
 
 
-def beside(seen: Seen, limits: Limits) -> dict[str, Any]:
-    """Who else gets its requests, and when; and whom it asks itself."""
+def related(seen: Seen, limits: Limits) -> dict[str, Any]:
+    """The other services of a service: whom it asks, who answers in its place, who gets copies of its requests."""
     return {"calls": list(limits.calls), "fallback": _fallback(limits), "mirror": mirroring.shown(seen.service)}
 
 

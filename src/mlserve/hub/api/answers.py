@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from mlserve.hub.api.beside_answers import FallbackAnswer, MirrorAnswer
+from mlserve.hub.api.fallback_answers import FallbackAnswer
+from mlserve.hub.api.mirror_answers import MirrorAnswer
 from mlserve.hub.api.release_answers import KeptVersion, ReleaseAnswer
 
 

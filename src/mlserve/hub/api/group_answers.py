@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mlserve.hub.api.answers import Answer
-from mlserve.hub.api.beside_answers import FallbackAnswer
+from mlserve.hub.api.fallback_answers import FallbackAnswer
 
 
 class MemberAnswer(Answer):

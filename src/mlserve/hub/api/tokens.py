@@ -49,7 +49,7 @@ async def rotate_keys(request: Request, body: RotateBody) -> dict[str, Any]:
     """A new key signs from now on; tokens of the former ones go on, unless ``remove``."""
     tokens = _tokens(request)
     tokens.rotate(time.time())
-    await request.app.state.callings.renew(time.time())
+    await request.app.state.call_tokens.renew(time.time())
     await _admit(request)
     if body.remove:  # once all who ask others have been given what counts from here on
         tokens.remove_old()

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from mlserve.gateway.recording import COMPARED_HEADER
 from mlserve.hub.comparing.replay import MOST, Copy
-from mlserve.hub.servers import beside
+from mlserve.hub.servers import second_server
 
 Take = Callable[[list[str], Copy], Awaitable[None]]
 """What is done with a copy, and what it is for."""
@@ -51,7 +51,7 @@ async def recording(at: Path, take: Take) -> AsyncIterator[None]:
         Recorder(take), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, ws="none"
     )
     with _bound(at) as listener:
-        async with beside(config, listener):
+        async with second_server(config, listener):
             yield
 
 

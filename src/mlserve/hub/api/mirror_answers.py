@@ -1,20 +1,10 @@
-"""What the management API says of a service's fallback and mirror, for its OpenAPI document."""
+"""What the management API says of a service's mirror, for its OpenAPI document."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 from pydantic import BaseModel
 
 from mlserve.hub.api.comparison_answers import ComparisonAnswer
-
-
-class FallbackAnswer(BaseModel):
-    """Who answers in its place, and when; ``answered``: how often since the gateway started, null where not asked."""
-
-    service: str
-    on: list[Literal["down", "overload", "error", "timeout"]]
-    answered: int | None
 
 
 class MirrorAnswer(BaseModel):

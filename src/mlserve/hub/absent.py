@@ -1,4 +1,4 @@
-"""What is told of a service whose fallback or mirror is not there."""
+"""Warn of a fallback or a mirror that is gone or stopped."""
 
 from __future__ import annotations
 

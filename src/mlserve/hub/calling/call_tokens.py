@@ -48,7 +48,7 @@ class _Told:
     text: str
 
 
-class Callings:
+class CallTokens:
     """The files of one home. ``admit`` lets the gateway know which tokens count."""
 
     def __init__(self, home: Path, tokens: Tokens, admit: Admit, granted: Callable[[Seen, int], Grant | None]) -> None:
