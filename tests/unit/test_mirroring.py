@@ -10,7 +10,7 @@ from mlserve.errors import InvalidInput, MlserveError, NotFound
 from mlserve.gateway.table import Mirror as Heard
 from mlserve.gateway.table import Target
 from mlserve.hub.limits import Limits
-from mlserve.hub.mirroring import mirror, shown
+from mlserve.hub.mirror import mirror, shown
 from mlserve.hub.plan import Seen
 from mlserve.hub.records import Mirror, Service, Version
 from mlserve.hub.routing import table

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from mlserve.errors import GatewayFailed
 from mlserve.gateway.envoy import Gateway
@@ -37,17 +36,6 @@ def with_answers(told: Told, seen: Seen, report: Report | None) -> Told:
         return told
     new = replace(told.of(release.new), compared=report.compared, different=report.different)
     return replace(told, counted={**told.counted, release.new: new})
-
-
-async def with_answered(gateway: Gateway, shown: dict[str, Any]) -> dict[str, Any]:
-    """A service as its user sees it, with how many answers came from its fallback."""
-    if not shown["fallback"]:
-        return shown
-    try:
-        answered = await gateway.degraded(shown["name"])
-    except GatewayFailed:
-        return shown  # it is being started again, say
-    return {**shown, "fallback": {**shown["fallback"], "answered": answered}}
 
 
 async def _told(gateway: Gateway, seen: Seen) -> Told:

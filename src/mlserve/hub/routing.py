@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mlserve.backends.base import Instance, State
-from mlserve.gateway.table import Cluster, Fallback, Route, Table
+from mlserve.gateway.table import Cluster, Route, Table
 from mlserve.gateway.vouching import BETWEEN
 from mlserve.hub import direct, releasing
-from mlserve.hub.groups.members import Member, with_fallback
-from mlserve.hub.groups.members import route as group_route
+from mlserve.hub.fallback import with_fallback
+from mlserve.hub.groups import members as group_members
+from mlserve.hub.groups.members import Member
 from mlserve.hub.groups.records import Group
 from mlserve.hub.limits import Limits, LimitsOf
-from mlserve.hub.mirroring import with_mirror
+from mlserve.hub.mirror import with_mirror
 from mlserve.hub.plan import Seen, Status, status
 from mlserve.hub.records import Service
 
@@ -36,13 +37,12 @@ def table(
     there = [seen for seen in sights if not seen.service.deleting]
     clusters = [cluster for seen in there for cluster in _clusters(seen, limits)]
     own = {seen.service.name: _member(seen, limits) for seen in there}
-    routes = [_whole(seen, own, limits) for seen in there]
+    routes = [_whole(seen.service, own) for seen in there]
     found = ((group, members(group.name, there, limits)) for group in groups)
-    routes += [with_fallback(group_route(group, its), group, its, own) for group, its in found if its]
-    told = {group.name for group in groups} | {
-        seen.service.name for seen in there if takes_feedback(seen.service, limits)
-    }
-    routes = [replace(one, feedback=feedback(one.service) if one.service in told else "") for one in routes]
+    routes += [_shared(group, its, own) for group, its in found if its]
+    arms = {seen.service.name for seen in there if takes_feedback(seen.service, limits)}
+    arms |= {group.name for group in groups}
+    routes = [replace(one, feedback=feedback(one.service) if one.service in arms else "") for one in routes]
     secrets = {name: member.route.secret for name, member in own.items()}
     known = [replace(one, secret=_secrets(one, secrets)) for one in routes]
     return Table(clusters=tuple(clusters), routes=tuple(known), probe_secret=probe_secret, hub=hub)
@@ -87,23 +87,14 @@ def serving(service: Service) -> int:
     return NOTHING if service.stopped or service.serving is None else service.serving
 
 
-def _whole(seen: Seen, own: Mapping[str, Member], limits: LimitsOf) -> Route:
-    """How requests to a service are treated, and to whom they go beside it."""
-    return with_mirror(_backed(seen, own, limits), seen.service, own)
+def _whole(service: Service, own: Mapping[str, Member]) -> Route:
+    """How requests to a service are treated, and to whom they go besides."""
+    return with_mirror(with_fallback(own[service.name], service, own), service, own)
 
 
-def _backed(seen: Seen, own: Mapping[str, Member], limits: LimitsOf) -> Route:
-    """How requests to a service are treated, with its fallback as far as that would answer.
-
-    While nothing of it is ready, that gets all of them. What is stopped is so on purpose; what is tried out has none.
-    """
-    service = seen.service
-    member, limit = own[service.name], limits(service.name, service.serving or service.target)
-    spare = own.get(limit.fallback)
-    if spare is None or not spare.able or service.stopped or service.trial_until is not None:
-        return member.route
-    fallback = Fallback(spare.route.shares, limit.fallback_on, alone=not member.able)
-    return replace(member.route, apart=member.route.apart | spare.route.apart, fallback=fallback)
+def _shared(group: Group, members: Sequence[Member], own: Mapping[str, Member]) -> Route:
+    """The same of a group."""
+    return group_members.with_fallback(group_members.route(group, members), group, members, own)
 
 
 def _member(seen: Seen, limits: LimitsOf) -> Member:

@@ -11,7 +11,7 @@ from mlserve.errors import NotFound
 from mlserve.hub import absent, revising, view
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.calling import names
-from mlserve.hub.mirroring import with_answers
+from mlserve.hub.mirror import with_answers
 from mlserve.hub.places import Places
 from mlserve.hub.plan import Seen
 from mlserve.hub.reconcile import Reconciler

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlserve.backends.base import Capacity, Gpu, Instance
 from mlserve.descriptor import masked
-from mlserve.hub import conversions, made_of, mirroring, releasing
+from mlserve.hub import conversions, fallback, made_of, mirror, releasing
 from mlserve.hub.limits import Limits
 from mlserve.hub.places import Place
 from mlserve.hub.plan import Seen, status
@@ -55,14 +55,7 @@ def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -
 
 def related(seen: Seen, limits: Limits) -> dict[str, Any]:
     """The other services of a service: whom it asks, who answers in its place, who gets copies of its requests."""
-    return {"calls": list(limits.calls), "fallback": _fallback(limits), "mirror": mirroring.shown(seen.service)}
-
-
-def _fallback(limits: Limits) -> dict[str, Any] | None:
-    """Who answers in its place, and when; ``answered``: how often since the gateway started, where that was asked."""
-    if not limits.fallback:
-        return None
-    return {"service": limits.fallback, "on": sorted(limits.fallback_on), "answered": None}
+    return {"calls": list(limits.calls), "fallback": fallback.shown(limits), "mirror": mirror.shown(seen.service)}
 
 
 def _release(seen: Seen) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from mlserve.hub.api.bodies import TrafficBody
 from mlserve.hub.api.group_answers import GroupAnswer, GroupsAnswer
 from mlserve.hub.api.services import caller_of
-from mlserve.hub.figures import with_answered
+from mlserve.hub.fallback import with_counts
 from mlserve.hub.groups.traffic import Wish
 from mlserve.hub.groups.verbs import Groups
 
@@ -26,7 +26,7 @@ async def list_groups(request: Request) -> dict[str, Any]:
 async def describe_group(request: Request, name: str) -> dict[str, Any]:
     """One group."""
     caller_of(request).require(name)
-    return await with_answered(request.app.state.gateway, _groups(request).describe(name))
+    return await with_counts(request.app.state.gateway, _groups(request).describe(name))
 
 
 @router.post("/{name}/traffic", responses={200: {"model": GroupAnswer}})

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from mlserve.hub.api.answers import ServiceAnswer
 from mlserve.hub.api.bodies import MirrorBody
 from mlserve.hub.api.services import caller_of, describe_service, hub_of
-from mlserve.hub.mirroring import mirror
+from mlserve.hub.mirror import mirror
 from mlserve.hub.records import Mirror
 
 router = APIRouter(prefix="/v1/services", tags=["services"])

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
+from mlserve.hub import fallback, mirror
 from mlserve.hub.api.answers import (
     FailuresAnswer,
     InstancesAnswer,
@@ -19,11 +20,9 @@ from mlserve.hub.api.answers import (
     VersionsAnswer,
 )
 from mlserve.hub.api.bodies import CreateBody, PlanBody, ScaleBody, UpdateBody
-from mlserve.hub.figures import with_answered
 from mlserve.hub.findings import with_findings
 from mlserve.hub.guard import Caller
 from mlserve.hub.hub import Hub
-from mlserve.hub.mirroring import with_heard
 from mlserve.hub.revising import named
 from mlserve.hub.services import Services
 
@@ -79,7 +78,7 @@ async def describe_service(request: Request, name: str) -> dict[str, Any]:
     """One service."""
     gateway = request.app.state.gateway
     found = await with_findings(services_of(request).describe(name), _secret(request, name))
-    return await with_heard(gateway, await with_answered(gateway, found))
+    return await mirror.with_counts(gateway, await fallback.with_counts(gateway, found))
 
 
 @router.delete("/{name}", status_code=202, responses={202: {"model": ServiceAnswer}})

@@ -41,7 +41,7 @@ def with_mirror(route: Route, service: Service, own: Mapping[str, Member]) -> Ro
     return replace(route, mirror=Heard(target, service.mirror.percent), apart=route.apart | heard.route.apart)
 
 
-async def with_heard(gateway: Gateway, shown: dict[str, Any]) -> dict[str, Any]:
+async def with_counts(gateway: Gateway, shown: dict[str, Any]) -> dict[str, Any]:
     """A service as its user sees it, with what its mirror was sent."""
     if not shown["mirror"]:
         return shown
