@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, replace
 
 from mlserve.hub.releases.records import Counted, Release, Strategy, release_from
-from mlserve.hub.releases.step import Told
+from mlserve.hub.releases.step import Measured
 
 BOUNDS = (1.0, 10.0, 100.0, 1000.0)
 LIMIT = 50.0
@@ -22,8 +22,8 @@ def counted(total: int, failed: int = 0, slow: int = 0) -> Counted:
     return Counted(total, failed, (0, total - slow, total - slow, total))
 
 
-def told(old: Counted, new: Counted) -> Told:
-    return Told({1: old, 2: new}, BOUNDS)
+def measured(old: Counted, new: Counted) -> Measured:
+    return Measured({1: old, 2: new}, BOUNDS)
 
 
 def through_a_crash(made: Release) -> Release:

@@ -31,7 +31,7 @@ from mlserve.hub.figures import with_answers
 from mlserve.hub.limits import Limits
 from mlserve.hub.records import Mirror, Service, Version
 from mlserve.hub.releases.records import Counted, Gates, Phase, Release, Strategy
-from mlserve.hub.releases.step import Told
+from mlserve.hub.releases.step import Measured
 from mlserve.hub.seen import Seen
 
 
@@ -170,8 +170,13 @@ def test_both_sides_are_asked_the_same_and_what_differs_is_counted() -> None:
     report = comparisons.of_release(sight.service)
     assert report is not None
     assert (report.compared, report.different, report.flipped, report.unanswered) == (2, 1, 1, 0)
-    told = with_answers(Told({1: Counted(9)}), sight, report)
-    assert (told.of(2).compared, told.of(2).different, told.of(1), told.answers) == (2, 1, Counted(9), report)
+    measured = with_answers(Measured({1: Counted(9)}), sight, report)
+    assert (measured.of(2).compared, measured.of(2).different, measured.of(1), measured.answers) == (
+        2,
+        1,
+        Counted(9),
+        report,
+    )
     later = replace(sight.service, release=replace(RELEASE, started_at=6.0))
     assert comparisons.of_release(later) is None, "the next release begins anew"
     comparisons.follow([])

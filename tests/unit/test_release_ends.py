@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.release_kit import counted, release, through_a_crash, told
+from tests.unit.release_kit import counted, measured, release, through_a_crash
 
 from mlserve.hub.releases.counts import Sight, peak, wanted, weights
 from mlserve.hub.releases.gates import Verdict
 from mlserve.hub.releases.records import Gates, Phase, Release, Step, Strategy
-from mlserve.hub.releases.step import Told, judgement, pause, promote, step
+from mlserve.hub.releases.step import Measured, judgement, pause, promote, step
 
 HEARD = Gates(max_different_percent=10)
 
@@ -42,10 +42,10 @@ class World:
             trouble=self.trouble,
         )
 
-    def told(self) -> Told:
+    def measured(self) -> Measured:
         old, new = self.requests[1], self.requests[2]
         answers = replace(counted(new, self.failed), compared=old + new, different=self.different)
-        return told(counted(old), answers)
+        return measured(counted(old), answers)
 
     def apply(self, run: dict[int, int]) -> None:
         for number, copies in ((1, self.old), (2, self.new)):
@@ -90,13 +90,13 @@ def test_whatever_happens_what_served_goes_on_and_the_release_ends(
     bad, now = False, 0.0
     for event in [*events, *["turn", "promote"] * 200]:
         sight, lost = world.sight(), event.startswith("lose")
-        made, blame = step(made, sight, world.told(), now).release, step(made, sight, world.told(), now).blame
-        twin = step(twin, sight, world.told(), now).release
+        made, blame = step(made, sight, world.measured(), now).release, step(made, sight, world.measured(), now).blame
+        twin = step(twin, sight, world.measured(), now).release
         made = through_a_crash(made) if event == "crash" else made
         assert made == twin, "a hub that died takes the same way"
         assert (
-            step(made, sight, world.told(), now).release
-            == step(through_a_crash(made), sight, world.told(), now).release
+            step(made, sight, world.measured(), now).release
+            == step(through_a_crash(made), sight, world.measured(), now).release
         )
         world.trouble = world.trouble or blame
         if not made.under_way:
@@ -106,7 +106,7 @@ def test_whatever_happens_what_served_goes_on_and_the_release_ends(
         world.trouble = "it crashed" if event == "fail" else world.trouble
         if event in ("promote", "pause"):
             made = twin = promote(made) if event == "promote" else pause(made, now)
-        cleared = judgement(made, world.told(), now).verdict is Verdict.PASSED
+        cleared = judgement(made, world.measured(), now).verdict is Verdict.PASSED
         shares = weights(made, sight)
         assert sum(weight for _, weight in shares) in (0, 100)
         assert all({1: sight.ready_old, 2: sight.usable}[number] for number, _ in shares) or not sight.ready_old

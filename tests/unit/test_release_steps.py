@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.unit.release_kit import counted, release, through_a_crash, told
+from tests.unit.release_kit import counted, measured, release, through_a_crash
 
 from mlserve.hub.releases.counts import Sight, peak, wanted, weights
 from mlserve.hub.releases.gates import Verdict
 from mlserve.hub.releases.records import Counted, Gates, Phase, Release, Step, Strategy
-from mlserve.hub.releases.step import Told, judgement, pause, promote, resume, step
+from mlserve.hub.releases.step import Measured, judgement, pause, promote, resume, step
 
-NOTHING = told(counted(0), counted(0))
+NOTHING = measured(counted(0), counted(0))
 WHOLE = Sight(count=2, old_count=2, ready_old=2, alive_old=2, prepared=True)
 BOTH = replace(WHOLE, ready_new=2, alive_new=2, proven=True)
 
 
-def walk(made: Release, sight: Sight, said: Told, *moments: float) -> tuple[Release, str]:
+def walk(made: Release, sight: Sight, said: Measured, *moments: float) -> tuple[Release, str]:
     for now in moments:
         move = step(made, sight, said, now)
         made = move.release
@@ -64,25 +64,25 @@ def test_a_paused_release_stays_and_its_time_does_not_count() -> None:
 
 def test_errors_end_a_step_before_its_time() -> None:
     made = release(steps=(Step(50, 60.0),), gates=Gates(max_error_percent=5))
-    made, _ = walk(made, BOTH, told(counted(100, 3), counted(10)), 0, 1)
-    few = told(counted(200, 3), counted(29, 19))
+    made, _ = walk(made, BOTH, measured(counted(100, 3), counted(10)), 0, 1)
+    few = measured(counted(200, 3), counted(29, 19))
     assert walk(made, BOTH, few, 2)[1] == ""
-    _, blame = walk(made, BOTH, told(counted(200, 3), counted(30, 5)), 3)
+    _, blame = walk(made, BOTH, measured(counted(200, 3), counted(30, 5)), 3)
     assert blame == "25.0 % of 20 requests failed, at most 5 % may (the old version: 0.0 %)"
 
 
 def test_errors_also_count_while_a_step_waits_for_its_instances() -> None:
     made = release(steps=(Step(20, 1.0), Step(90, 1.0)), gates=Gates(max_error_percent=5, min_requests=10))
     one = replace(BOTH, ready_new=1, alive_new=1)
-    made, _ = walk(made, one, told(counted(0), counted(0)), 0, 1)
-    made, _ = walk(made, one, told(counted(90), counted(10)), 3)
+    made, _ = walk(made, one, measured(counted(0), counted(0)), 0, 1)
+    made, _ = walk(made, one, measured(counted(90), counted(10)), 3)
     assert (made.at, made.phase) == (1, Phase.FILLING)
-    assert "of 40 requests failed" in walk(made, one, told(counted(200), counted(40, 30)), 4)[1]
+    assert "of 40 requests failed" in walk(made, one, measured(counted(200), counted(40, 30)), 4)[1]
 
 
-def answers(compared: int, different: int) -> Told:
+def answers(compared: int, different: int) -> Measured:
     """What was compared, while hardly anybody is answered by the new version."""
-    return told(counted(100), replace(counted(3), compared=compared, different=different))
+    return measured(counted(100), replace(counted(3), compared=compared, different=different))
 
 
 HEARD = Gates(max_different_percent=10)
@@ -124,24 +124,24 @@ def test_answers_that_nobody_can_compare_end_a_release_by_its_limit() -> None:
 
 def test_slowness_is_judged_side_by_side_when_the_step_is_over() -> None:
     made = release(steps=(Step(50, 5.0),), gates=Gates(max_p95_ratio=2))
-    made, _ = walk(made, BOTH, told(counted(1000), counted(0)), 0, 1)
-    slow = told(counted(1100), counted(100, slow=50))
+    made, _ = walk(made, BOTH, measured(counted(1000), counted(0)), 0, 1)
+    slow = measured(counted(1100), counted(100, slow=50))
     assert walk(made, BOTH, slow, 2)[1] == ""
     assert "p95 is" in walk(made, BOTH, slow, 6)[1]
-    as_fast = told(counted(1100), counted(100))
+    as_fast = measured(counted(1100), counted(100))
     assert walk(made, BOTH, as_fast, 6)[0].at == 1
 
 
 def test_times_that_begin_anew_when_instances_change_are_counted_from_there() -> None:
     made = release(steps=(Step(50, 5.0),), gates=Gates(max_p95_ratio=2))
-    made, _ = walk(made, BOTH, told(counted(1000), counted(0)), 0, 1)
+    made, _ = walk(made, BOTH, measured(counted(1000), counted(0)), 0, 1)
     gone = Counted(1040, 0, (0, 10, 10, 10))  # of 40 requests 30 were timed before the old version lost an instance
-    made, blame = walk(made, BOTH, told(gone, counted(40)), 3)
+    made, blame = walk(made, BOTH, measured(gone, counted(40)), 3)
     assert (made.marks[1].total, made.marks[1].times, blame) == (1000, (), "")
     again = Counted(2200, 0, (0, 1170, 1170, 1170))
-    assert "10 of the 20 timed" in judgement(made, told(gone, counted(40)), 7).why
-    assert walk(made, BOTH, told(again, counted(100)), 7)[0].at == 1
-    assert "p95 is" in walk(made, BOTH, told(again, counted(100, slow=50)), 7)[1]
+    assert "10 of the 20 timed" in judgement(made, measured(gone, counted(40)), 7).why
+    assert walk(made, BOTH, measured(again, counted(100)), 7)[0].at == 1
+    assert "p95 is" in walk(made, BOTH, measured(again, counted(100, slow=50)), 7)[1]
 
 
 def test_gates_that_nobody_feeds_end_by_their_limit() -> None:
@@ -153,18 +153,18 @@ def test_gates_that_nobody_feeds_end_by_their_limit() -> None:
 
 def test_a_gateway_that_began_anew_begins_the_step_anew() -> None:
     made = release(steps=(Step(50, 5.0),), gates=Gates(max_error_percent=5))
-    made, _ = walk(made, BOTH, told(counted(1000), counted(900)), 0, 1)
-    made, blame = walk(made, BOTH, told(counted(10), counted(30, 30)), 4)
+    made, _ = walk(made, BOTH, measured(counted(1000), counted(900)), 0, 1)
+    made, blame = walk(made, BOTH, measured(counted(10), counted(30, 30)), 4)
     assert (blame, made.since, made.marks[2]) == ("", 4, counted(30, 30))
 
 
 def test_the_old_figures_of_a_switch_are_those_of_before() -> None:
     made = release(Strategy.BLUE_GREEN, steps=(Step(100, 0.0),), gates=Gates(max_p95_ratio=2))
-    made, _ = walk(made, WHOLE, told(counted(500), counted(0)), 0)
-    made, _ = walk(made, BOTH, told(counted(600), counted(0)), 9)
+    made, _ = walk(made, WHOLE, measured(counted(500), counted(0)), 0)
+    made, _ = walk(made, BOTH, measured(counted(600), counted(0)), 9)
     assert weights(made, BOTH) == ((2, 100),)
-    assert judgement(made, told(counted(600), counted(40)), 10).verdict is Verdict.PASSED
-    assert judgement(made, told(counted(600), counted(40, slow=40)), 10).verdict is Verdict.FAILED
+    assert judgement(made, measured(counted(600), counted(40)), 10).verdict is Verdict.PASSED
+    assert judgement(made, measured(counted(600), counted(40, slow=40)), 10).verdict is Verdict.FAILED
 
 
 def test_a_failed_version_loses_its_requests_at_once() -> None:

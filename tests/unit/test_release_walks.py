@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlserve.hub.releases.counts import Sight, enough, peak, wanted, weights
 from mlserve.hub.releases.gates import Verdict
 from mlserve.hub.releases.records import Counted, Gates, Phase, Release, Step, Strategy, release_from
-from mlserve.hub.releases.step import Told, judgement, pause, promote, step
+from mlserve.hub.releases.step import Measured, judgement, pause, promote, step
 
 _BOUNDS = (1.0, 10.0)
 _RESTARTS = 3
@@ -95,9 +95,9 @@ class World:
             trouble=self.trouble,
         )
 
-    def told(self) -> Told:
+    def measured(self) -> Measured:
         old, new = (Counted(n, 0, (0, n)) for n in (self.requests[1], self.requests[2]))
-        return Told({1: old, 2: replace(new, failed=self.failed)}, _BOUNDS)
+        return Measured({1: old, 2: replace(new, failed=self.failed)}, _BOUNDS)
 
     def turn(self, shares: tuple[tuple[int, int], ...]) -> None:
         for number, weight in shares:
@@ -144,13 +144,13 @@ def again(one: Release) -> Release:
 
 def may(before: Release, after: Release, world: World, now: float) -> None:
     """A step is over only when it has its instances, and never against its gates."""
-    sight, told = world.sight(), world.told()
+    sight, measured = world.sight(), world.measured()
     if after.phase in (Phase.JUDGING, Phase.DONE) and before.phase is Phase.FILLING:
         assert enough(before, sight)
     if after.at > before.at or after.phase is Phase.DONE:
         assert after.at - before.at <= 1
-        assert judgement(before, told, now).verdict is not Verdict.FAILED
-        passed = judgement(before, told, now).verdict is Verdict.PASSED
+        assert judgement(before, measured, now).verdict is not Verdict.FAILED
+        passed = judgement(before, measured, now).verdict is Verdict.PASSED
         assert passed or before.promoted == before.at or before.strategy is not Strategy.ROLLING
         assert after.at == before.at or passed or before.promoted == before.at
 
@@ -184,7 +184,7 @@ def test_a_release_keeps_its_promises_whoever_dies(
             if side:
                 side.die()
         sight = world.sight()
-        move = step(one, sight, world.told(), now)
+        move = step(one, sight, world.measured(), now)
         if event != "hub dies unwritten":  # else nothing of it is kept, nor done
             may(one, move.release, world, now)
             one = again(move.release)
@@ -198,7 +198,7 @@ def test_a_release_keeps_its_promises_whoever_dies(
         able = {1: sight.ready_old, 2: sight.usable}
         assert all(able[number] for number, _ in shares) or not any(able.values())
         if not event.startswith("hub dies"):
-            run = wanted(one, sight, cleared=judgement(one, world.told(), now).verdict is Verdict.PASSED)
+            run = wanted(one, sight, cleared=judgement(one, world.measured(), now).verdict is Verdict.PASSED)
             held(one, sight, run)
             for number, wished in run.items():
                 (world.old if number == 1 else world.new).apply(wished)

@@ -13,7 +13,7 @@ from mlserve.hub import releasing
 from mlserve.hub.comparing.comparisons import Comparisons
 from mlserve.hub.comparing.report import Report
 from mlserve.hub.releases.records import Counted
-from mlserve.hub.releases.step import Told
+from mlserve.hub.releases.step import Measured
 from mlserve.hub.seen import Seen
 
 
@@ -22,33 +22,35 @@ async def with_figures(gateway: Gateway, comparisons: Comparisons, sights: Seque
     now = time.time()
     comparisons.follow(sights)
     reports = [comparisons.of_release(seen.service) for seen in sights]
-    told = [with_answers(await _told(gateway, seen), seen, one) for seen, one in zip(sights, reports, strict=True)]
-    return [replace(seen, now=now, told=one) for seen, one in zip(sights, told, strict=True)]
+    measured = [
+        with_answers(await _measured(gateway, seen), seen, one) for seen, one in zip(sights, reports, strict=True)
+    ]
+    return [replace(seen, now=now, measured=one) for seen, one in zip(sights, measured, strict=True)]
 
 
-def with_answers(told: Told, seen: Seen, report: Report | None) -> Told:
-    """What is told, with what is known of the new version's answers. Pure."""
+def with_answers(measured: Measured, seen: Seen, report: Report | None) -> Measured:
+    """What was measured, with what is known of the new version's answers. Pure."""
     release = seen.service.release
     if report is None or release is None:
-        return told
-    told = replace(told, answers=report)
-    if told.counted is None:
-        return told
-    new = replace(told.of(release.new), compared=report.compared, different=report.different)
-    return replace(told, counted={**told.counted, release.new: new})
+        return measured
+    measured = replace(measured, answers=report)
+    if measured.counted is None:
+        return measured
+    new = replace(measured.of(release.new), compared=report.compared, different=report.different)
+    return replace(measured, counted={**measured.counted, release.new: new})
 
 
-async def _told(gateway: Gateway, seen: Seen) -> Told:
+async def _measured(gateway: Gateway, seen: Seen) -> Measured:
     release = releasing.under_way(seen.service)
     if release is None:
-        return Told()
+        return Measured()
     name = seen.service.name
     try:
         requests, times = await gateway.requests(name), await gateway.times(name)
     except GatewayFailed:
-        return Told()  # it is being started again, say: what it counts then is judged
+        return Measured()  # it is being started again, say: what it counts then is judged
     none = (0,) * len(BOUNDS)
     counted = {
         version: Counted(one.total, one.failed, times.get(version, none)) for (_, version), one in requests.items()
     }
-    return Told(counted, BOUNDS)
+    return Measured(counted, BOUNDS)

@@ -198,7 +198,7 @@ class Reconciler:
         if decision.failed:
             self._keep_failure(seen, self._story(seen, decision.failed))
         if decision.blame:
-            differing = lines(seen.told.answers) if seen.told.answers else ()
+            differing = lines(seen.measured.answers) if seen.measured.answers else ()
             story = failures.of_release(name, seen.service.target, decision.blame, differing, at=time.time())
             self._keep_failure(seen, story)
         if decision.service.deleting:

@@ -30,7 +30,7 @@ def moved(seen: Seen) -> tuple[Service, str]:
         service = replace(service, kept=None)
     if release is None or service.stopped:
         return service, ""
-    move = step(release, sight(seen, release), seen.told, seen.now)
+    move = step(release, sight(seen, release), seen.measured, seen.now)
     if move.release == release:
         return service, move.blame
     return _after(replace(service, release=move.release), move.release), move.blame
@@ -38,7 +38,7 @@ def moved(seen: Seen) -> tuple[Service, str]:
 
 def wanted(seen: Seen, release: Release) -> dict[int, int]:
     """Version → how many instances, while a release is under way."""
-    cleared = judgement(release, seen.told, seen.now).verdict is Verdict.PASSED
+    cleared = judgement(release, seen.measured, seen.now).verdict is Verdict.PASSED
     return counts.wanted(release, sight(seen, release), cleared=cleared)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mlserve.backends.base import Instance, State
 from mlserve.hub.records import Service, Version
-from mlserve.hub.releases.step import Told
+from mlserve.hub.releases.step import Measured
 
 ALIVE = (State.STARTING, State.READY, State.DRAINING)
 
@@ -23,7 +23,7 @@ class Seen:
     """The version that the gateway sends requests to now, as it has acknowledged; 0 for none."""
     trouble: str = ""
     """Why its resource group can't be asked now: the instances are those last seen, and nothing is planned."""
-    told: Told = field(default_factory=Told)
+    measured: Measured = field(default_factory=Measured)
     """What the gateway has counted, where a release asks for it."""
     now: float = 0.0
     """When this was seen."""

@@ -89,4 +89,4 @@ class Services:
         trouble = place.backend.trouble if place else f'there is no resource group "{service.resource}" any more'
         # A place that is back is not taken for well until the instances were seen since.
         trouble = trouble or last.trouble
-        return Seen(service, versions, last.instances, trouble=trouble, told=last.told, now=time.time())
+        return Seen(service, versions, last.instances, trouble=trouble, measured=last.measured, now=time.time())

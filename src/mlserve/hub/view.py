@@ -64,7 +64,7 @@ def _release(seen: Seen) -> dict[str, Any] | None:
     if wish.release is None:
         return None
     targets = releasing.targets(seen, wish.serving) if wish.serving is not None and not wish.stopped else ()
-    return releases.release(wish.release, seen.told, targets, seen.now)
+    return releases.release(wish.release, seen.measured, targets, seen.now)
 
 
 def instance(one: Instance) -> dict[str, Any]:

@@ -21,8 +21,8 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the gateway says; ``counted`` None: it can't be asked now."""
+class Measured:
+    """What a release is judged by: the gateway's counters by version; ``counted`` None: it can't be asked now."""
 
     counted: Mapping[int, Counted] | None = None
     bounds: Sequence[float] = ()
@@ -34,25 +34,25 @@ class Told:
         return (self.counted or {}).get(number) or Counted(times=(0,) * len(self.bounds))
 
 
-def step(release: Release, sight: Sight, told: Told, now: float) -> Move:
+def step(release: Release, sight: Sight, measured: Measured, now: float) -> Move:
     """What comes next, seen what is there and what was counted."""
     if not release.under_way:
         return Move(release)
-    move = _next(_retimed(release, told), sight, told, now)
-    if move.release.under_way or told.counted is None:
+    move = _next(_retimed(release, measured), sight, measured, now)
+    if move.release.under_way or measured.counted is None:
         return move
-    last = {number: told.of(number) for number in move.release.marks}
+    last = {number: measured.of(number) for number in move.release.marks}
     return replace(move, release=replace(move.release, last=last))
 
 
-def judgement(release: Release, told: Told, now: float) -> Judgement:
+def judgement(release: Release, measured: Measured, now: float) -> Judgement:
     """How the new version does in its step."""
     if release.gates is None:
         return Judgement(Verdict.PASSED)
-    if release.new not in release.marks or told.counted is None:
+    if release.new not in release.marks or measured.counted is None:
         return Judgement(Verdict.OPEN, "the gateway has not counted anything yet")
     old, new = (
-        figures(told.of(number), release.marks.get(number, Counted()), told.bounds)
+        figures(measured.of(number), release.marks.get(number, Counted()), measured.bounds)
         for number in (release.old, release.new)
     )
     over = release.strategy is Strategy.ROLLING or (release.phase is Phase.JUDGING and _over(release, now))
@@ -79,13 +79,15 @@ def resume(release: Release, now: float) -> Release:
     return replace(release, paused_at=None, since=since)
 
 
-def _retimed(release: Release, told: Told) -> Release:
-    if told.counted is None:
+def _retimed(release: Release, measured: Measured) -> Release:
+    if measured.counted is None:
         return release
-    return replace(release, marks={number: retimed(told.of(number), mark) for number, mark in release.marks.items()})
+    return replace(
+        release, marks={number: retimed(measured.of(number), mark) for number, mark in release.marks.items()}
+    )
 
 
-def _next(release: Release, sight: Sight, told: Told, now: float) -> Move:
+def _next(release: Release, sight: Sight, measured: Measured, now: float) -> Move:
     if release.since is not None and release.since > now:  # the clock was set back: what is over nobody knows
         release = replace(release, since=now)
     if release.phase is Phase.RETURNING:
@@ -94,22 +96,22 @@ def _next(release: Release, sight: Sight, told: Told, now: float) -> Move:
         back = replace(release, phase=Phase.RETURNING, since=now, reason=sight.trouble, paused_at=None)
         return Move(_returned(back, sight, now))
     if release.since is None:
-        return Move(_begun(release, told, now) if sight.prepared else release)
-    return _fill(release, sight, told, now) if release.phase is Phase.FILLING else _judge(release, told, now)
+        return Move(_begun(release, measured, now) if sight.prepared else release)
+    return _fill(release, sight, measured, now) if release.phase is Phase.FILLING else _judge(release, measured, now)
 
 
-def _begun(release: Release, told: Told, now: float) -> Release:
+def _begun(release: Release, measured: Measured, now: float) -> Release:
     """The old version's figures matter from here on, for a switch leaves nothing to compare with afterwards."""
-    marks = release.marks or ({release.old: told.of(release.old)} if told.counted is not None else {})
+    marks = release.marks or ({release.old: measured.of(release.old)} if measured.counted is not None else {})
     return replace(release, since=now, marks=marks)
 
 
-def _fill(release: Release, sight: Sight, told: Told, now: float) -> Move:
+def _fill(release: Release, sight: Sight, measured: Measured, now: float) -> Move:
     found = Judgement(Verdict.PASSED)
-    if told.counted is not None and _takes_requests(release, sight):
-        if release.new not in release.marks or _recounted(release, told):
-            return Move(_marked(release, told))
-        found = judgement(release, told, now)
+    if measured.counted is not None and _takes_requests(release, sight):
+        if release.new not in release.marks or _recounted(release, measured):
+            return Move(_marked(release, measured))
+        found = judgement(release, measured, now)
     if found.verdict is Verdict.FAILED:
         return Move(release, found.why)
     if found.verdict is Verdict.OPEN and release.strategy is Strategy.ROLLING:
@@ -117,7 +119,7 @@ def _fill(release: Release, sight: Sight, told: Told, now: float) -> Move:
     if release.paused_at is not None:
         return Move(release)
     if enough(release, sight):
-        return Move(_filled(release, told, now))
+        return Move(_filled(release, measured, now))
     if now - (release.since or now) > release.fill_limit:
         short = f"{sight.usable} of the {sight.count} new instances were ready"
         return Move(release, f"{short} after {release.fill_limit:g} s, the longest that a step of the release may take")
@@ -129,17 +131,17 @@ def _takes_requests(release: Release, sight: Sight) -> bool:
     return bool(sight.usable) and (release.strategy is Strategy.ROLLING or release.at > 0)
 
 
-def _filled(release: Release, told: Told, now: float) -> Release:
+def _filled(release: Release, measured: Measured, now: float) -> Release:
     if release.step is None:
         return replace(release, phase=Phase.DONE, since=None, ended_at=now)
-    return _marked(replace(release, phase=Phase.JUDGING, since=now), told)
+    return _marked(replace(release, phase=Phase.JUDGING, since=now), measured)
 
 
-def _judge(release: Release, told: Told, now: float) -> Move:
-    if told.counted is not None and (release.new not in release.marks or _recounted(release, told)):
+def _judge(release: Release, measured: Measured, now: float) -> Move:
+    if measured.counted is not None and (release.new not in release.marks or _recounted(release, measured)):
         again = now if release.gates else release.since  # without gates nobody waits for figures
-        return Move(_marked(replace(release, since=again), told))
-    found = judgement(release, told, now)
+        return Move(_marked(replace(release, since=again), measured))
+    found = judgement(release, measured, now)
     if found.verdict is Verdict.FAILED:
         return Move(release, found.why)
     if release.promoted == release.at:
@@ -168,17 +170,17 @@ def _over(release: Release, now: float) -> bool:
     return wanted is None or now - (release.since if release.since is not None else now) >= wanted
 
 
-def _marked(release: Release, told: Told) -> Release:
+def _marked(release: Release, measured: Measured) -> Release:
     """The step's figures begin; the old version's stay those of before where it gets no more requests."""
-    if told.counted is None:
+    if measured.counted is None:
         return release
-    alone = release.step is not None and release.step.weight == 100 and not _recounted(release, told)
+    alone = release.step is not None and release.step.weight == 100 and not _recounted(release, measured)
     kept = {release.old: release.marks[release.old]} if alone and release.old in release.marks else {}
-    return replace(release, marks={release.old: told.of(release.old), release.new: told.of(release.new)} | kept)
+    return replace(release, marks={release.old: measured.of(release.old), release.new: measured.of(release.new)} | kept)
 
 
-def _recounted(release: Release, told: Told) -> bool:
-    return told.counted is not None and any(restarted(told.of(n), mark) for n, mark in release.marks.items())
+def _recounted(release: Release, measured: Measured) -> bool:
+    return measured.counted is not None and any(restarted(measured.of(n), mark) for n, mark in release.marks.items())
 
 
 def _returned(release: Release, sight: Sight, now: float) -> Release:

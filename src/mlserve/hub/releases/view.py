@@ -9,10 +9,10 @@ from mlserve.gateway.times import BOUNDS
 from mlserve.hub.comparing.report import view as answers
 from mlserve.hub.releases.gates import Figures, figures
 from mlserve.hub.releases.records import Kept, Phase, Release
-from mlserve.hub.releases.step import Told, judgement
+from mlserve.hub.releases.step import Measured, judgement
 
 
-def release(one: Release, told: Told, weights: tuple[tuple[int, int], ...], now: float) -> dict[str, Any]:
+def release(one: Release, measured: Measured, weights: tuple[tuple[int, int], ...], now: float) -> dict[str, Any]:
     """Its plan, where it is, and what is known of both versions in this step."""
     shares = dict(weights)
     judged = one.under_way and one.gates is not None and one.phase is not Phase.RETURNING
@@ -25,11 +25,16 @@ def release(one: Release, told: Told, weights: tuple[tuple[int, int], ...], now:
         "gates": _gates(one),
         "keep": one.keep,
         "versions": [
-            {"version": number, "role": role, "weight": shares.get(number, 0), **_shown(_figures(one, told, number))}
+            {
+                "version": number,
+                "role": role,
+                "weight": shares.get(number, 0),
+                **_shown(_figures(one, measured, number)),
+            }
             for number, role in ((one.old, "old"), (one.new, "new"))
         ],
-        "answers": answers(told.answers),
-        "gate": judgement(one, told, now).why or None if judged else None,
+        "answers": answers(measured.answers),
+        "gate": judgement(one, measured, now).why or None if judged else None,
         "reason": one.reason or None,
         "started_at": _moment(one.started_at),
         "since": _moment(one.since),
@@ -71,9 +76,9 @@ def _gates(one: Release) -> dict[str, Any] | None:
     }
 
 
-def _figures(one: Release, told: Told, number: int) -> Figures | None:
+def _figures(one: Release, measured: Measured, number: int) -> Figures | None:
     """What a version did in the step, or the last one; None where nothing was counted."""
-    now = told.of(number) if one.under_way and told.counted is not None else one.last.get(number)
+    now = measured.of(number) if one.under_way and measured.counted is not None else one.last.get(number)
     if now is None or number not in one.marks:
         return None
     return figures(now, one.marks[number], BOUNDS)
