@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -72,8 +71,3 @@ class Events:
             oldest = min(self._newest.keys() - {HUB}, key=self._newest.__getitem__)
             self._store.delete(_KIND, oldest)
             del self._newest[oldest]
-
-
-def by_hub(what: str, detail: str = "") -> Event:
-    """Something that the hub did by itself."""
-    return Event(time.time(), "hub", what, label="by itself", detail=detail)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from mlserve.backends.base import Capacity, Gpu, Instance
 from mlserve.descriptor import masked
 from mlserve.hub import conversions, fallback, made_of, mirror, releasing
 from mlserve.hub.limits import Limits
+from mlserve.hub.moments import moment
 from mlserve.hub.places import Place
 from mlserve.hub.plan import Seen, status
 from mlserve.hub.progress import Progress
@@ -156,11 +156,6 @@ def _free(room: Capacity) -> dict[str, Any]:
         "gpus": room.gpus_free,
         "gpu_memory_gb": room.gpu_memory_free_gb,
     }
-
-
-def moment(seconds: float) -> str:
-    """A time as RFC 3339, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _failure(wish: Service, versions: Mapping[int, Version]) -> Any:

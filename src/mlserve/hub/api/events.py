@@ -7,10 +7,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from mlserve.hub import view
 from mlserve.hub.api.access_answers import EventsAnswer
 from mlserve.hub.api.services import hub_of
 from mlserve.hub.events import HUB, Events
+from mlserve.hub.moments import moment
 
 router = APIRouter(tags=["events"])
 
@@ -33,4 +33,4 @@ def _shown(request: Request, name: str) -> dict[str, Any]:
         if name != HUB:
             hub_of(request).wishes.service(name)
         return {"events": []}
-    return {"events": [{**asdict(event), "at": view.moment(event.at)} for event in events.of(name)]}
+    return {"events": [{**asdict(event), "at": moment(event.at)} for event in events.of(name)]}

@@ -8,9 +8,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from mlserve.hub import checks, view
+from mlserve.hub import checks
 from mlserve.hub.api.bodies import StopBody, ValidateBody
 from mlserve.hub.api.services import hub_of, services_of
+from mlserve.hub.moments import moment
 from mlserve.hub.validation import validate
 
 router = APIRouter(tags=["hub"])
@@ -33,7 +34,7 @@ async def describe_hub(request: Request) -> dict[str, Any]:
         "url": state.url,
         "gateway": state.gateway_url,
         "open_at": state.open_at,
-        "started_at": view.moment(state.started_at),
+        "started_at": moment(state.started_at),
         "services": len(services_of(request).list()),
         "python": platform.python_version(),
     }

@@ -10,10 +10,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from mlserve.errors import Denied
 from mlserve.gateway.cookie import LOGIN_PATH
-from mlserve.hub import view
 from mlserve.hub.api.answers import LinkAnswer
 from mlserve.hub.api.services import caller_of
 from mlserve.hub.links import Links
+from mlserve.hub.moments import moment
 
 router = APIRouter(tags=["links"])
 _HEADERS = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
@@ -41,7 +41,7 @@ def _made(request: Request, name: str) -> dict[str, Any]:
     link = _links(request).make(name, time.time())
     return {
         "link": f"{request.app.state.gateway_url}{link.path}",
-        "expires_at": view.moment(link.until) if link.until else None,
+        "expires_at": moment(link.until) if link.until else None,
     }
 
 

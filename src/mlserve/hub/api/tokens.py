@@ -9,9 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from mlserve.errors import GatewayFailed
-from mlserve.hub import view
 from mlserve.hub.api.access_answers import IssuedAnswer, KeysAnswer, TokenAnswer, TokensAnswer
 from mlserve.hub.api.bodies import RotateBody, TokenBody
+from mlserve.hub.moments import moment
 from mlserve.hub.tokens import Token, Tokens, Wanted
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
@@ -77,8 +77,8 @@ def _shown(request: Request, token: Token) -> dict[str, Any]:
         "services": list(token.services),
         "rate_limit": token.rate or None,
         "state": _tokens(request).state(token, time.time()),
-        "created_at": view.moment(token.created_at),
-        "expires_at": view.moment(token.expires_at),
-        "revoked_at": view.moment(token.revoked_at) if token.revoked_at else None,
+        "created_at": moment(token.created_at),
+        "expires_at": moment(token.expires_at),
+        "revoked_at": moment(token.revoked_at) if token.revoked_at else None,
         "key": token.kid,
     }

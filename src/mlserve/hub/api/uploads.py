@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request
 
 from mlserve import storage
 from mlserve.backends.aside import aside
-from mlserve.hub import view
 from mlserve.hub.api.answers import KeptAnswer, UploadAnswer
 from mlserve.hub.api.bodies import ContentAddress, UploadBody
 from mlserve.hub.api.services import hub_of
+from mlserve.hub.moments import moment
 
 router = APIRouter(prefix="/v1/uploads", tags=["content"])
 
@@ -23,7 +23,7 @@ KEPT_SECONDS = 7 * 24 * 3600.0
 async def keep(request: Request, body: ContentAddress) -> dict[str, Any]:
     """Keep what is in the content store for a week, and as long as a service uses it."""
     until = await aside(partial(hub_of(request).content.pin, body.digest, KEPT_SECONDS))
-    return {"address": storage.address_of(body.digest, body.name), "kept_until": view.moment(until)}
+    return {"address": storage.address_of(body.digest, body.name), "kept_until": moment(until)}
 
 
 @router.post("", status_code=202, responses={202: {"model": UploadAnswer}})

@@ -15,8 +15,8 @@ from pathlib import Path
 from mlserve.gateway.publish import write_private
 from mlserve.gateway.table import Access
 from mlserve.gateway.tokens import AUDIENCE
-from mlserve.hub import view
 from mlserve.hub.limits import LimitsOf
+from mlserve.hub.moments import moment
 from mlserve.hub.places import Places
 from mlserve.hub.seen import ALIVE, Seen
 from mlserve.hub.tokens import Tokens, Wanted
@@ -113,7 +113,7 @@ class CallTokens:
             "gateway": grant.gateway,
             "services": {name: f"{grant.gateway}/api/predict/{name}" for name in grant.services},
             "token": text,
-            "expires_at": view.moment(token.expires_at),
+            "expires_at": moment(token.expires_at),
             "id": token.id,
         }
         return _Told(token.id, grant.gateway, json.dumps(said))

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from mlserve.descriptor import Descriptor
 from mlserve.descriptor.units import duration
 from mlserve.errors import Detail, InvalidDescriptor, InvalidInput
+from mlserve.hub.tokens import covers
 
 UNKNOWN = "unknown-service"
 LIVES = 86_400.0
@@ -32,7 +33,7 @@ def lifetime(told: str) -> float:
 
 def unknown(calls: Sequence[str], names: Collection[str]) -> list[str]:
     """Those that no service or group of these names answers to; they may come later."""
-    return [call for call in calls if not any(_means(call, name) for name in names)]
+    return [call for call in calls if not any(covers((call,), name) for name in names)]
 
 
 def warnings(calls: Sequence[str], names: Collection[str]) -> list[Detail]:
@@ -69,10 +70,6 @@ def require_reached(descriptor: Descriptor, gateway: str, group: str) -> None:
         "--option gateway=http://HOST:PORT (mlserve hub start --gateway HOST:PORT listens there)",
         details=[{"pointer": "/calls", "code": "unsupported", "message": message}],
     )
-
-
-def _means(call: str, name: str) -> bool:
-    return name.startswith(call[:-1]) if call.endswith("*") else name == call
 
 
 def _stays_here(host: str) -> bool:

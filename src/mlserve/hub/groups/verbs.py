@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from mlserve.errors import NotFound
-from mlserve.hub import view
 from mlserve.hub.arms.experiment import Experiment
 from mlserve.hub.groups.members import Member, fallback, percent, shares
 from mlserve.hub.groups.records import Group
 from mlserve.hub.groups.traffic import Wish, wished
 from mlserve.hub.limits import LimitsOf
+from mlserve.hub.moments import moment
 from mlserve.hub.plan import status
 from mlserve.hub.routing import members
 from mlserve.hub.seen import Seen
@@ -93,7 +93,7 @@ class Groups:
             "mode": "set" if group.weights else "auto",
             "sticky": group.sticky or None,
             "fallback": self._fallback(group, its),
-            "created_at": view.moment(group.created_at),
+            "created_at": moment(group.created_at),
             "members": [self._member(group, one, seen, told[one.name]) for one, seen in zip(its, sights, strict=True)],
         }
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from mlserve.gateway.times import BOUNDS
 from mlserve.hub.comparing.report import view as answers
+from mlserve.hub.moments import moment
 from mlserve.hub.releases.gates import Figures, figures
 from mlserve.hub.releases.records import Kept, Phase, Release
 from mlserve.hub.releases.step import Measured, judgement
@@ -92,6 +92,4 @@ def _shown(found: Figures | None) -> dict[str, Any]:
 
 
 def _moment(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if seconds is None else moment(seconds)
