@@ -13,28 +13,28 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from mlserve.backends.base import Instance
 from mlserve.errors import MlserveError, ResourceUnavailable
 from mlserve.gateway.envoy import Gateway
-from mlserve.hub import failures, releasing, routing
+from mlserve.hub import failures, releasing
 from mlserve.hub.admission import Admission
 from mlserve.hub.applying import Applier
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.calling.call_tokens import CallTokens
 from mlserve.hub.comparing.comparisons import Comparisons
-from mlserve.hub.comparing.pairs import with_copies
 from mlserve.hub.comparing.report import lines
 from mlserve.hub.figures import with_figures
 from mlserve.hub.jobs import Jobs, Key
 from mlserve.hub.lanes import Lanes
 from mlserve.hub.noticing import Noticing
 from mlserve.hub.observing import Observer
+from mlserve.hub.outcomes import Outcomes
 from mlserve.hub.places import Place, Places
 from mlserve.hub.plan import Decision, Seen, decide, quiet
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.progress import PreparationFailed, Progress
 from mlserve.hub.proving import Prover
-from mlserve.hub.records import Failure, Service, Version
+from mlserve.hub.publishing import Publishing
+from mlserve.hub.records import Service, Version
 from mlserve.hub.renewing import Renewal
 from mlserve.hub.settings import Settings
 from mlserve.hub.sweep import Sweep
@@ -62,17 +62,15 @@ class Reconciler:
         self._settings, self._wishes, self._places = settings, wishes, places
         self._blueprints, self._preparer, self._gateway = blueprints, preparer, gateway
         self._admission, self.telling = admission, Telling(places, admission, call_tokens)
-        self._call_tokens = call_tokens
-        self._probe_secret = secrets.token_urlsafe(16)
-        self._prover = Prover(settings, gateway, blueprints, self._probe_secret, self._change)
-        self._jobs, self._renewal = Jobs(self._finished), Renewal(self._change)
+        self._outcomes, secret = Outcomes(wishes, blueprints, self.wake), secrets.token_urlsafe(16)
+        self._publishing = Publishing(settings, wishes, blueprints, gateway, admission, call_tokens, secret)
+        self._prover = Prover(settings, gateway, blueprints, secret, self._outcomes.change)
+        self._jobs, self._renewal = Jobs(self._finished), Renewal(self._outcomes.change)
         self.written = WriteBack(settings.home, wishes, places, blueprints)
         self._observer, self._lanes = Observer(wishes, places), Lanes(self.wake)
         self._noticing, self._applier = Noticing(places, self.wake), Applier(places, blueprints, gateway, call_tokens)
         self._sweep = Sweep(wishes, places, blueprints, preparer)
         self.comparisons = Comparisons(blueprints.limits, blueprints.rules)
-        self._published: frozenset[str] = frozenset()
-        self._routed: dict[str, int] = {}
         self._complaint = ""
         """What was last said of a look that failed: the same is not said again and again."""
         self._settled: dict[str, tuple[Any, ...]] = {}
@@ -123,11 +121,11 @@ class Reconciler:
         try:
             self._admission.tell(time.time())  # before an instance starts that asks for it
             self.telling.begin(sights)
-            await self._publish(sights)
+            await self._publishing.publish(sights)
         except MlserveError:
             self.seen = _by_name(sights)  # what runs is told, whatever ails the gateway
             raise
-        sights = [replace(seen, routed=self._routed.get(seen.service.name)) for seen in sights]
+        sights = [replace(seen, routed=self._publishing.versions.get(seen.service.name)) for seen in sights]
         sights = await with_figures(self._gateway, self.comparisons, sights)
         # Not before: what is told to be ready is asked at once, and the gateway may need a moment to take it up.
         self.seen = _by_name(sights)
@@ -163,16 +161,6 @@ class Reconciler:
         await asyncio.sleep(self._settings.trouble_interval)
         return True
 
-    async def _publish(self, sights: Sequence[Seen]) -> None:
-        groups, limits = self._wishes.groups(), self._blueprints.limits
-        await self._call_tokens.follow(sights, time.time())
-        feedback = self._admission.feedback
-        table = routing.table(sights, limits, self._probe_secret, self._settings.address, groups, feedback)
-        table = with_copies(table, sights, limits, self._settings.recorder)
-        await self._gateway.publish(table)
-        self._published = routing.published(table)
-        self._routed = routing.routed(table)
-
     async def _step_safely(self, seen: Seen) -> None:
         name = seen.service.name
         try:
@@ -181,10 +169,10 @@ class Reconciler:
             log.warning("event=step-waits service=%s reason=%r", name, exc.message)
         except MlserveError as exc:
             log.warning("event=step-failed service=%s code=%s reason=%r", name, exc.code, exc.message)
-            self._keep_failure(seen, failures.of_error(name, seen.service.target, "load", exc, at=time.time()))
+            self._outcomes.fail(seen, failures.of_error(name, seen.service.target, "load", exc, at=time.time()))
         except Exception as exc:
             log.exception("event=step-crashed service=%s", name)
-            self._keep_failure(seen, failures.of_crash(name, seen.service.target, "load", exc, at=time.time()))
+            self._outcomes.fail(seen, failures.of_crash(name, seen.service.target, "load", exc, at=time.time()))
 
     async def _step(self, seen: Seen) -> None:
         name = seen.service.name
@@ -196,19 +184,19 @@ class Reconciler:
         if decision.service != seen.service:
             self._wishes.put(decision.service)
         if decision.failed:
-            self._keep_failure(seen, self._story(seen, decision.failed))
+            self._outcomes.fail_by(seen, decision.failed)
         if decision.blame:
             differing = lines(seen.measured.answers) if seen.measured.answers else ()
             story = failures.of_release(name, seen.service.target, decision.blame, differing, at=time.time())
-            self._keep_failure(seen, story)
+            self._outcomes.fail(seen, story)
         if decision.service.deleting:
             await self._delete(seen, decision)
             return
-        await self._applier.apply(seen, decision, self._published)
+        await self._applier.apply(seen, decision, self._publishing.addresses)
         if decision.prepare:
             self._jobs.start("prepare", (name, decision.prepare), self._prepare(seen.versions[decision.prepare]))
         if decision.prove:
-            proving = self._prover.prove(seen, decision.prove, self._published)
+            proving = self._prover.prove(seen, decision.prove, self._publishing.addresses)
             self._jobs.start("prove", (name, decision.prove), proving)
         self._expire(seen.service)
         if quiet(seen, decision):
@@ -246,29 +234,9 @@ class Reconciler:
             prepared = await self._preparer.prepare(version, blueprint, place, progress)
         except PreparationFailed as exc:
             story = failures.of_error(version.service, version.number, exc.phase, exc.error, at=time.time())
-            self._change(version, failure=story)
+            self._outcomes.change(version, failure=story)
         else:
-            self._change(version, prepared=prepared)
-
-    def _story(self, seen: Seen, instance: Instance) -> Failure:
-        resources = self._blueprints.bounds(seen.versions[instance.version])
-        return failures.of_instance(
-            instance, instance.evidence, resources=resources, at=instance.ended_at or time.time()
-        )
-
-    def _keep_failure(self, seen: Seen, story: Failure) -> None:
-        version = seen.versions[seen.service.target]
-        if version.failure is None:
-            log.warning("event=failed service=%s version=%s cause=%s", version.service, version.number, story["cause"])
-            self._change(version, failure=story)
-
-    def _change(self, version: Version, **changes: Any) -> None:
-        service = self._wishes.find(version.service)
-        if service is None:
-            return
-        current = self._wishes.version(version.service, version.number)
-        self._wishes.put_version(replace(current, **changes))
-        self.wake()
+            self._outcomes.change(version, prepared=prepared)
 
     def _expire(self, service: Service) -> None:
         if service.trial_until is not None and time.time() > service.trial_until:
@@ -276,8 +244,8 @@ class Reconciler:
             self.wake()
 
     def _finished(self, kind: str, key: Key, error: BaseException | None) -> None:
-        if error and self._wishes.find(key[0]):
-            self._change(self._wishes.version(*key), failure=failures.of_crash(*key, kind, error, at=time.time()))
+        if error:
+            self._outcomes.crash(kind, key, error)
         self.wake()
 
     def _mark(self, seen: Seen) -> tuple[Any, ...]:
