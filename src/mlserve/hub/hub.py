@@ -17,11 +17,11 @@ from mlserve.hub.acceptance import Submission, accept
 from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.calling import names
 from mlserve.hub.groups import joining
-from mlserve.hub.groups.joining import Allowed, anybody
 from mlserve.hub.places import Place, Places
 from mlserve.hub.proposal import Action, How, Known, propose, shown
 from mlserve.hub.reconcile import Reconciler
 from mlserve.hub.records import LastUpdate, Service
+from mlserve.hub.references import Allowed, anybody
 from mlserve.hub.releases.strategies import first_to_next
 from mlserve.hub.releases.verbs import Releases
 from mlserve.hub.services import Services

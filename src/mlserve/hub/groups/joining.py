@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from mlserve.descriptor import Descriptor
-from mlserve.errors import Conflict, Detail, InvalidDescriptor
+from mlserve.errors import Conflict
 from mlserve.hub.groups.records import Group
 from mlserve.hub.limits import LimitsOf
 from mlserve.hub.records import Service
+from mlserve.hub.references import Allowed, allow_calls, allow_fallback, anybody, require_fallback
 from mlserve.hub.routing import group_of
 from mlserve.hub.wishes import Wishes, taken
-
-Allowed = Callable[[str], None]
-"""Raises Forbidden for a service or group that is not the caller's."""
-
-
-def anybody(_: str) -> None:
-    """All are the caller's."""
 
 
 def members_of(wishes: Wishes, limits: LimitsOf, group: str) -> list[Service]:
@@ -34,9 +27,9 @@ def check(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: All
     there, Forbidden for somebody else's group, fallback, or service that its instances would ask.
     """
     name = descriptor.name
-    _allow_calls(wishes, limits, descriptor, allowed)
-    _allow_fallback(wishes, limits, descriptor, allowed)
-    _check_fallback(wishes, descriptor)
+    allow_calls(wishes, limits, descriptor, allowed)
+    allow_fallback(wishes, limits, descriptor, allowed)
+    require_fallback(wishes, descriptor)
     if wishes.find(name) is None and members_of(wishes, limits, name):
         raise Conflict(f'"{name}" is a service group, and has that address', hint="give the service another name")
     _check_group(wishes, limits, descriptor, allowed)
@@ -53,33 +46,6 @@ def _check_group(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allow
         allowed(group)
 
 
-def _allow_calls(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed) -> None:
-    service = wishes.find(descriptor.name)
-    known = limits(service.name, service.serving or service.target).calls if service else ()
-    for name in set(descriptor.calls) - set(known):
-        allowed(name)  # its instances get a token that opens it
-
-
-def _allow_fallback(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed) -> None:
-    if descriptor.fallback is None:
-        return
-    other, service = descriptor.fallback.service, wishes.find(descriptor.name)
-    if service is None or limits(service.name, service.serving or service.target).fallback != other:
-        allowed(other)  # it answers whoever may ask this service
-
-
-def _check_fallback(wishes: Wishes, descriptor: Descriptor) -> None:
-    if descriptor.fallback is None:
-        return
-    other = descriptor.fallback.service
-    found = wishes.find(other)
-    if found is None or found.deleting:
-        known = ", ".join(one.name for one in wishes.services() if one.trial_until is None) or "none"
-        message = f'the fallback "{other}" is no service (services: {known})'
-        details: list[Detail] = [{"pointer": "/fallback/service", "code": "invalid", "message": message}]
-        raise InvalidDescriptor(message, hint=f"create {other} first", details=details)
-
-
 def join(
     wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed = anybody, *, trial: bool = False
 ) -> None:
@@ -88,7 +54,7 @@ def join(
     ``trial``: one that is tried out joins none, and gets no token for somebody else's services either.
     """
     if trial:
-        _allow_calls(wishes, limits, descriptor, allowed)
+        allow_calls(wishes, limits, descriptor, allowed)
         return
     if wishes.find(descriptor.name):
         raise taken(descriptor.name)
@@ -105,8 +71,8 @@ def move(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allo
 
 def back(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed = anybody) -> None:
     """The same for a version that serves again, whose fallback may be gone: that is no reason to keep what is bad."""
-    _allow_calls(wishes, limits, descriptor, allowed)
-    _allow_fallback(wishes, limits, descriptor, allowed)
+    allow_calls(wishes, limits, descriptor, allowed)
+    allow_fallback(wishes, limits, descriptor, allowed)
     _check_group(wishes, limits, descriptor, allowed)
     if group_of(wishes.service(descriptor.name), limits) != descriptor.metadata.group:
         _keep(wishes, limits, descriptor)

@@ -15,6 +15,7 @@ from mlserve.hub.blueprints import Blueprints
 from mlserve.hub.groups import joining
 from mlserve.hub.places import Places
 from mlserve.hub.records import LastUpdate, Service, Version
+from mlserve.hub.references import Allowed
 from mlserve.hub.releases import step, strategies
 from mlserve.hub.releases.records import Release
 from mlserve.hub.releasing import under_way
@@ -50,7 +51,7 @@ class Releases:
             story = failures.of_release(name, version.number, "it was aborted", at=time.time())
             self._wishes.put_version(replace(version, failure=story))
 
-    async def rollback(self, name: str, number: int | None, allowed: joining.Allowed) -> None:
+    async def rollback(self, name: str, number: int | None, allowed: Allowed) -> None:
         """Make another version serve that did before; raises Conflict, NotFound, NoCapacity before anything changes."""
         service = self._changeable(name)
         target = self._back(service, number)
