@@ -236,7 +236,7 @@ def test_notes_without_a_gateway_are_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"", "no JSON"),
+        (b"", "not JSON"),
         (b'{"request_id": "a", "value": Infinity}', "Infinity"),
         (b'{"request_id": "a", "value": 1e400}', "/value"),
         (b'{"request_id": "a", "value": 1%s}' % (b"0" * 400), "/value"),
@@ -246,11 +246,11 @@ def test_notes_without_a_gateway_are_none(tmp_path: Path) -> None:
         (b'{"value": 1}', "/request_id"),
         (b'{"request_id": 7, "value": 1}', "/request_id"),
         (b'{"request_id": "%s", "value": 1}' % (b"a" * 201), "1 to 200"),
-        (b'[{"request_id": "a", "value": 1}, 3]', "/1 is no object"),
+        (b'[{"request_id": "a", "value": 1}, 3]', "/1 is not an object"),
         (b'{"request_id": "a", "value": 1, "name": ""}', "/name"),
         (b'{"request_id": "a", "value": 1, "arm": "x"}', "/arm is unknown"),
-        (b"[" * 100_000, "no JSON"),
-        (b"\xff\xfe", "no JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"\xff\xfe", "not JSON"),
         (json.dumps([{"request_id": "a", "value": 1}] * 1001).encode(), "at most 1000"),
     ],
 )

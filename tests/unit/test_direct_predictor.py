@@ -212,7 +212,7 @@ def test_a_service_that_can_not_be_asked_directly_says_so_at_once(place: Place) 
     place.status = 404
     with pytest.raises(NotFound, match='no service "iris"'):
         place.predictor()
-    with pytest.raises(InvalidInput, match="no endpoint"):
+    with pytest.raises(InvalidInput, match="not an endpoint"):
         mlserve.Predictor("http://127.0.0.1:1/elsewhere", direct=True)
 
 

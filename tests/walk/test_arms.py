@@ -100,14 +100,14 @@ def test_two_arms_with_a_known_effect_are_told_apart_though_the_hub_dies(home: P
     assert 0 < effect["low"] < TRUE_SHARE["green"] - TRUE_SHARE["blue"] < effect["high"]
     assert effect["p_value"] < 1e-4
     assert found["unmatched"] == 1
-    assert any("nobody knows" in warning for warning in found["warnings"])
+    assert any("are not known" in warning for warning in found["warnings"])
     assert found["metrics"] == ["late", "reward"]
     asked = sum(arm["requests"] for arm in found["arms"])
     assert asked >= USERS // 2 * 2 + USERS // 2 + 1
     assert USERS + 1 <= sum(arm["callers"] for arm in found["arms"]) <= USERS + 2
     words = typed("ab", "shop")
     assert "green beside blue: reward +" in words[1]
-    assert "nobody knows" in words[2]
+    assert "are not known" in words[2]
     assert shown("ab", "shop", "--control", "green")["effects"][0]["difference"] == -effect["difference"]
     assert sum(arm["requests"] for arm in shown("ab", "shop", "--since", "1ms")["arms"]) == 0
     for arguments, code, words_of_it in (
@@ -161,8 +161,8 @@ def check_refusals(home: Path, group: Any) -> None:
         ([good, {**good, "name": "a b"}], "/1/name"),
         ({**good, "weight": 2}, "/weight is unknown"),
         ([good] * 1001, "at most 1000"),
-        (b"{", "no JSON"),
-        ([3], "/0 is no object"),
+        (b"{", "not JSON"),
+        ([3], "/0 is not an object"),
     ):
         status, problem = tell(group, said)
         assert (status, words in problem["detail"] + problem["hint"]) == (400, True), problem

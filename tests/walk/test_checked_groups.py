@@ -75,7 +75,7 @@ def test_whoever_joins_or_leaves_a_group_knows_its_requests_from_the_first_to_th
         assert mlserve("traffic", "shop", "--auto").returncode == 0
         assert mlserve("delete", "blue", "-y").returncode == 0
     assert set(asking.statuses) == {200}
-    with pytest.raises(InvalidInput, match="it is a group, whose services can be"):
+    with pytest.raises(InvalidInput, match="it is a service group: ask one of its members"):
         Predictor(shop["endpoint"], shop["token"], direct=True)
     named = httpx.post(
         shop["endpoint"], json=ROW, headers={"authorization": shop["token"], "x-mlserve-service": "green"}

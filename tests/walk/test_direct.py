@@ -97,7 +97,7 @@ def test_what_can_not_check_is_asked_directly_only_where_it_is_public(client: Cl
     assert told(open_one) == addresses(open_one)
     limit = "networking.gateway_policy.rate_limit.limit=100"
     client.services.create(wish(tmp_path, "held"), set=["public=true", limit]).wait(timeout=60)
-    with pytest.raises(InvalidInput, match='service "held" can\'t be asked directly: its gateway_policy'):
+    with pytest.raises(InvalidInput, match='service "held" can\'t be asked directly: only the gateway can'):
         mlserve.Predictor("held", direct=True)
     refused = httpx.post(private.endpoint, content=b"", headers={"authorization": "EAS x"})
     assert (refused.status_code, "signed requests" in refused.json()["error"]) == (401, True)

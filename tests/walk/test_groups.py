@@ -40,7 +40,7 @@ def test_two_services_share_an_address_and_blue_green_switches_it(home: Path, tm
         (["blue=90", "green=20"], 2, "add up to 110"),
         (["red=100"], 3, "no member"),
         (["blue=many"], 2, "no whole number"),
-        (["--standalone", "blue"], 2, "nobody left"),
+        (["--standalone", "blue"], 2, "no member of"),
     ):
         done = typed("traffic", "shop", *words)
         assert (done[0], told in done[2]) == (code, True), done

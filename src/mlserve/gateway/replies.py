@@ -89,7 +89,7 @@ def _of_issued() -> list[dict[str, Any]]:
     revoked = {"extension_filter": {"name": "cel", "typed_config": which}}
     return [
         _refusal(revoked, 403, _body("denied", "the token was revoked", _ANOTHER)),
-        _refusal(looks_so, 401, _body("denied", "the token is not taken: %LOCAL_REPLY_BODY%", _ANOTHER)),
+        _refusal(looks_so, 401, _body("denied", "the token is not accepted: %LOCAL_REPLY_BODY%", _ANOTHER)),
         _refusal(looks_so, 403, _body("refused", f"the token is not for {_SERVICE}", _ANOTHER)),
     ]
 

@@ -14,7 +14,7 @@ CHECKS = "checks_tokens"
 """The fact by which an instance says that it does; those that an older hub started don't."""
 
 UNCHECKED = 'its instances check no tokens, and it is not "public": true'
-LIMITED = "its gateway_policy or rpc.rate_limit is what the gateway counts"
+LIMITED = "only the gateway can keep to its gateway_policy or rpc.rate_limit"
 """Why nobody is told where instances are."""
 
 Targets = Sequence[tuple[int, int]]

@@ -59,7 +59,10 @@ class Events:
         """The events of a service, newest first; raises NotFound where there are none."""
         record = self._store.get(_KIND, name)
         if record is None:
-            raise NotFound(f'nothing is known of "{name}"', hint="mlserve list shows the services that there are")
+            raise NotFound(
+                f'there are no events of "{name}"',
+                hint="mlserve list shows the services; mlserve events alone: those of the hub",
+            )
         return [Event(**each) for each in reversed(record.data["events"])]
 
     def knows(self, name: str) -> bool:

@@ -28,7 +28,7 @@ class Experiments:
         service, release = seen.service, seen.service.release
         if release is None or not takes_feedback(service, self._limits):
             raise Conflict(
-                f'"{service.name}" is a service, and its last release compares no versions',
+                f'"{service.name}" is a service, and its last release compares no versions by feedback',
                 hint='"release": {"strategy": "canary", "feedback": true} does, and so do two services of one group',
             )
         shares = dict(releasing.targets(seen, serving(service)))

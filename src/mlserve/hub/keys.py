@@ -62,9 +62,11 @@ class Keys:
                 token, public, [_ALGORITHM], options={"require": wanted}, audience=audience, issuer=issuer
             )
         except KeyError:
-            raise Denied("the token was signed with a key that this hub does not have (any more)", hint=_HINT) from None
+            raise Denied(
+                "the token was signed with a key that this hub does not have, or has no more", hint=_HINT
+            ) from None
         except jwt.InvalidTokenError as exc:
-            raise Denied(f"the token is not taken: {exc}", hint=_HINT) from exc
+            raise Denied(f"the token is not accepted: {exc}", hint=_HINT) from exc
         return claims
 
     def rotate(self, now: float) -> Key:
@@ -108,4 +110,4 @@ class Keys:
         return self._folder / f"{kid}.json"
 
 
-_HINT = "mlserve token list shows the tokens that are taken, mlserve token create makes one"
+_HINT = "mlserve token list shows the tokens that are valid, mlserve token create makes one"

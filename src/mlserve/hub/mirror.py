@@ -26,9 +26,11 @@ def mirror(wishes: Wishes, name: str, wished: Mirror | None) -> None:
     if wished:
         wishes.service(wished.to)
         if wished.to == name:
-            raise InvalidInput(f'"{name}" gets its requests already', hint="--to names another service")
+            raise InvalidInput(f'"{name}" can\'t be its own mirror', hint="--to names another service")
         if not 1 <= wished.percent <= 100:
-            raise InvalidInput(f"{wished.percent} is no percent of the requests", hint="1 to 100; --off ends it")
+            raise InvalidInput(
+                f"{wished.percent} % of the requests can't be copied", hint="--percent 1 to 100; --off ends the mirror"
+            )
     wishes.put(replace(service, mirror=wished))
 
 

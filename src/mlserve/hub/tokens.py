@@ -188,15 +188,17 @@ def _forgotten_at(token: Token) -> float:
 
 def _check(wanted: Wanted) -> None:
     if not wanted.scopes or set(wanted.scopes) - set(SCOPES):
-        raise InvalidInput(f"a token is for {' or '.join(SCOPES)}", hint="--scope evaluate: requests to services")
+        raise InvalidInput(f"a token's scope is {' or '.join(SCOPES)}", hint="--scope evaluate: requests to services")
     wrong = [each for each in wanted.services if not _PATTERN.fullmatch(each)]
     if wrong or not 1 <= len(wanted.services) <= 100:
-        said = f'"{wrong[0]}" is no name of a service' if wrong else "a token names 1 to 100 services"
+        said = f'"{wrong[0]}" is not a service name' if wrong else "a token names 1 to 100 services"
         raise InvalidInput(said, hint="a name, fraud* for all that begin so, or * for all")
     if not 0 <= wanted.rate <= 1_000_000:
-        raise InvalidInput(f"{wanted.rate} is no number of requests a second", hint="1 to a million; 0 is no limit")
+        raise InvalidInput(
+            f"a token can't make {wanted.rate} requests a second", hint="1 to 1000000; 0: without a limit"
+        )
     if not 1 <= wanted.seconds <= _LONGEST:
-        raise InvalidInput("a token lives a second at least and ten years at most", hint="--expires 30d")
+        raise InvalidInput("a token is valid for at least one second and at most ten years", hint="--expires 30d")
 
 
 def _from(record: Record) -> Token:

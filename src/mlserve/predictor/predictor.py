@@ -161,7 +161,7 @@ def _with(token: str | None, headers: Mapping[str, str]) -> Mapping[str, str]:
 def _direct(endpoint: str, timeout: float) -> Direct:
     gateway, found, service = endpoint.partition("/api/predict/")
     if not found or not service or "/" in service:
-        raise InvalidInput(f"{endpoint} is no endpoint of a service", hint="it ends with /api/predict/NAME")
+        raise InvalidInput(f"{endpoint} is not an endpoint of a service", hint="one ends with /api/predict/NAME")
     return Direct(gateway, service, timeout=timeout)
 
 

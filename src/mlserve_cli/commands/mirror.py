@@ -20,7 +20,7 @@ def command(
 ) -> None:
     """Mirror a service, or show its mirror."""
     if off and to:
-        raise InvalidInput("a mirror is either begun or ended", hint=f"mlserve mirror {name} --to OTHER, or --off")
+        raise InvalidInput("--to and --off can't be used together", hint=f"mlserve mirror {name} --to OTHER, or --off")
     service = connect().services.get(name)
     if to or off:
         service.mirror_to(to, percent) if to else service.end_mirror()

@@ -111,9 +111,9 @@ def _warnings(experiment: Experiment, found: Found, metric: str, off: float | No
             " times): something treats the arms differently, so don't trust the effect"
         )
     if not experiment.sticky:
-        told.append("callers don't stick to an arm, so each request counts as a caller of its own")
+        told.append("callers don't stick to an arm (sticky is not set), so each request counts as a caller of its own")
     if found.metrics.get(metric):
-        told.append(f"{found.metrics[metric]} values are of requests that nobody knows (yet): they count for no arm")
+        told.append(f"{found.metrics[metric]} values name requests that are not known (yet): they count for no arm")
     if found.metrics and metric not in found.metrics:
-        told.append(f'no feedback is called "{metric}" (there is: {", ".join(sorted(found.metrics))})')
+        told.append(f'there is no feedback of the metric "{metric}" (there is: {", ".join(sorted(found.metrics))})')
     return told

@@ -36,7 +36,7 @@ def read(body: bytes) -> list[Feedback]:
     try:
         said = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as exc:
-        raise InvalidInput(f"the feedback is no JSON: {exc}", hint=f"send {_HINT}") from exc
+        raise InvalidInput(f"the feedback is not JSON: {exc}", hint=f"send {_HINT}") from exc
     several = said if isinstance(said, list) else [said]
     if len(several) > MOST:
         raise InvalidInput(f"{len(several)} values came at once", hint=f"at most {MOST}: send them in several requests")
@@ -45,7 +45,7 @@ def read(body: bytes) -> list[Feedback]:
 
 def _one(said: Any, at: str) -> Feedback:
     if not isinstance(said, dict):
-        _refuse(at, "is no object")
+        _refuse(at, "is not an object")
     unknown = sorted(said.keys() - {"request_id", "value", "name"})
     if unknown:
         _refuse(f"{at}/{unknown[0]}", "is unknown")
@@ -60,7 +60,7 @@ def _one(said: Any, at: str) -> Feedback:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def _refuse(pointer: str, why: str) -> NoReturn:

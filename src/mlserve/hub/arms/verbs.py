@@ -40,7 +40,9 @@ class Arms:
     def require(self, name: str, secret: str) -> None:
         """Raises Denied for what did not come by the gateway, which has looked at the token and the size."""
         if not hmac.compare_digest(secret.encode(), self._secret(name).encode()):
-            raise Denied("feedback comes by the gateway", hint=f"POST it to /api/predict/{name}/feedback there")
+            raise Denied(
+                "feedback is taken through the gateway only", hint=f"POST it to /api/predict/{name}/feedback there"
+            )
 
     async def feedback(self, name: str, body: bytes) -> dict[str, Any]:
         """Keep what a caller tells; raises InvalidInput, NotFound, Conflict."""

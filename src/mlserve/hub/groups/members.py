@@ -90,7 +90,7 @@ def route(group: Group, members: Sequence[Member]) -> Route:
         retry=all(one.retry for one in routes),
         open_docs=all(one.open_docs for one in routes),
         web=any(one.web for one in routes),
-        direct="it is a group, whose services can be",
+        direct="it is a service group: ask one of its members",
         rate=sum(rates) if all(rates) else 0,
         apart=frozenset[tuple[str, str]]().union(*(one.apart for one in routes)),
         origins=tuple(sorted(set(routes[0].origins).intersection(*(one.origins for one in routes)))),

@@ -33,12 +33,13 @@ def wished(group: Group, members: Sequence[Member], wish: Wish) -> Group:
     for name, weight in wish.weights.items():
         if weight and not known[name].route.shares:
             raise Conflict(
-                f'"{name}" serves nothing now, so it can get no {weight} %', hint=f"mlserve describe {name} says why"
+                f'"{name}" serves nothing now, so it can\'t get {weight} % of the requests',
+                hint=f"mlserve describe {name} says why",
             )
     apart = {*group.standalone, *wish.standalone} - {*wish.join}
     apart -= {name for name, weight in wish.weights.items() if weight}
     if not {*known} - apart:
-        raise InvalidInput(f'"{group.name}" would have nobody left to answer', hint="leave one of its members in it")
+        raise InvalidInput(f'no member of "{group.name}" would be left to answer', hint="keep at least one of them")
     # Who is no member any more is forgotten; a weight that was set counts until the next one, or `auto`.
     weights = {} if wish.auto else wish.weights or {n: w for n, w in group.weights.items() if n in known}
     sticky = group.sticky if wish.sticky is None else wish.sticky
@@ -59,12 +60,17 @@ def _require_sense(wish: Wish) -> None:
     if wish.weights and (together != 100 or min(wish.weights.values()) < 0):
         told = ", ".join(f"{name}={weight}" for name, weight in wish.weights.items())
         raise InvalidInput(
-            f"the weights add up to {together}, not 100 ({told})", hint="who is not named gets nothing: a=90 b=10"
+            f"the weights add up to {together}, not 100 ({told})",
+            hint="a=90 b=10, say; members that are not named get nothing",
         )
     if wish.weights and wish.auto:
-        raise InvalidInput("weights are either given or made of the number of instances", hint="leave one of them out")
+        raise InvalidInput(
+            "give weights, or have them follow the number of instances, not both", hint="leave out one of them"
+        )
     twice = {*wish.standalone} & {*wish.join, *(name for name, weight in wish.weights.items() if weight)}
     if twice:
-        raise InvalidInput(f'"{min(twice)}" is to get something and nothing', hint="say one of them")
+        raise InvalidInput(f'"{min(twice)}" can\'t both get requests and stand alone', hint="name it once")
     if wish.sticky and not STICKY.fullmatch(wish.sticky):
-        raise InvalidInput(f'"{wish.sticky}" is nothing to stick to', hint="header:x-user, cookie:visitor, or none")
+        raise InvalidInput(
+            f'"{wish.sticky}" is nothing to stick to', hint="header:NAME or cookie:NAME, e.g. header:x-user; or none"
+        )

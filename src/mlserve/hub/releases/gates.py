@@ -98,8 +98,8 @@ def _answers(gates: Gates, new: Figures) -> Judgement:
     if new.compared < gates.min_requests:
         return Judgement(Verdict.OPEN, f"{new.compared} of the {gates.min_requests} answers that comparing them needs")
     if new.different_percent > limit:
-        share = f"{new.different_percent:.1f} % of {new.compared} answers are others than the old version's"
-        return Judgement(Verdict.FAILED, f"{share}, at most {limit:g} % may be")
+        share = f"{new.different_percent:.1f} % of {new.compared} compared answers differ from the old version's"
+        return Judgement(Verdict.FAILED, f"{share}, at most {limit:g} % may")
     return Judgement(Verdict.PASSED)
 
 
@@ -122,8 +122,8 @@ def _slowness(gates: Gates, old: Figures, new: Figures) -> Judgement:
     if few < gates.min_requests or old.p95_ms is None or new.p95_ms is None:
         return Judgement(Verdict.OPEN, f"{few} of the {gates.min_requests} timed requests that comparing p95 needs")
     if new.p95_ms > gates.max_p95_ratio * max(old.p95_ms, 1.0):
-        times = f"p95 is {new.p95_ms:.0f} ms, and {old.p95_ms:.0f} ms with the old version"
-        return Judgement(Verdict.FAILED, f"{times}: at most {gates.max_p95_ratio:g} times as long may it take")
+        times = f"p95 is {new.p95_ms:.0f} ms, the old version's {old.p95_ms:.0f} ms"
+        return Judgement(Verdict.FAILED, f"{times}: it may be at most {gates.max_p95_ratio:g} times as long")
     return Judgement(Verdict.PASSED)
 
 

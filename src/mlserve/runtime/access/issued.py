@@ -32,7 +32,7 @@ def check(token: bytes, service: str, told: Told, now: float) -> None:
     head, payload, signature = (_decoded(part) for part in token.split(b"."))
     key = told.keys.get(str(_object(head).get("kid")))
     if key is None or _object(head).get("alg") != "ES256":
-        _refuse("it was not signed with a key that counts")
+        _refuse("it was signed with a key that is not valid (any more)")
     if not _signed(str(key["x"]), str(key["y"]), token.rpartition(b".")[0], signature):
         _refuse("its signature is wrong")
     claims = _object(payload)
@@ -52,9 +52,9 @@ def _check_dates(claims: Mapping[str, Any], now: float) -> None:
     if not isinstance(ends, int | float) or not isinstance(begins, int | float):
         _refuse("it does not say when it ends")
     if now >= ends + _CLOCKS_APART:
-        _refuse("it is expired")
+        _refuse("it has expired")
     if now < begins - _CLOCKS_APART:
-        _refuse("its time has not come yet")
+        _refuse("it is not valid yet")
 
 
 def _covers(services: Sequence[str], name: str) -> bool:
@@ -108,4 +108,4 @@ def _texts(value: Any) -> Sequence[str]:
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise Refused(Refusal(f"the token is not taken: {reason}", hint=_ANOTHER))
+    raise Refused(Refusal(f"the token is not accepted: {reason}", hint=_ANOTHER))

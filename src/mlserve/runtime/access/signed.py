@@ -78,4 +78,4 @@ def _seconds(date: str) -> float | None:
 
 def _refuse(reason: str) -> NoReturn:
     hint = "sign with the service's token (mlserve describe shows it), with a right clock; or send the token itself"
-    raise Refused(Refusal(f"the request's signature is not taken: {reason}", hint=hint))
+    raise Refused(Refusal(f"the request's signature is not accepted: {reason}", hint=hint))
