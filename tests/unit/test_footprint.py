@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlserve.backends.base import Capacity, Resources
 from mlserve.errors import NoCapacity
-from mlserve.hub.footprint import STRATEGIES, Peak, Sizes, Step, peak, require_fit, rolling
+from mlserve.hub.footprint import STRATEGIES, Peak, Sizes, Stage, peak, require_fit, rolling
 
 SMALL, LARGE = Resources(cpu=1, memory_mb=100), Resources(cpu=2, memory_mb=300)
 GROWING, SAME = Sizes(SMALL, LARGE), Sizes(SMALL, SMALL)
@@ -59,7 +59,7 @@ def test_a_rolling_release_has_as_many_more_and_fewer_as_it_may() -> None:
     steps = rolling(4, 4, surge=2, unavailable=1)
     assert max(step.old + step.new for step in steps) == 6
     assert min(step.old + step.new for step in steps) == 4
-    assert steps[-1] == Step(0, 4)
+    assert steps[-1] == Stage(0, 4)
     assert all(before.old >= after.old and before.new <= after.new for before, after in pairwise(steps))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.release_kit import counted, measured, release, through_a_crash
 
-from mlserve.hub.releases.counts import Sight, peak, wanted, weights
+from mlserve.hub.releases.counts import Standing, peak, wanted, weights
 from mlserve.hub.releases.gates import Verdict
 from mlserve.hub.releases.records import Gates, Phase, Release, Step, Strategy
 from mlserve.hub.releases.step import Measured, judgement, pause, promote, step
@@ -29,8 +29,8 @@ class World:
     failed: int = 0
     different: int = 0
 
-    def sight(self) -> Sight:
-        return Sight(
+    def standing(self) -> Standing:
+        return Standing(
             self.count,
             self.old_count,
             self.old.count("ready"),
@@ -89,14 +89,15 @@ def test_whatever_happens_what_served_goes_on_and_the_release_ends(
     world, twin = World(count, old_count, old=["ready"] * old_count), made
     bad, now = False, 0.0
     for event in [*events, *["turn", "promote"] * 200]:
-        sight, lost = world.sight(), event.startswith("lose")
-        made, blame = step(made, sight, world.measured(), now).release, step(made, sight, world.measured(), now).blame
-        twin = step(twin, sight, world.measured(), now).release
+        standing, lost = world.standing(), event.startswith("lose")
+        move = step(made, standing, world.measured(), now)
+        made, blame = move.release, move.blame
+        twin = step(twin, standing, world.measured(), now).release
         made = through_a_crash(made) if event == "crash" else made
         assert made == twin, "a hub that died takes the same way"
         assert (
-            step(made, sight, world.measured(), now).release
-            == step(through_a_crash(made), sight, world.measured(), now).release
+            step(made, standing, world.measured(), now).release
+            == step(through_a_crash(made), standing, world.measured(), now).release
         )
         world.trouble = world.trouble or blame
         if not made.under_way:
@@ -107,20 +108,22 @@ def test_whatever_happens_what_served_goes_on_and_the_release_ends(
         if event in ("promote", "pause"):
             made = twin = promote(made) if event == "promote" else pause(made, now)
         cleared = judgement(made, world.measured(), now).verdict is Verdict.PASSED
-        shares = weights(made, sight)
+        shares = weights(made, standing)
         assert sum(weight for _, weight in shares) in (0, 100)
-        assert all({1: sight.ready_old, 2: sight.usable}[number] for number, _ in shares) or not sight.ready_old
-        run = wanted(made, sight, cleared=cleared)
-        if not lost and not sight.trouble:
-            staying = min(run.get(1, old_count), sight.ready_old) + min(run.get(2, 0), sight.usable)
-            least = min(old_count - made.unavailable, sight.ready_old + sight.usable)
-            assert staying >= least, (made, sight, run)
+        assert (
+            all({1: standing.ready_old, 2: standing.usable}[number] for number, _ in shares) or not standing.ready_old
+        )
+        run = wanted(made, standing, cleared=cleared)
+        if not lost and not standing.trouble:
+            staying = min(run.get(1, old_count), standing.ready_old) + min(run.get(2, 0), standing.usable)
+            least = min(old_count - made.unavailable, standing.ready_old + standing.usable)
+            assert staying >= least, (made, standing, run)
         if made.phase is not Phase.RETURNING and not lost:
             starts = run.get(2, 0) > len(world.new)
             assert not starts or sum(run.values()) <= peak(made, count, old_count)
         world.apply(run)
         if lost:
             (world.old if event == "lose old" else world.new)[:1] = []
-        world.turn(weights(made, world.sight()), bad=bad)
+        world.turn(weights(made, world.standing()), bad=bad)
     assert not made.under_way, made
     assert (made.phase is Phase.DONE) or made.reason

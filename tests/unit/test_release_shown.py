@@ -9,7 +9,7 @@ import pytest
 
 from mlserve.gateway.times import BOUNDS
 from mlserve.hub.releases import view
-from mlserve.hub.releases.counts import Sight
+from mlserve.hub.releases.counts import Standing
 from mlserve.hub.releases.records import Counted, Phase, Release, Step, Strategy
 from mlserve.hub.releases.step import Measured, step
 from mlserve_cli.releases import line, shown, under_way
@@ -46,7 +46,7 @@ def test_past_the_last_step_all_requests_are_what_is_left() -> None:
 
 
 def test_what_a_version_did_is_counted_without_gates_and_stays_to_be_read() -> None:
-    here = Sight(1, 1, ready_old=1, ready_new=1, alive_old=1, alive_new=1, prepared=True, proven=True)
+    here = Standing(1, 1, ready_old=1, ready_new=1, alive_old=1, alive_new=1, prepared=True, proven=True)
     release = replace(CANARY, steps=(Step(50, 5.0),))
     for now in (1.0, 2.0):
         release = step(release, here, counted(0, 0), now).release

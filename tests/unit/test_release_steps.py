@@ -6,19 +6,19 @@ from dataclasses import replace
 
 from tests.unit.release_kit import counted, measured, release, through_a_crash
 
-from mlserve.hub.releases.counts import Sight, peak, wanted, weights
+from mlserve.hub.releases.counts import Standing, peak, wanted, weights
 from mlserve.hub.releases.gates import Verdict
 from mlserve.hub.releases.records import Counted, Gates, Phase, Release, Step, Strategy
 from mlserve.hub.releases.step import Measured, judgement, pause, promote, resume, step
 
 NOTHING = measured(counted(0), counted(0))
-WHOLE = Sight(count=2, old_count=2, ready_old=2, alive_old=2, prepared=True)
+WHOLE = Standing(count=2, old_count=2, ready_old=2, alive_old=2, prepared=True)
 BOTH = replace(WHOLE, ready_new=2, alive_new=2, proven=True)
 
 
-def walk(made: Release, sight: Sight, said: Measured, *moments: float) -> tuple[Release, str]:
+def walk(made: Release, standing: Standing, said: Measured, *moments: float) -> tuple[Release, str]:
     for now in moments:
-        move = step(made, sight, said, now)
+        move = step(made, standing, said, now)
         made = move.release
         if move.blame:
             return made, move.blame

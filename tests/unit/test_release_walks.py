@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlserve.hub.releases.counts import Sight, enough, peak, wanted, weights
+from mlserve.hub.releases.counts import Standing, enough, peak, wanted, weights
 from mlserve.hub.releases.gates import Verdict
 from mlserve.hub.releases.records import Counted, Gates, Phase, Release, Step, Strategy, release_from
 from mlserve.hub.releases.step import Measured, judgement, pause, promote, step
@@ -79,9 +79,9 @@ class World:
     requests: dict[int, int] = field(default_factory=lambda: {1: 0, 2: 0})
     failed: int = 0
 
-    def sight(self) -> Sight:
+    def standing(self) -> Standing:
         ready = [copy for copy in self.new.copies if copy.state == "ready"]
-        return Sight(
+        return Standing(
             self.count,
             self.old_count,
             self.old.count("ready"),
@@ -144,9 +144,9 @@ def again(one: Release) -> Release:
 
 def may(before: Release, after: Release, world: World, now: float) -> None:
     """A step is over only when it has its instances, and never against its gates."""
-    sight, measured = world.sight(), world.measured()
+    standing, measured = world.standing(), world.measured()
     if after.phase in (Phase.JUDGING, Phase.DONE) and before.phase is Phase.FILLING:
-        assert enough(before, sight)
+        assert enough(before, standing)
     if after.at > before.at or after.phase is Phase.DONE:
         assert after.at - before.at <= 1
         assert judgement(before, measured, now).verdict is not Verdict.FAILED
@@ -155,19 +155,21 @@ def may(before: Release, after: Release, world: World, now: float) -> None:
         assert after.at == before.at or passed or before.promoted == before.at
 
 
-def held(one: Release, sight: Sight, run: dict[int, int]) -> None:
+def held(one: Release, standing: Standing, run: dict[int, int]) -> None:
     """What a release may want: no ready instance goes that is needed, nor do more come than there may be."""
     if one.strategy is not Strategy.ROLLING:
-        assert run[1] == sight.old_count
+        assert run[1] == standing.old_count
         return
-    most = peak(one, sight.count, sight.old_count)
-    there = max(sight.alive_old, run[1]) + max(sight.alive_new, run[2]) + sight.leaving_new
-    comes = run[1] > sight.alive_old or run[2] > sight.alive_new
-    assert not comes or there <= most or sight.alive_old + sight.alive_new + sight.leaving_new >= most
-    lasting = sight.ready_new if one.phase is Phase.RETURNING else sight.proven * (sight.ready_new - sight.shaky)
-    staying = min(run[1], sight.ready_old) + min(run[2], lasting)
-    goes = run[1] < sight.ready_old or run[2] < sight.ready_new
-    assert not goes or staying >= sight.old_count - one.unavailable, (one, sight, run)
+    most = peak(one, standing.count, standing.old_count)
+    there = max(standing.alive_old, run[1]) + max(standing.alive_new, run[2]) + standing.leaving_new
+    comes = run[1] > standing.alive_old or run[2] > standing.alive_new
+    assert not comes or there <= most or standing.alive_old + standing.alive_new + standing.leaving_new >= most
+    lasting = (
+        standing.ready_new if one.phase is Phase.RETURNING else standing.proven * (standing.ready_new - standing.shaky)
+    )
+    staying = min(run[1], standing.ready_old) + min(run[2], lasting)
+    goes = run[1] < standing.ready_old or run[2] < standing.ready_new
+    assert not goes or staying >= standing.old_count - one.unavailable, (one, standing, run)
 
 
 @settings(max_examples=400, deadline=None)
@@ -183,8 +185,8 @@ def test_a_release_keeps_its_promises_whoever_dies(
         for side in (world.old if event == "old dies" else None, world.new if event == "new dies" else None):
             if side:
                 side.die()
-        sight = world.sight()
-        move = step(one, sight, world.measured(), now)
+        standing = world.standing()
+        move = step(one, standing, world.measured(), now)
         if event != "hub dies unwritten":  # else nothing of it is kept, nor done
             may(one, move.release, world, now)
             one = again(move.release)
@@ -193,20 +195,20 @@ def test_a_release_keeps_its_promises_whoever_dies(
                 break
             if event in ("promote", "pause"):
                 one = promote(one) if event == "promote" else pause(one, now)
-        shares = weights(one, sight)
+        shares = weights(one, standing)
         assert sum(weight for _, weight in shares) == 100
-        able = {1: sight.ready_old, 2: sight.usable}
+        able = {1: standing.ready_old, 2: standing.usable}
         assert all(able[number] for number, _ in shares) or not any(able.values())
         if not event.startswith("hub dies"):
-            run = wanted(one, sight, cleared=judgement(one, world.measured(), now).verdict is Verdict.PASSED)
-            held(one, sight, run)
+            run = wanted(one, standing, cleared=judgement(one, world.measured(), now).verdict is Verdict.PASSED)
+            held(one, standing, run)
             for number, wished in run.items():
                 (world.old if number == 1 else world.new).apply(wished)
-        world.turn(weights(one, world.sight()))
-    assert not one.under_way, (one, world.sight())
+        world.turn(weights(one, world.standing()))
+    assert not one.under_way, (one, world.standing())
     if one.phase is Phase.FAILED:
         assert one.reason
-        assert world.old.count("ready", "starting", "dead") >= old_count or not sight.ready_new, (one, sight)
+        assert world.old.count("ready", "starting", "dead") >= old_count or not standing.ready_new, (one, standing)
     else:
         assert not world.trouble
-        assert world.sight().steady >= count
+        assert world.standing().steady >= count

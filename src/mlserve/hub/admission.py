@@ -1,7 +1,7 @@
-"""What instances are told of who may ask them directly: one file a service, which only this user can read.
+"""What instances are told of who may ask them directly: a file for each service, which only this user can read.
 
-They read it again whenever it changes, so that a token which is revoked opens nothing from then on, here as there. The
-file stays while the hub is away.
+They read it again whenever it changes, so that a revoked token opens nothing from then on, here as at the
+gateway. The file stays while the hub is away.
 """
 
 from __future__ import annotations

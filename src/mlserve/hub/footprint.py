@@ -15,50 +15,50 @@ Amount = TypeVar("Amount", int, float)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Stage:
     """How many instances of the old and of the new version run at the same time."""
 
     old: int
     new: int
 
 
-Strategy = Callable[[int, int], Sequence[Step]]
-"""The instances of the old version now and those wished of the new one → the steps on the way."""
+Stages = Callable[[int, int], Sequence[Stage]]
+"""The instances of the old version now and those wished of the new one → the stages on the way."""
 
 
-def all_beside(old: int, new: int) -> Sequence[Step]:
+def all_beside(old: int, new: int) -> Sequence[Stage]:
     """All of the new beside the old, then one switch."""
-    return (Step(old, 0), Step(old, new), Step(0, new))
+    return (Stage(old, 0), Stage(old, new), Stage(0, new))
 
 
-def in_shares(old: int, new: int) -> Sequence[Step]:
-    """Shares of the requests in steps, all of both at last."""
+def in_shares(old: int, new: int) -> Sequence[Stage]:
+    """Requests move in steps; at last all of both run."""
     return all_beside(old, new)
 
 
-def rolling(old: int, new: int, *, surge: int = 1, unavailable: int = 0) -> Sequence[Step]:
+def rolling(old: int, new: int, *, surge: int = 1, unavailable: int = 0) -> Sequence[Stage]:
     """Instance by instance, a few more or fewer meanwhile."""
     most = max(old, new) + surge
     left = [min(max(old - unavailable - ready, 0), old) for ready in range(new + 1)]
-    return (Step(old, 0), *(Step(stays, max(min(new, most - stays), 0)) for stays in left), Step(0, new))
+    return (Stage(old, 0), *(Stage(stays, max(min(new, most - stays), 0)) for stays in left), Stage(0, new))
 
 
-def one_after_the_other(old: int, new: int) -> Sequence[Step]:
+def one_after_the_other(old: int, new: int) -> Sequence[Stage]:
     """The old ends before the new starts."""
-    return (Step(old, 0), Step(0, new))
+    return (Stage(old, 0), Stage(0, new))
 
 
-def in_place(old: int, new: int) -> Sequence[Step]:
+def in_place(old: int, new: int) -> Sequence[Stage]:
     """The version stays, and gets or loses instances."""
-    return (Step(old, 0), Step(old, new - old) if new > old else Step(new, 0))
+    return (Stage(old, 0), Stage(old, new - old) if new > old else Stage(new, 0))
 
 
-def all_at_once(_: int, new: int) -> Sequence[Step]:
+def all_at_once(_: int, new: int) -> Sequence[Stage]:
     """Nothing of it runs now, so all of it starts at once."""
-    return (Step(0, new),)
+    return (Stage(0, new),)
 
 
-STRATEGIES: Mapping[str, Strategy] = {
+STRATEGIES: Mapping[str, Stages] = {
     "start": all_at_once,
     "rolling": rolling,
     "blue_green": all_beside,
@@ -89,25 +89,25 @@ class Peak:
     gpu: int
 
 
-def peak(steps: Sequence[Step], sizes: Sizes) -> Peak:
-    """The most instances, the most cores, the most memory: not always of one step."""
-    most = max(steps, key=lambda step: step.old + step.new)
+def peak(stages: Sequence[Stage], sizes: Sizes) -> Peak:
+    """The most instances, the most cores, the most memory: not always of one stage."""
+    most = max(stages, key=lambda stage: stage.old + stage.new)
     return Peak(
         instances=most.old + most.new,
         old=most.old,
         new=most.new,
-        cpu=max(step.old * sizes.old.cpu + step.new * sizes.new.cpu for step in steps),
-        memory_mb=max(step.old * sizes.old.memory_mb + step.new * sizes.new.memory_mb for step in steps),
-        gpu=max(step.old * sizes.old.gpu + step.new * sizes.new.gpu for step in steps),
+        cpu=max(stage.old * sizes.old.cpu + stage.new * sizes.new.cpu for stage in stages),
+        memory_mb=max(stage.old * sizes.old.memory_mb + stage.new * sizes.new.memory_mb for stage in stages),
+        gpu=max(stage.old * sizes.old.gpu + stage.new * sizes.new.gpu for stage in stages),
     )
 
 
-def require_fit(steps: Sequence[Step], running: int, sizes: Sizes, capacity: Capacity) -> None:
-    """Raise NoCapacity where a step finds no room; ``running``: instances of the old version that hold theirs now."""
+def require_fit(stages: Sequence[Stage], running: int, sizes: Sizes, capacity: Capacity) -> None:
+    """Raise NoCapacity where a stage finds no room; ``running``: instances of the old version that hold theirs now."""
     sizes = Sizes(fitted(sizes.old, capacity), sizes.new)
-    for step in steps:
-        if step.new:
-            require_room(sizes.new, step.new, _without(capacity, sizes.old, max(running - step.old, 0)))
+    for stage in stages:
+        if stage.new:
+            require_room(sizes.new, stage.new, _without(capacity, sizes.old, max(running - stage.old, 0)))
 
 
 def _without(capacity: Capacity, size: Resources, count: int) -> Capacity:

@@ -35,7 +35,7 @@ def mirror(wishes: Wishes, name: str, wished: Mirror | None) -> None:
 
 
 def with_mirror(route: Route, service: Service, own: Mapping[str, Member]) -> Route:
-    """The service's route, with its mirror as far as that could hear anything. Pure."""
+    """The service's route, with its mirror where that takes requests. Pure."""
     heard = own.get(service.mirror.to) if service.mirror else None
     if service.mirror is None or heard is None or not heard.able:
         return route

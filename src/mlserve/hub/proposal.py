@@ -15,7 +15,7 @@ from mlserve.errors import InvalidInput, MlserveError, NoCapacity, to_problem
 from mlserve.hub import revising
 from mlserve.hub.acceptance import Accepted, Submission, cpu_warning, refuse, unreachable, vet
 from mlserve.hub.changes import Change, Side, changed_files, changes, makes_a_version, refusals
-from mlserve.hub.footprint import STRATEGIES, Peak, Sizes, Step, peak, require_fit, rolling
+from mlserve.hub.footprint import STRATEGIES, Peak, Sizes, Stage, peak, require_fit, rolling
 from mlserve.hub.places import Places
 from mlserve.hub.reachable import marks
 from mlserve.hub.records import Service, Version
@@ -119,13 +119,13 @@ async def propose(
     running = known.running if known else 0
     release = planned(new.descriptor, 0, 0, count=count, old_count=running, strategy=how.strategy)
     strategy = _strategy(known, new, release, again=again)
-    steps = _steps(strategy, release, running, _started(known, count, again=again))
+    stages = _stages(strategy, release, running, _started(known, count, again=again))
     sizes = Sizes(resources(old.descriptor if old else new.descriptor), resources(new.descriptor))
     capacity = await accepted.place.backend.capacity()
     short = _unheard(strategy, release)
     if not any(refusals(changed)):
         try:
-            require_fit(steps, running, sizes, capacity)
+            require_fit(stages, running, sizes, capacity)
         except NoCapacity as exc:
             short.append(exc)
         if again:  # else all that may be asked for is another number of what is here
@@ -133,7 +133,7 @@ async def propose(
     gap = gap_warning(release, running) if strategy == ROLLING else []
     warnings = (*accepted.warnings, *cpu_warning(sizes.new, count, 0 if again else running, capacity), *gap)
     accepted = Accepted(accepted.descriptor, accepted.place, warnings)
-    return Proposal(known, accepted, changed, files, count, strategy, peak(steps, sizes), capacity, tuple(short))
+    return Proposal(known, accepted, changed, files, count, strategy, peak(stages, sizes), capacity, tuple(short))
 
 
 def _started(known: Known | None, count: int, *, again: bool) -> int:
@@ -141,7 +141,7 @@ def _started(known: Known | None, count: int, *, again: bool) -> int:
     return 0 if known and known.service.stopped and not again else count
 
 
-def _steps(strategy: str, release: Release, old: int, new: int) -> Sequence[Step]:
+def _stages(strategy: str, release: Release, old: int, new: int) -> Sequence[Stage]:
     if strategy == ROLLING:
         return rolling(old, new, surge=release.surge, unavailable=release.unavailable)
     return STRATEGIES[strategy](old, new)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlserve.backends.base import Instance, State
 from mlserve.hub.records import LastUpdate, Service
 from mlserve.hub.releases import counts
-from mlserve.hub.releases.counts import Sight
+from mlserve.hub.releases.counts import Standing
 from mlserve.hub.releases.gates import Verdict
 from mlserve.hub.releases.records import Kept, Phase, Release
 from mlserve.hub.releases.step import judgement, step
@@ -30,7 +30,7 @@ def moved(seen: Seen) -> tuple[Service, str]:
         service = replace(service, kept=None)
     if release is None or service.stopped:
         return service, ""
-    move = step(release, sight(seen, release), seen.measured, seen.now)
+    move = step(release, standing(seen, release), seen.measured, seen.now)
     if move.release == release:
         return service, move.blame
     return _after(replace(service, release=move.release), move.release), move.blame
@@ -39,13 +39,13 @@ def moved(seen: Seen) -> tuple[Service, str]:
 def wanted(seen: Seen, release: Release) -> dict[int, int]:
     """Version → how many instances, while a release is under way."""
     cleared = judgement(release, seen.measured, seen.now).verdict is Verdict.PASSED
-    return counts.wanted(release, sight(seen, release), cleared=cleared)
+    return counts.wanted(release, standing(seen, release), cleared=cleared)
 
 
 def targets(seen: Seen, serving: int) -> tuple[tuple[int, int], ...]:
     """Where requests go, in percent; ``serving``: the version that gets all of them without a release."""
     release = under_way(seen.service)
-    shared = counts.weights(release, sight(seen, release)) if release else ()
+    shared = counts.weights(release, standing(seen, release)) if release else ()
     return shared or ((serving, 100),)
 
 
@@ -60,11 +60,11 @@ def holding(seen: Seen) -> Sequence[str]:
     return [instance.id for instance in seen.of(kept.version, *ALIVE)] if kept else []
 
 
-def sight(seen: Seen, release: Release) -> Sight:
+def standing(seen: Seen, release: Release) -> Standing:
     """Both versions as a release needs to see them."""
     service, new = seen.service, seen.versions[release.new]
     failure = new.failure or {}
-    return Sight(
+    return Standing(
         count=service.count,
         old_count=service.serving_count,
         ready_old=len(seen.of(release.old, State.READY)),

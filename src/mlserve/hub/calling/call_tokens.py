@@ -1,4 +1,4 @@
-"""Whom instances may ask, and with which token: a file a version, which only this user can read.
+"""Whom instances may ask, and with which token: a file for each version, which only this user can read.
 
 Its instances read it again whenever it changes, so that a token is renewed without a restart; into containers it is
 brought (`Telling`). A token ends with the version it was made for.

@@ -32,7 +32,7 @@ class Report:
 
 
 def comparable(old: Answer | None, new: Answer | None) -> bool:
-    """Whether both have something to say: a version that errs is the business of others, one that is busy of nobody."""
+    """Whether the pair tells anything of the new version: not where the old one erred, or either was too busy."""
     return old is not None and new is not None and old.status < 500 and not {old.status, new.status} & set(_OVERLOADED)
 
 

@@ -9,8 +9,8 @@ from mlserve.hub.releases.records import Phase, Release, Strategy
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What there is of both versions."""
+class Standing:
+    """How both versions stand: their instances by state, and what is known of the new one."""
 
     count: int
     """How many instances the new version is to have."""
@@ -45,31 +45,31 @@ class Sight:
         return max(self.usable - self.shaky, 0)
 
 
-def wanted(release: Release, sight: Sight, *, cleared: bool = True) -> dict[int, int]:
+def wanted(release: Release, standing: Standing, *, cleared: bool = True) -> dict[int, int]:
     """Version → instances, while the release is under way; ``cleared``: its gates don't hold it back."""
     old, new = release.old, release.new
     if release.phase is Phase.RETURNING:
-        return _returning(release, sight)
-    if not sight.prepared:
-        return {old: sight.old_count}
-    if _one_by_one(release, sight):
-        return {old: 0, new: 0 if sight.alive_old else sight.count}
+        return _returning(release, standing)
+    if not standing.prepared:
+        return {old: standing.old_count}
+    if _one_by_one(release, standing):
+        return {old: 0, new: 0 if standing.alive_old else standing.count}
     if release.strategy is Strategy.ROLLING:
-        return _rolling(release, sight, cleared=cleared)
-    return {old: sight.old_count, new: _filling(release, sight)}
+        return _rolling(release, standing, cleared=cleared)
+    return {old: standing.old_count, new: _filling(release, standing)}
 
 
-def enough(release: Release, sight: Sight) -> bool:
+def enough(release: Release, standing: Standing) -> bool:
     """Whether the step has the new instances that it needs."""
-    return sight.steady >= _filling(release, sight)
+    return standing.steady >= _filling(release, standing)
 
 
-def weights(release: Release, sight: Sight) -> tuple[tuple[int, int], ...]:
+def weights(release: Release, standing: Standing) -> tuple[tuple[int, int], ...]:
     """``(version, percent)``, 100 together; a version without a ready instance gets nothing while the other has one."""
-    share = _share(release, sight)
-    if sight.ready_old == 0 and sight.usable:
+    share = _share(release, standing)
+    if standing.ready_old == 0 and standing.usable:
         share = 100
-    if not sight.usable:
+    if not standing.usable:
         share = 0
     both = ((release.old, 100 - share), (release.new, share))
     return tuple((version, weight) for version, weight in both if weight)
@@ -90,49 +90,49 @@ def peak(release: Release, count: int, old_count: int) -> int:
     return max(count, old_count) + release.surge if release.strategy is Strategy.ROLLING else count + old_count
 
 
-def _one_by_one(release: Release, sight: Sight) -> bool:
-    return sight.alone or release.strategy is Strategy.RECREATE
+def _one_by_one(release: Release, standing: Standing) -> bool:
+    return standing.alone or release.strategy is Strategy.RECREATE
 
 
-def _filling(release: Release, sight: Sight) -> int:
+def _filling(release: Release, standing: Standing) -> int:
     if release.strategy is not Strategy.CANARY or release.step is None:
-        return sight.count
-    return max(math.ceil(sight.count * release.step.weight / 100), 1)
+        return standing.count
+    return max(math.ceil(standing.count * release.step.weight / 100), 1)
 
 
-def _returning(release: Release, sight: Sight) -> dict[int, int]:
+def _returning(release: Release, standing: Standing) -> dict[int, int]:
     """As many of the new ones stay as are still missing of the old: what served is never less than before."""
-    missing = 0 if _one_by_one(release, sight) else max(sight.old_count - sight.ready_old, 0)
+    missing = 0 if _one_by_one(release, standing) else max(standing.old_count - standing.ready_old, 0)
     if release.strategy is not Strategy.ROLLING:
-        return {release.old: sight.old_count, release.new: min(missing, sight.ready_new)}
+        return {release.old: standing.old_count, release.new: min(missing, standing.ready_new)}
     if not release.surge:  # one has to go before another one comes
         missing = max(missing - release.unavailable, 0)
-    new = min(missing, sight.ready_new)
-    room = _most(release, sight) - sight.alive_new - sight.leaving_new
-    return {release.old: min(max(room, sight.ready_old), sight.old_count), release.new: new}
+    new = min(missing, standing.ready_new)
+    room = _most(release, standing) - standing.alive_new - standing.leaving_new
+    return {release.old: min(max(room, standing.ready_old), standing.old_count), release.new: new}
 
 
-def _rolling(release: Release, sight: Sight, *, cleared: bool) -> dict[int, int]:
+def _rolling(release: Release, standing: Standing, *, cleared: bool) -> dict[int, int]:
     """Old ones go for new ones that stay up; one that dies is waited for, as its next start may be its last."""
-    needed = sight.old_count - release.unavailable
-    old = min(max(needed - sight.steady, 0), sight.old_count)
-    old = min(old, max(_most(release, sight) - sight.alive_new - sight.leaving_new, sight.ready_old))
-    if release.paused_at is not None or (sight.usable and not cleared):
-        stay = min(max(sight.ready_old, old), sight.old_count)
-        return {release.old: stay, release.new: min(sight.alive_new, sight.count)}
-    room = _most(release, sight) - max(sight.alive_old, old) - sight.leaving_new
-    return {release.old: old, release.new: max(min(sight.count, room), min(sight.alive_new, sight.count), 0)}
+    needed = standing.old_count - release.unavailable
+    old = min(max(needed - standing.steady, 0), standing.old_count)
+    old = min(old, max(_most(release, standing) - standing.alive_new - standing.leaving_new, standing.ready_old))
+    if release.paused_at is not None or (standing.usable and not cleared):
+        stay = min(max(standing.ready_old, old), standing.old_count)
+        return {release.old: stay, release.new: min(standing.alive_new, standing.count)}
+    room = _most(release, standing) - max(standing.alive_old, old) - standing.leaving_new
+    return {release.old: old, release.new: max(min(standing.count, room), min(standing.alive_new, standing.count), 0)}
 
 
-def _most(release: Release, sight: Sight) -> int:
-    return peak(release, sight.count, sight.old_count)
+def _most(release: Release, standing: Standing) -> int:
+    return peak(release, standing.count, standing.old_count)
 
 
-def _share(release: Release, sight: Sight) -> int:
+def _share(release: Release, standing: Standing) -> int:
     if release.strategy is Strategy.ROLLING:
-        both = sight.ready_old + sight.usable
+        both = standing.ready_old + standing.usable
         # Of many there is at least one percent for each side, for both have instances that take requests.
-        return min(max(round(100 * sight.usable / both), 1), 99) if sight.usable and sight.ready_old else 0
+        return min(max(round(100 * standing.usable / both), 1), 99) if standing.usable and standing.ready_old else 0
     if release.phase is Phase.RETURNING or not release.steps:
         return 0
     at = release.at if release.phase is Phase.JUDGING else release.at - 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlserve.hub.comparing.report import Report
-from mlserve.hub.releases.counts import Sight, enough
+from mlserve.hub.releases.counts import Standing, enough
 from mlserve.hub.releases.gates import Judgement, Verdict, figures, judge, restarted, retimed
 from mlserve.hub.releases.records import Counted, Phase, Release, Strategy
 
@@ -34,11 +34,11 @@ class Measured:
         return (self.counted or {}).get(number) or Counted(times=(0,) * len(self.bounds))
 
 
-def step(release: Release, sight: Sight, measured: Measured, now: float) -> Move:
+def step(release: Release, standing: Standing, measured: Measured, now: float) -> Move:
     """What comes next, seen what is there and what was counted."""
     if not release.under_way:
         return Move(release)
-    move = _next(_retimed(release, measured), sight, measured, now)
+    move = _next(_retimed(release, measured), standing, measured, now)
     if move.release.under_way or measured.counted is None:
         return move
     last = {number: measured.of(number) for number in move.release.marks}
@@ -87,17 +87,17 @@ def _retimed(release: Release, measured: Measured) -> Release:
     )
 
 
-def _next(release: Release, sight: Sight, measured: Measured, now: float) -> Move:
+def _next(release: Release, standing: Standing, measured: Measured, now: float) -> Move:
     if release.since is not None and release.since > now:  # the clock was set back: what is over nobody knows
         release = replace(release, since=now)
     if release.phase is Phase.RETURNING:
-        return Move(_returned(release, sight, now))
-    if sight.trouble:
-        back = replace(release, phase=Phase.RETURNING, since=now, reason=sight.trouble, paused_at=None)
-        return Move(_returned(back, sight, now))
+        return Move(_returned(release, standing, now))
+    if standing.trouble:
+        back = replace(release, phase=Phase.RETURNING, since=now, reason=standing.trouble, paused_at=None)
+        return Move(_returned(back, standing, now))
     if release.since is None:
-        return Move(_begun(release, measured, now) if sight.prepared else release)
-    return _fill(release, sight, measured, now) if release.phase is Phase.FILLING else _judge(release, measured, now)
+        return Move(_begun(release, measured, now) if standing.prepared else release)
+    return _fill(release, standing, measured, now) if release.phase is Phase.FILLING else _judge(release, measured, now)
 
 
 def _begun(release: Release, measured: Measured, now: float) -> Release:
@@ -106,9 +106,9 @@ def _begun(release: Release, measured: Measured, now: float) -> Release:
     return replace(release, since=now, marks=marks)
 
 
-def _fill(release: Release, sight: Sight, measured: Measured, now: float) -> Move:
+def _fill(release: Release, standing: Standing, measured: Measured, now: float) -> Move:
     found = Judgement(Verdict.PASSED)
-    if measured.counted is not None and _takes_requests(release, sight):
+    if measured.counted is not None and _takes_requests(release, standing):
         if release.new not in release.marks or _recounted(release, measured):
             return Move(_marked(release, measured))
         found = judgement(release, measured, now)
@@ -118,17 +118,17 @@ def _fill(release: Release, sight: Sight, measured: Measured, now: float) -> Mov
         return Move(release, _too_late(release, found, now, release.fill_limit + release.gate_limit))
     if release.paused_at is not None:
         return Move(release)
-    if enough(release, sight):
+    if enough(release, standing):
         return Move(_filled(release, measured, now))
     if now - (release.since or now) > release.fill_limit:
-        short = f"{sight.usable} of the {sight.count} new instances were ready"
+        short = f"{standing.usable} of the {standing.count} new instances were ready"
         return Move(release, f"{short} after {release.fill_limit:g} s, the longest that a step of the release may take")
     return Move(release)
 
 
-def _takes_requests(release: Release, sight: Sight) -> bool:
+def _takes_requests(release: Release, standing: Standing) -> bool:
     """The new version has some already, though the step is not filled."""
-    return bool(sight.usable) and (release.strategy is Strategy.ROLLING or release.at > 0)
+    return bool(standing.usable) and (release.strategy is Strategy.ROLLING or release.at > 0)
 
 
 def _filled(release: Release, measured: Measured, now: float) -> Release:
@@ -183,10 +183,10 @@ def _recounted(release: Release, measured: Measured) -> bool:
     return measured.counted is not None and any(restarted(measured.of(n), mark) for n, mark in release.marks.items())
 
 
-def _returned(release: Release, sight: Sight, now: float) -> Release:
+def _returned(release: Release, standing: Standing, now: float) -> Release:
     """Over once what a rolling release took from the old version is there again; after the limit, once any of it is."""
     late = now - (release.since or now) > release.fill_limit
-    whole = release.strategy is not Strategy.ROLLING or sight.ready_old >= sight.old_count
-    if whole or (late and sight.ready_old) or not sight.ready_new:
+    whole = release.strategy is not Strategy.ROLLING or standing.ready_old >= standing.old_count
+    if whole or (late and standing.ready_old) or not standing.ready_new:
         return replace(release, phase=Phase.FAILED, since=None, ended_at=now)
     return release
