@@ -44,7 +44,7 @@ def _allowed(route: Route, versions: Sequence[int], headers: list[dict[str, Any]
     matched: dict[str, Any] = {"prefix": "/", "grpc": {}} | ({"headers": headers} if headers else {})
     if route.stopped:
         return [{"name": route.service, "match": matched, "direct_response": {"status": nothing(route)}}]
-    itself = replace(route, fallback=None, mirror=None)
+    itself = route.by_itself
     named = [one for header, targets in pins(route, versions) for one in _sent(itself, targets, [*headers, header])]
     missing = [] if route.members else [unpinned(route, versions, matched)]
     return [*named, *missing, *noted(route, _sent(route, route.shares, headers))]

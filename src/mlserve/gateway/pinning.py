@@ -36,6 +36,6 @@ def unpinned(route: Route, versions: Sequence[int], match: dict[str, Any]) -> di
 
 def private(route: Route, versions: Sequence[int]) -> Iterator[Route]:
     """``NAME@VERSION`` for each of several versions that run, whatever share it has."""
-    itself = replace(route, failed=False, fallback=None, mirror=None, compared=(), signed=False)
+    itself = replace(route.by_itself, failed=False, signed=False)
     for version in versions if len(versions) > 1 else ():
         yield replace(itself, targets=((version, 1),), address=f"{route.service}@{version}")

@@ -89,7 +89,7 @@ def _public(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
 
 def _signed(route: Route, form: str) -> dict[str, Any]:
     """To the service itself alone: no other one could check what was signed for it."""
-    itself = replace(route, fallback=None, mirror=None, compared=())
+    itself = route.by_itself
     if itself.stopped:
         return _stopped(itself, [vouching.header()])
     return vouching.unchecked(_main(itself, itself.shares, [vouching.header()], form))
@@ -101,7 +101,7 @@ def _question(route: Route) -> list[dict[str, Any]]:
 
 
 def _served(route: Route, versions: Sequence[int], allowed: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:
-    itself = replace(route, fallback=None, mirror=None, compared=())
+    itself = route.by_itself
     named = [
         one for header, targets in pins(route, versions) for one in _sent(itself, targets, [*allowed, header], form)
     ]

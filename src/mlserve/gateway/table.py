@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DEFAULT_MAX_BODY = 64 * 1024 * 1024
 FALLBACK, MIRROR = "~fallback~", "~mirror~"
@@ -156,6 +156,11 @@ class Route:
         others += [*(self.fallback.targets if self.fallback else ()), *([self.mirror.target] if self.mirror else ())]
         own = [] if self.members or self.pinned else [self.service]
         return frozenset([*own, *(target.service for target in others)])
+
+    @property
+    def by_itself(self) -> Route:
+        """The same where nobody else answers or hears: no fallback, no mirror, no copies."""
+        return replace(self, fallback=None, mirror=None, compared=())
 
     @property
     def stopped(self) -> bool:
