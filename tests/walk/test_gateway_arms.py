@@ -87,7 +87,7 @@ def test_the_file_is_begun_anew_under_load_and_each_request_is_noted_once(tmp_pa
     async def story(blue: str, green: str) -> None:
         kept = Ledger(tmp_path / "arms.db")
         async with gateway(tmp_path) as made, client(made) as ask:
-            notes = Notes(made.noted, kept, made.note_anew, large=3000)
+            notes = Notes(made.noted, kept, made.reopen_logs, large=3000)
             await made.publish(table(blue, green, members=HALF, feedback="told"))
             ids: list[str] = []
 

@@ -133,8 +133,8 @@ class Gateway:
         """The file of requests whose arms are compared (`arms`)."""
         return self._directory / LOG
 
-    async def note_anew(self) -> None:
-        """Have its logs opened again, one that was renamed under its name; raises GatewayFailed."""
+    async def reopen_logs(self) -> None:
+        """Have it write to new files where its logs were renamed; raises GatewayFailed."""
         await self._server.admin.post("/reopen_logs")
 
     async def watch(self) -> None:

@@ -70,7 +70,7 @@ def assemble(
     app.state.groups = Groups(wishes, blueprints.limits, services.seen, reconciler.wake, gateway_url)
     app.state.links = Links(store, links.places(wishes, blueprints.limits))
     experiments = Experiments(app.state.groups, services.seen, blueprints.limits)
-    notes = Notes(gateway.noted, ledger := Ledger(home.path / "arms.db"), gateway.note_anew)
+    notes = Notes(gateway.noted, ledger := Ledger(home.path / "arms.db"), gateway.reopen_logs)
     app.state.arms = Arms(ledger, notes, experiments.of, admission.feedback)
     app.state.settings, app.state.preparer, app.state.gateway = settings, preparer, gateway
     app.state.uploads = Uploads(content)
