@@ -60,7 +60,7 @@ def places(wishes: Wishes, limits: LimitsOf) -> Callable[[str], Place | None]:
     """How a service or a group is found by its name."""
 
     def docs(service: Service) -> bool:
-        return limits(service.name, service.serving or service.target).open_docs
+        return limits(service.name, service.in_force).open_docs
 
     def find(name: str) -> Place | None:
         if service := wishes.find(name):

@@ -68,6 +68,11 @@ class Service:
     trial_until: float | None = None
     """A throw-away service of ``mlserve test``: deleted at this time at the latest."""
 
+    @property
+    def in_force(self) -> int:
+        """The version whose descriptor holds: the one that serves, or that should while none does yet."""
+        return self.serving or self.target
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:

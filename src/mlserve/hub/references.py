@@ -45,4 +45,4 @@ def require_fallback(wishes: Wishes, descriptor: Descriptor) -> None:
 def _now(wishes: Wishes, limits: LimitsOf, name: str) -> Limits:
     """What the version that serves says; of a new service: nothing."""
     service = wishes.find(name)
-    return limits(service.name, service.serving or service.target) if service else Limits()
+    return limits(service.name, service.in_force) if service else Limits()

@@ -69,7 +69,7 @@ def members(group: str, sights: Iterable[Seen], limits: LimitsOf) -> Sequence[Me
 
 def group_of(service: Service, limits: LimitsOf) -> str:
     """The group that a service is in, "" for none: what serves says so."""
-    return limits(service.name, service.serving or service.target).group
+    return limits(service.name, service.in_force).group
 
 
 def published(table: Table) -> frozenset[str]:
@@ -98,7 +98,7 @@ def _shared(group: Group, members: Sequence[Member], own: Mapping[str, Member]) 
 
 
 def _member(seen: Seen, limits: LimitsOf) -> Member:
-    limit = limits(seen.service.name, seen.service.serving or seen.service.target)
+    limit = limits(seen.service.name, seen.service.in_force)
     return Member(route_of(seen, limits), _ready(seen), limit.fallback, limit.fallback_on)
 
 
@@ -153,7 +153,7 @@ def _at(port: str, ready: Iterable[Instance]) -> tuple[str, ...]:
 def route_of(seen: Seen, limits: LimitsOf) -> Route:
     """How requests to a service are treated, as far as that is its own business."""
     service = seen.service
-    limit = limits(service.name, service.serving or service.target)
+    limit = limits(service.name, service.in_force)
     targets = () if serving(service) == NOTHING else releasing.targets(seen, serving(service))
     secrets = (limits(service.name, number).secret for number in _known(seen, targets))
     ports = {version: limits(service.name, version).ports for version, _ in targets}

@@ -37,7 +37,7 @@ class Services:
         place = self._places.find(seen.service.resource)
         kind = place.kind if place else "unknown"
         shown = view.service(seen, gateway=self._gateway_url, progress=progress, kind=kind)
-        limits = self._blueprints.limits(name, seen.service.serving or seen.service.target)
+        limits = self._blueprints.limits(name, seen.service.in_force)
         shown |= with_answers(view.related(seen, limits), self._loop.comparisons.of_mirror(seen.service))
         shown = names.with_unknown(shown, limits.calls, self._wishes, self._blueprints.limits)
         found = [*shown["warnings"], *absent.warnings(shown, self._wishes), *self._loop.written.warnings(name)]

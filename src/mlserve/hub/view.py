@@ -22,7 +22,7 @@ def service(seen: Seen, *, gateway: str, progress: Progress | None, kind: str) -
     """A service: its wish, its status and its instances."""
     wish = seen.service
     newest = seen.versions[max(seen.versions)]
-    shown = seen.versions[wish.serving or wish.target]
+    shown = seen.versions[wish.in_force]
     update = wish.last_update
     return {
         "name": wish.name,

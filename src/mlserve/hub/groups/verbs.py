@@ -104,7 +104,7 @@ class Groups:
     def _member(self, group: Group, member: Member, seen: Seen, share: float) -> dict[str, Any]:
         return {
             "service": member.name,
-            "version": seen.service.serving or seen.service.target,
+            "version": seen.service.in_force,
             "status": str(status(seen)),
             "ready": member.ready,
             "weight": group.weights.get(member.name) if group.weights else None,
