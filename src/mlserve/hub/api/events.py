@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from mlserve.hub.api.access_answers import EventsAnswer
+from mlserve.hub.api.event_answers import EventsAnswer
 from mlserve.hub.api.services import hub_of
 from mlserve.hub.events import HUB, Events
 from mlserve.hub.moments import moment

@@ -9,8 +9,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from mlserve.errors import GatewayFailed
-from mlserve.hub.api.access_answers import IssuedAnswer, KeysAnswer, TokenAnswer, TokensAnswer
 from mlserve.hub.api.bodies import RotateBody, TokenBody
+from mlserve.hub.api.token_answers import IssuedAnswer, KeysAnswer, TokenAnswer, TokensAnswer
 from mlserve.hub.moments import moment
 from mlserve.hub.tokens import Token, Tokens, Wanted
 

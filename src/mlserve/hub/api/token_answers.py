@@ -1,4 +1,4 @@
-"""Answers about tokens, and about who did what."""
+"""What the management API says of tokens and keys, for its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -39,22 +39,3 @@ class KeysAnswer(Answer):
 
     signing: str
     checking: list[str]
-
-
-class EventAnswer(Answer):
-    """Something that was done or refused; ``who``: ``hub``, or the id of a token."""
-
-    at: str
-    who: str
-    what: str
-    label: str
-    address: str
-    detail: str
-    outcome: Literal["done", "refused"]
-    times: int
-
-
-class EventsAnswer(Answer):
-    """Events, newest first."""
-
-    events: list[EventAnswer]
