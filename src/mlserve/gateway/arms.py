@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mlserve.gateway.filters import with_filters
 from mlserve.gateway.table import Route
 
 LOG = "arms.log"
@@ -61,4 +62,4 @@ def noted(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if kind:
         rules.append({kind: name, "on_header_present": {"metadata_namespace": _OURS, "key": _CALLER}})
     found = {_FILTER: {"@type": _KIND, "request_rules": rules}}
-    return [each | {"typed_per_filter_config": each.get("typed_per_filter_config", {}) | found} for each in routes]
+    return with_filters(routes, found)

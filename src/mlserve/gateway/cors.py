@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from mlserve.gateway.filters import with_filters
 from mlserve.gateway.matches import everything, exact
 from mlserve.gateway.table import Route
 
@@ -59,10 +60,7 @@ def readable(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]
         "expose_headers": _READ,
         "max_age": _REMEMBERED,
     }
-    return [
-        each | {"typed_per_filter_config": each.get("typed_per_filter_config", {}) | {_FILTER: policy}}
-        for each in routes
-    ]
+    return with_filters(routes, {_FILTER: policy})
 
 
 def _pattern(origin: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mlserve.gateway.filters import with_filters
 from mlserve.gateway.table import Access, Route
 
 SIGNED, REVOKED, SERVICES = "jwt", "revoked", "services"
@@ -82,8 +83,7 @@ def checked(route: Route, routes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return []
     found = {SIGNED: {"@type": f"{_JWT}.PerRouteConfig", "requirement_name": _NEED}}
     told = {"metadata": {"filter_metadata": {_OURS: {"service": route.service}}}}
-    filtered = [each | told for each in routes]
-    return [each | {"typed_per_filter_config": each.get("typed_per_filter_config", {}) | found} for each in filtered]
+    return with_filters([each | told for each in routes], found)
 
 
 def _provider(access: Access, way: dict[str, Any]) -> dict[str, Any]:
