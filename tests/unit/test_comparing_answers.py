@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import struct
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -34,6 +35,21 @@ def kinds(old: Any, new: Any, rules: Rules | None = None) -> list[tuple[str, str
 @given(VALUES)
 def test_an_answer_is_like_itself(value: Any) -> None:
     assert kinds(value, copy.deepcopy(value)) == []
+
+
+def test_of_large_answers_few_fields_are_held() -> None:
+    name = "n" * 100_000
+    old, new = said({name: [0.5] * 100_000, "label": "cat"}), said({name: [0.7] * 100_000, "label": "dog"})
+    tracemalloc.start()
+    found = compared(old, new, Rules())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20 * len(old.body), "what was read itself is a few times its text"
+    assert (len(found.differences), found.flipped, max(len(one.field) for one in found.differences)) == (
+        100,
+        True,
+        1000,
+    )
 
 
 @given(VALUES, VALUES, st.floats(0, 1))

@@ -15,6 +15,13 @@ TOLERANCE = 1e-3
 _SMALLEST = 1e-6
 _ECHO = frozenset({"/id", "/model_name", "/model_version"})
 """What the Open Inference Protocol says of the request and of who answers, beside the answer."""
+_TOLD = 100
+"""Differences of two answers that are held: theirs may be millions of numbers."""
+_LONGEST = 1000
+"""Characters of a pointer that are held: a name may have as many as the answer, and be that of a million numbers."""
+Pairs = Iterator[tuple[str, Any, Any]]
+"""Where it is, and what is there in either answer."""
+_END = (None, None, None)
 
 
 class Kind(StrEnum):
@@ -62,15 +69,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All differences beyond the tolerance, and the largest distance of two numbers, also within it."""
+    """The first differences beyond the tolerance, and the largest distance of two numbers, also within it."""
 
     differences: Sequence[Difference] = ()
     largest: float = 0.0
-
-    @property
-    def flipped(self) -> bool:
-        """A label is another one."""
-        return any(one.kind is Kind.LABEL for one in self.differences)
+    flipped: bool = False
+    """A label is another one."""
 
 
 def compared(old: Answer, new: Answer, rules: Rules) -> Comparison:
@@ -88,32 +92,39 @@ def compared(old: Answer, new: Answer, rules: Rules) -> Comparison:
 
 
 def _walked(old: Any, new: Any, rules: Rules) -> Comparison:
-    """Without recursion: what came may be nested as deep as its reader allows."""
-    found, largest, left = [], 0.0, [("", old, new)]
-    protocol = all(isinstance(one, dict) and "outputs" in one for one in (old, new))
-    echo = _ECHO if protocol else frozenset[str]()
+    """Without recursion: what came may be nested as deep as its reader allows. Of millions of fields few are held."""
+    found: list[Difference] = []
+    largest, flipped = 0.0, False
+    left = [iter([("", old, new)])]
+    ignore = rules.ignore | (_ECHO if all(isinstance(one, dict) and "outputs" in one for one in (old, new)) else set())
     while left:
-        place, one, other = left.pop()
-        if _ignored(place, rules.ignore | echo):
+        place, one, other = next(left[-1], _END)
+        if place is None:
+            left.pop()
+        elif _ignored(place, ignore):
             continue
-        if pairs := _below(place, one, other):
-            left.extend(reversed(pairs))
-            continue
-        kind = _differs(one, other, rules.tolerance)
-        largest = max(largest, _distance(one, other))
-        if kind:
-            found.append(Difference(kind, place, one, other))
-    return Comparison(found, largest)
+        elif (below := _below(place, one, other)) is not None:
+            left.append(below)
+        else:
+            largest = max(largest, _distance(one, other))
+            if kind := _differs(one, other, rules.tolerance):
+                flipped = flipped or kind is Kind.LABEL
+                found += [Difference(kind, place, one, other)] if len(found) < _TOLD else []
+    return Comparison(found, largest, flipped)
 
 
-def _below(place: str, one: Any, other: Any) -> list[tuple[str, Any, Any]]:
-    """The parts of two values of the same form, to be compared each; nothing where they have none or differ in form."""
+def _below(place: str, one: Any, other: Any) -> Pairs | None:
+    """The parts of two values of the same form, to be compared each; None where they have none or differ in form."""
     if isinstance(one, dict) and isinstance(other, dict):
-        names = [*one, *(name for name in other if name not in one)]
-        return [(f"{place}/{_escaped(name)}", one.get(name, ABSENT), other.get(name, ABSENT)) for name in names]
+        names = (*one, *(name for name in other if name not in one))
+        return ((_at(place, _escaped(name)), one.get(name, ABSENT), other.get(name, ABSENT)) for name in names)
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return [(f"{place}/{index}", *both) for index, both in enumerate(zip(one, other, strict=True))]
-    return []
+        return ((_at(place, str(index)), *both) for index, both in enumerate(zip(one, other, strict=True)))
+    return None
+
+
+def _at(place: str, name: str) -> str:
+    return f"{place}/{name}"[:_LONGEST]
 
 
 class _Absent:
@@ -127,7 +138,7 @@ ABSENT = _Absent()
 
 def _differs(one: Any, other: Any, tolerance: float) -> Kind | None:
     if isinstance(one, dict | list) or isinstance(other, dict | list):
-        return None if type(one) is type(other) and len(one) == len(other) == 0 else Kind.FORM
+        return Kind.FORM
     if _number(one) and _number(other):
         return _numbers(one, other, tolerance)
     if type(one) is not type(other):

@@ -36,6 +36,8 @@ class Comparisons:
         self._limits, self._rules = limits, rules
         self._sights: Mapping[str, Seen] = {}
         self._reports: dict[tuple[str, str], tuple[str, Report]] = {}
+        self._one_at_a_time = asyncio.Lock()
+        """Answers may be large: comparing several of them at once would leave the rest of the hub little time."""
 
     def follow(self, sights: Sequence[Seen]) -> None:
         """What there is now; of services that are gone nothing is kept."""
@@ -67,7 +69,8 @@ class Comparisons:
         if old is None or new is None or not comparable(old, new):
             self._keep(name, both, replace(before, unanswered=before.unanswered + 1))
             return
-        found = await aside(partial(compared, old, new, rules))
+        async with self._one_at_a_time:
+            found = await aside(partial(compared, old, new, rules))
         before = self._report(name, both.what, both.which) or Report()  # others came meanwhile
         self._keep(name, both, with_pair(before, copy.id, found, rules))
 
