@@ -99,6 +99,18 @@ def test_feedback_is_joined_before_and_after_its_request_is_known_and_the_last_v
     assert told(again, "green").mean == 3.0
 
 
+def test_a_damaged_file_is_put_aside_and_another_is_begun(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "arms.db").write_bytes(b"no database" * 1000)
+    (tmp_path / "arms.db-wal").write_bytes(b"of that")
+    kept = ledger(tmp_path)
+    kept.take([asked("mine", "blue")], Position(1, 2))
+    assert kept.tell("shop", [Feedback("mine", 1.0)], NOW) == []
+    assert (tmp_path / "arms.db.damaged").read_bytes().startswith(b"no database")
+    assert "ledger-damaged" in caplog.text
+    kept.close()
+    assert ledger(tmp_path).position() == Position(1, 2)
+
+
 def test_feedback_looks_at_one_request_however_many_have_its_id(tmp_path: Path) -> None:
     kept = ledger(tmp_path, (100_000, 1000))
     steps: list[int] = []
@@ -169,8 +181,8 @@ def test_many_threads_tell_while_requests_come(tmp_path: Path) -> None:
     assert told(kept, "blue").n == 80
 
 
-def test_a_file_that_is_none_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "arms.db").write_text("no database at all, and long enough to be looked at" * 50)
+def test_a_file_that_can_not_be_had_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "arms.db").mkdir()
     with pytest.raises(MlserveError, match=r"arms\.db"):
         ledger(tmp_path)
 

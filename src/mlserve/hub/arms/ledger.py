@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,8 @@ from mlserve.errors import MlserveError
 from mlserve.hub.arms.effect import Moments
 from mlserve.hub.arms.feedback import Feedback
 from mlserve.hub.arms.lines import Asked, key
+
+log = logging.getLogger("mlserve.hub")
 
 DAYS = 30
 MOST_REQUESTS, MOST_VALUES = 5_000_000, 1_000_000
@@ -68,10 +71,7 @@ class Ledger:
         self._path, self._most = path, most
         self._lock = threading.Lock()
         with self._errors():
-            self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
-                self._file.execute(f"PRAGMA {pragma}")
-            self._file.executescript(_TABLES)
+            self._file = _opened(path)
         path.chmod(0o600)
 
     def position(self) -> Position:
@@ -187,3 +187,30 @@ class Ledger:
                 f"what is known of requests and feedback ({self._path}) can't be used: {exc}",
                 hint="check that the disk has room and that the file is readable and writable for this user",
             ) from exc
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The file; a damaged one is put aside, since no figures are worth a hub that looks after nothing."""
+    try:
+        return _connected(path)
+    except sqlite3.OperationalError:
+        raise  # no room, say, or no right: it may be well
+    except sqlite3.DatabaseError as exc:
+        aside = path.with_name(f"{path.name}.damaged")
+        log.warning("event=ledger-damaged file=%s kept=%s reason=%r", path, aside, str(exc))
+        path.replace(aside)
+        for part in ("-wal", "-shm"):
+            path.with_name(path.name + part).unlink(missing_ok=True)
+        return _connected(path)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    try:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
+            file.execute(f"PRAGMA {pragma}")
+        file.executescript(_TABLES)
+    except BaseException:
+        file.close()
+        raise
+    return file
