@@ -44,6 +44,13 @@ def test_shares_follow_the_ready_instances_unless_weights_were_set() -> None:
     assert shares(group(standalone=("a",)), members) == {"a": 0, "b": 1}
 
 
+def test_where_all_that_had_a_weight_have_left_the_others_take_the_requests() -> None:
+    left = group(weights={"a": 0, "b": 0, "gone": 100})
+    assert shares(left, [member("a", 2), member("b")]) == {"a": 2, "b": 1}
+    assert shares(left, [member("a"), member("gone", 0)]) == {"a": 0, "gone": 0}, "one that is there may come back"
+    assert shares(replace(left, standalone=("a",)), [member("a"), member("b")]) == {"a": 0, "b": 1}
+
+
 def test_who_can_not_answer_gets_nothing_and_the_others_all() -> None:
     for gone in (member("b", 0), member("b", 1, ()), member("b", 1, failed=True)):
         assert shares(group(weights={"a": 10, "b": 90}), [member("a"), gone]) == {"a": 10, "b": 0}

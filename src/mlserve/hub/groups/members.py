@@ -32,17 +32,24 @@ class Member:
         return bool(self.ready and self.route.shares and not self.route.failed)
 
 
+def weights(group: Group, members: Sequence[Member]) -> Mapping[str, int]:
+    """Those that somebody set; none where whoever had one has left: then those who stayed take the requests."""
+    staying = [one.name for one in members if one.name not in group.standalone]
+    return group.weights if any(group.weights.get(name) for name in staying) else {}
+
+
 def shares(group: Group, members: Sequence[Member]) -> Mapping[str, int]:
     """Member → how much of the requests is its, beside the others; those that get none, or could answer none, are 0."""
     taking = [one for one in members if one.able and one.name not in group.standalone]
-    wished = {one.name: group.weights.get(one.name, 0) if group.weights else one.ready for one in taking}
+    told = weights(group, members)
+    wished = {one.name: told.get(one.name, 0) if told else one.ready for one in taking}
     return {one.name: wished.get(one.name, 0) for one in members}
 
 
-def percent(weights: Mapping[str, int]) -> Mapping[str, float]:
+def percent(shared: Mapping[str, int]) -> Mapping[str, float]:
     """The same in percent of all requests."""
-    together = sum(weights.values())
-    return {name: round(100 * weight / together, 1) if together else 0.0 for name, weight in weights.items()}
+    together = sum(shared.values())
+    return {name: round(100 * share / together, 1) if together else 0.0 for name, share in shared.items()}
 
 
 def fallback(group: Group, members: Sequence[Member]) -> tuple[str, frozenset[str]]:
@@ -69,15 +76,15 @@ def with_fallback(found: Route, group: Group, members: Sequence[Member], own: Ma
 
 def route(group: Group, members: Sequence[Member]) -> Route:
     """How requests to the group are treated: held to what each of its members allows, or the longest of them."""
-    weights = shares(group, members)
+    shared = shares(group, members)
     targets = [
-        Target(one.name, target.version, target.weight * weights[one.name])
+        Target(one.name, target.version, target.weight * shared[one.name])
         for one in members
         for target in one.route.shares
-        if weights[one.name]
+        if shared[one.name]
     ]
     routes = [one.route for one in members]
-    rates = [one.route.rate for one in members if weights[one.name]]
+    rates = [one.route.rate for one in members if shared[one.name]]
     return Route(
         service=group.name,
         targets=(),

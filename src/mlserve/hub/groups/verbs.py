@@ -9,7 +9,7 @@ from typing import Any
 
 from mlserve.errors import NotFound
 from mlserve.hub.arms.experiment import Experiment
-from mlserve.hub.groups.members import Member, fallback, percent, shares
+from mlserve.hub.groups.members import Member, fallback, percent, shares, weights
 from mlserve.hub.groups.records import Group
 from mlserve.hub.groups.traffic import Wish, wished
 from mlserve.hub.limits import LimitsOf
@@ -60,7 +60,8 @@ class Groups:
         group, sights = self._find(name)
         its = members(name, sights, self._limits)
         changed = max(group.shared_at, group.created_at)
-        return Experiment(name, shares(group, its), group.created_at, changed if group.weights else None, group.sticky)
+        since = changed if weights(group, its) else None
+        return Experiment(name, shares(group, its), group.created_at, since, group.sticky)
 
     def _find(self, name: str) -> tuple[Group, Sequence[Seen]]:
         there = self._all()
@@ -84,30 +85,32 @@ class Groups:
 
     def _shown(self, group: Group, sights: Sequence[Seen]) -> dict[str, Any]:
         its = members(group.name, sights, self._limits)
-        weights = shares(group, its)
-        told = percent(weights)
+        told, shared = weights(group, its), percent(shares(group, its))
         return {
             "name": group.name,
             "endpoint": f"{self._gateway}/api/predict/{group.name}",
             "token": group.token,
-            "mode": "set" if group.weights else "auto",
+            "mode": "set" if told else "auto",
             "sticky": group.sticky or None,
             "fallback": self._fallback(group, its),
             "created_at": moment(group.created_at),
-            "members": [self._member(group, one, seen, told[one.name]) for one, seen in zip(its, sights, strict=True)],
+            "members": [
+                self._member(group, one, seen, told.get(one.name) if told else None, shared[one.name])
+                for one, seen in zip(its, sights, strict=True)
+            ],
         }
 
     def _fallback(self, group: Group, members: Sequence[Member]) -> dict[str, Any] | None:
         name, on = fallback(group, members)
         return {"service": name, "on": sorted(on), "answered": None} if name else None
 
-    def _member(self, group: Group, member: Member, seen: Seen, share: float) -> dict[str, Any]:
+    def _member(self, group: Group, member: Member, seen: Seen, weight: int | None, share: float) -> dict[str, Any]:
         return {
             "service": member.name,
             "version": seen.service.in_force,
             "status": str(status(seen)),
             "ready": member.ready,
-            "weight": group.weights.get(member.name) if group.weights else None,
+            "weight": weight,
             "percent": share,
             "standalone": member.name in group.standalone,
             "endpoint": f"{self._gateway}/api/predict/{member.name}",
