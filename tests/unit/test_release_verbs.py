@@ -11,6 +11,7 @@ import pytest
 from tests.unit.test_hub_verbs import DESCRIPTOR, Desk, desk
 
 from mlserve.errors import Conflict, InvalidInput, MlserveError, NotFound
+from mlserve.hub import failures
 from mlserve.hub.acceptance import Submission
 from mlserve.hub.records import Prepared
 from mlserve.hub.releases.records import Phase
@@ -106,5 +107,27 @@ def test_going_back_is_refused_where_there_is_nothing_to_go_back_to(tmp_path: Pa
         with pytest.raises(NotFound, match=r"gone\.onnx is gone"):
             await made.hub.rollback("iris")
         assert made.wishes.service("iris") == before
+
+    tell(tmp_path, story)
+
+
+def test_going_back_is_refused_to_a_version_that_its_gates_refused(tmp_path: Path) -> None:
+    async def story(made: Desk) -> None:
+        await update(made, 2)
+        serve(made, 2)
+        await update(made, 3)
+        serve(made, 2)
+        failure = failures.of_release("iris", 3, "its answers differ", at=0.0)
+        made.wishes.put_version(replace(made.wishes.version("iris", 3), served=True, failure=failure))
+        before = made.wishes.service("iris")
+        with pytest.raises(Conflict, match="given up by its release: its answers differ") as refused:
+            await made.hub.rollback("iris", 3)
+        assert refused.value.hint.endswith("those that served: 1")
+        assert made.wishes.service("iris") == before
+        # One that somebody aborted was not found bad: whoever names it means it.
+        aborted = failures.of_release("iris", 3, "it was aborted", judged=False, at=0.0)
+        made.wishes.put_version(replace(made.wishes.version("iris", 3), failure=aborted))
+        await made.hub.rollback("iris", 3)
+        assert made.wishes.service("iris").target == 3
 
     tell(tmp_path, story)

@@ -10,6 +10,9 @@ from mlserve.backends.evidence import Evidence
 from mlserve.errors import BuildFailed, EnvironmentFailed, FetchFailed, MlserveError, NoCapacity, ResourceUnavailable
 from mlserve.hub.causes import Story, story_of
 
+GATES_FAILED = "release-failed"
+"""The cause of a version that the gates of its release refused."""
+
 
 def of_instance(instance: Instance, evidence: Evidence, *, resources: Mapping[str, Any], at: float) -> dict[str, Any]:
     """The failure record of an instance that ended, from what its backend knows of its death."""
@@ -78,14 +81,20 @@ def of_silence(service: str, version: int, answer: str, *, at: float) -> dict[st
     return _record(service=service, version=version, instance=None, phase="probe", story=story, at=at)
 
 
-def of_release(service: str, version: int, reason: str, differing: Sequence[str] = (), *, at: float) -> dict[str, Any]:
-    """The failure record of a version that its release gave up though it runs; ``differing``: some of its answers."""
-    story = Story(
-        "release-failed",
-        reason,
-        f"mlserve release status {service} has the figures of both versions; the one that served before still does",
-        retryable=True,
-    )
+def of_release(
+    service: str, version: int, reason: str, differing: Sequence[str] = (), *, judged: bool = True, at: float
+) -> dict[str, Any]:
+    """The failure record of a version that its release gave up though it runs; ``differing``: some of its answers.
+
+    Not ``judged``: no gate spoke against it, somebody aborted it or it did not get the room for its instances.
+    """
+    hint = f"mlserve release status {service} has the figures of both versions"
+    if differing:
+        hint += (
+            "; a model that was trained anew differs a little in every number: "
+            '"tolerance" in release.gates allows it, "ignore" leaves fields such as probabilities out'
+        )
+    story = Story(GATES_FAILED if judged else "release-ended", reason, hint, retryable=True)
     return _record(
         service=service, version=version, instance=None, phase="release", story=story, answers=list(differing), at=at
     )

@@ -187,7 +187,10 @@ class Reconciler:
             self._outcomes.fail_by(seen, decision.failed)
         if decision.blame:
             differing = lines(seen.measured.answers) if seen.measured.answers else ()
-            story = failures.of_release(name, seen.service.target, decision.blame, differing, at=time.time())
+            judged = bool(seen.service.release and seen.service.release.gates)
+            story = failures.of_release(
+                name, seen.service.target, decision.blame, differing, judged=judged, at=time.time()
+            )
             self._outcomes.fail(seen, story)
         if decision.service.deleting:
             await self._delete(seen, decision)

@@ -53,7 +53,9 @@ class Wishes:
         try:
             return self._versions[name][number]
         except KeyError:
-            raise NotFound(f'service "{name}" has no version {number}') from None
+            known = ", ".join(str(version.number) for version in self.versions(name)) or "none"
+            hint = f"mlserve versions {name} says what each is"
+            raise NotFound(f'service "{name}" has no version {number} (versions: {known})', hint=hint) from None
 
     def create(self, service: Service, version: Version) -> None:
         """Keep a new service and its first version; raises Conflict where the name is taken."""

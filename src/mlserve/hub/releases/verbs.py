@@ -48,7 +48,7 @@ class Releases:
         """All requests go back to the old version."""
         version = self._wishes.version(name, self._under_way(name).new)
         if version.failure is None:
-            story = failures.of_release(name, version.number, "it was aborted", at=time.time())
+            story = failures.of_release(name, version.number, "it was aborted", judged=False, at=time.time())
             self._wishes.put_version(replace(version, failure=story))
 
     async def rollback(self, name: str, number: int | None, allowed: Allowed) -> None:
@@ -83,7 +83,8 @@ class Releases:
         name = service.name
         if service.serving is None:
             raise Conflict(f'no version of "{name}" serves yet', hint=f"mlserve why {name}")
-        before = [v for v in self._wishes.versions(name) if v.served and v.number != service.serving]
+        good = [version for version in self._wishes.versions(name) if version.served and not _refused(version)]
+        before = [version for version in good if version.number != service.serving]
         known = ", ".join(str(version.number) for version in before) or "none"
         if number is None:
             older = [v.number for v in before if v.number < service.serving and not v.failure]
@@ -95,6 +96,11 @@ class Releases:
         version = self._wishes.version(name, number)
         if not version.served:
             raise Conflict(f'version {number} of "{name}" never served', hint=f"those that did: {known}")
+        if _refused(version):
+            raise Conflict(
+                f'version {number} of "{name}" was given up by its release: {(version.failure or {})["reason"]}',
+                hint=f"mlserve update has its descriptor judged again; those that served: {known}",
+            )
         _require_there(version)
         return version
 
@@ -106,6 +112,11 @@ class Releases:
 
     def _put(self, name: str, release: Release) -> None:
         self._wishes.put(replace(self._wishes.service(name), release=release))
+
+
+def _refused(version: Version) -> bool:
+    """Whether the gates of a release spoke against it; going back is not judged, so nothing else would stop it."""
+    return version.failure is not None and version.failure["cause"] == failures.GATES_FAILED
 
 
 def _require_there(version: Version) -> None:
