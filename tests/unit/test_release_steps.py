@@ -105,7 +105,7 @@ def test_answers_that_differ_end_a_step_at_once_whatever_else_is_still_to_be_jud
     made, _ = walk(made, BOTH, answers(100, 90), 0, 1)
     assert walk(made, BOTH, answers(119, 109), 2)[1] == ""
     _, blame = walk(made, BOTH, answers(120, 93), 2)
-    assert blame == "15.0 % of 20 compared answers differ from the old version's, at most 10 % may"
+    assert blame == "15.0 % of 20 answers differ from the old version's, at most 10 % may be"
 
 
 def test_a_hub_that_began_to_compare_anew_begins_the_step_anew() -> None:

@@ -37,7 +37,7 @@ def require_fallback(wishes: Wishes, descriptor: Descriptor) -> None:
     found = wishes.find(other)
     if found is None or found.deleting:
         known = ", ".join(one.name for one in wishes.services() if one.trial_until is None) or "none"
-        message = f'there is no service "{other}" to fall back to (services: {known})'
+        message = f'the fallback "{other}" is no service (services: {known})'
         details: list[Detail] = [{"pointer": "/fallback/service", "code": "invalid", "message": message}]
         raise InvalidDescriptor(message, hint=f"create {other} first", details=details)
 

@@ -98,8 +98,8 @@ def _answers(gates: Gates, new: Figures) -> Judgement:
     if new.compared < gates.min_requests:
         return Judgement(Verdict.OPEN, f"{new.compared} of the {gates.min_requests} answers that comparing them needs")
     if new.different_percent > limit:
-        share = f"{new.different_percent:.1f} % of {new.compared} compared answers differ from the old version's"
-        return Judgement(Verdict.FAILED, f"{share}, at most {limit:g} % may")
+        share = f"{new.different_percent:.1f} % of {new.compared} answers differ from the old version's"
+        return Judgement(Verdict.FAILED, f"{share}, at most {limit:g} % may be")
     return Judgement(Verdict.PASSED)
 
 

@@ -28,4 +28,4 @@ def command(
     made = dict(tokens.create(service, scopes=scopes, expires=until, label=label, rate_limit=rate_limit))
     facts = {"token": made["token"], "id": made["id"], "opens": ", ".join(made["services"])}
     show(output, made, lambda: properties({**facts, "for": ", ".join(made["scopes"]), "until": made["expires_at"]}))
-    report.note("save it now: the hub keeps no copy and can't show it again")
+    report.note("copy it now: the hub keeps no token and can't show it again")
