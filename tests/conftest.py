@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests.chaos.load import Failed
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from mlserve.client import Client
@@ -107,7 +108,17 @@ def fresh_engine() -> Iterator[Engine]:
 
 
 @pytest.fixture
-def box(client: Client, docker_engine: Engine) -> Client:
+def emptied(client: Client, docker_engine: Engine) -> Iterator[None]:
+    """Afterwards the services are deleted, and what the engine kept for them goes, too: others count what is there."""
+    yield
+    for service in client.services.list():
+        service.delete()
+    with closing(docker_engine.client()) as engine:
+        until(lambda: not engine.volumes.list(filters={"label": "mlserve.hub"}), "an engine without their volumes")
+
+
+@pytest.fixture
+def box(client: Client, docker_engine: Engine, emptied: None) -> Client:
     """A client whose hub has a resource group ``box``: the engine."""
     client.resources.add("box", "docker", {"host": docker_engine.host})
     return client

@@ -50,7 +50,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
 @pytest.fixture
-def box(client: Client, docker_engine: Engine) -> Client:
+def box(client: Client, docker_engine: Engine, emptied: None) -> Client:
     """A hub with a resource group ``box``: the engine, and who may use the bucket."""
     client.resources.add("box", "docker", {"host": docker_engine.host}, credentials=CREDENTIALS)
     return client

@@ -58,7 +58,7 @@ pathlib.Path(sysconfig.get_path("purelib"), "triton.pth").write_text("/opt/trito
 
 
 @pytest.fixture
-def box(client: Client, docker_engine: Engine, image: str) -> Client:
+def box(client: Client, docker_engine: Engine, image: str, emptied: None) -> Client:
     """A hub with a resource group ``box``, where Triton runs in that image."""
     client.resources.add("box", "docker", {"host": docker_engine.host, "triton_image": image})
     return client
