@@ -136,6 +136,14 @@ def test_tensors_in_bytes_are_compared_as_the_numbers_that_they_are() -> None:
     assert found.largest == pytest.approx(0.4)
 
 
+def test_an_example_has_nothing_that_a_terminal_would_obey() -> None:
+    found = compared(said({"\x1b[2J" + "n" * 500: 1}), said({"\x1b[2J" + "n" * 500: 2}), Rules())
+    (example,) = with_pair(Report(), "r\x9b31m\n" + "x" * 5000, found, Rules()).examples
+    assert example["request"].startswith(r"r\x9b31m\nxx")
+    assert example["field"].startswith(r"/\x1b[2Jnn")
+    assert max(len(example["request"]), len(example["field"])) < 220
+
+
 def test_a_report_counts_and_keeps_a_few_examples_with_nothing_that_is_not_to_be_read() -> None:
     rules = Rules(clear=frozenset({"label"}))
     report = Report()

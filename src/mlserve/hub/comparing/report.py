@@ -9,6 +9,8 @@ from typing import Any
 from mlserve.hub.comparing.answers import Answer, Comparison, Rules, shown
 
 _EXAMPLES = 5
+_LONGEST = 200
+"""Characters of an id or a field that are shown."""
 _OVERLOADED = (429, 503)
 
 
@@ -42,13 +44,19 @@ def with_pair(report: Report, request: str, found: Comparison, rules: Rules) -> 
     if not found.differences:
         return counted
     first = found.differences[0]
-    example = {"request": request, "field": first.field or f"({first.kind})", **dict(shown(first, rules))}
+    field = _plain(first.field) or f"({first.kind})"
+    example = {"request": _plain(request), "field": field, **dict(shown(first, rules))}
     return replace(
         counted,
         different=report.different + 1,
         flipped=report.flipped + int(found.flipped),
         examples=(*report.examples, example)[:_EXAMPLES],
     )
+
+
+def _plain(text: str) -> str:
+    """Callers choose ids, and may have a say in names: what a terminal would obey is written out, for it is read."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[:_LONGEST])
 
 
 def view(report: Report | None) -> dict[str, Any] | None:
