@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from mlserve.gateway.arms import FEEDBACK_HEADER
+from mlserve.gateway.cookie import LOGIN_PATH
 from mlserve.gateway.envoy import Gateway
 from mlserve.gateway.process import LARGEST_FILE
 from mlserve.hub.arms.ledger import Ledger
 from mlserve.hub.arms.lines import key
 from mlserve.hub.arms.notes import Notes
 from tests.waiting import eventually
-from tests.walk.gateway_kit import client, gateway, instances
+from tests.walk.gateway_kit import TOKEN, client, gateway, instances
 from tests.walk.test_gateway_groups import BLUE, GREEN, table
 
 HALF = (replace(BLUE, weight=50), replace(GREEN, weight=50))
+
+
+async def _done(tasks: Sequence[asyncio.Task[bytes]], count: int) -> bool:
+    return sum(task.done() for task in tasks) >= count
 
 
 async def lines(made: Gateway, count: int) -> Sequence[dict[str, Any]]:
@@ -78,6 +83,29 @@ def test_feedback_goes_to_the_hub_with_the_tokens_of_requests_also_while_nothing
             await made.publish(replace(wished, hub="127.0.0.1:9"))
             away = await ask.post("/shop/feedback", content=b"1")
             assert (away.status_code, away.json()["code"], away.headers["retry-after"]) == (503, "no-hub", "1")
+
+    with instances("b", "g", "hub") as (blue, green, hub):
+        asyncio.run(story(blue.address, green.address, hub.address))
+
+
+def test_who_sends_feedback_slowly_holds_little_of_the_hub_and_keeps_nobody_from_logging_in(tmp_path: Path) -> None:
+    async def story(blue: str, green: str, hub: str) -> None:
+        async with gateway(tmp_path) as made, client(made) as ask:
+            await made.publish(replace(table(blue, green, members=HALF, feedback="told"), hub=hub))
+            begun = f"POST /api/predict/shop/feedback HTTP/1.1\r\nhost: h\r\nauthorization: {TOKEN}\r\n"
+            opened = [await asyncio.open_connection(*made.address.split(":")) for _ in range(300)]
+            for _, writer in opened:
+                writer.write(begun.encode() + b"content-length: 10\r\n\r\n{")
+            answers = [asyncio.create_task(reader.readline()) for reader, _ in opened]
+            try:
+                await eventually(lambda: _done(answers, 150))
+                assert {task.result().split()[1] for task in answers if task.done()} == {b"503"}
+                assert (await ask.get(f"http://{made.address}{LOGIN_PATH}code")).json()["name"] == "hub"
+                assert (await ask.get("/shop")).status_code == 200
+            finally:
+                for _, writer in opened:
+                    writer.close()
+                await asyncio.gather(*answers, return_exceptions=True)
 
     with instances("b", "g", "hub") as (blue, green, hub):
         asyncio.run(story(blue.address, green.address, hub.address))

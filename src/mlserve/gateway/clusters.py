@@ -35,6 +35,10 @@ _OUTLIERS: dict[str, Any] = {
 _CAP = 10000
 """A safety cap only: queues and their limits are the runtime's."""
 
+_SPARING = {"max_connections": 64, "max_pending_requests": 64, "max_requests": 64}
+"""What callers may hold of the hub at a time, however slowly they send: it has others to look after. For each
+priority, so that who sends feedback keeps nobody from logging in."""
+
 
 @lru_cache(maxsize=4096)
 def cluster_json(cluster: Cluster) -> str:
@@ -51,6 +55,7 @@ def address_json(name: str, address: str) -> str:
         "type": "STATIC" if _is_ip(address) else "STRICT_DNS",
         "connect_timeout": "2s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [_endpoint(address)]}]},
+        "circuit_breakers": {"thresholds": [_SPARING, {**_SPARING, "priority": "HIGH"}]},
     }
     return json.dumps(resource, separators=(",", ":"))
 

@@ -29,6 +29,7 @@ def _to_hub(route: Route, allowed: list[dict[str, Any]]) -> dict[str, Any]:
     action = {
         "cluster": HUB_CLUSTER,
         "timeout": "30s",
+        "idle_timeout": "30s",  # a caller who stops in the middle of a body
         "prefix_rewrite": f"{FEEDBACK_PATH}{route.service}",
         "retry_policy": {"retry_on": "connect-failure,refused-stream,reset", "num_retries": 1},  # twice is once
     }

@@ -60,6 +60,7 @@ def login_json() -> str:
     """The entry of the route table's map for one-time codes, which the hub exchanges."""
     action = {
         "cluster": HUB_CLUSTER,
+        "priority": "HIGH",
         "timeout": "10s",
         "retry_policy": {"retry_on": "connect-failure,refused-stream"},  # a code may arrive once
     }

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 import mlserve
 from mlserve.errors import InvalidInput, MlserveError, NotFound, to_problem
@@ -48,6 +49,7 @@ def application(token: str) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(OSError, _of_this_machine)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unforeseen)
     app.add_middleware(Guard, token=token, refusal=problem)
     app.add_middleware(Audit)
@@ -88,6 +90,10 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     answer = problem(ours)
     answer.status_code = unrouted.status_code
     return answer
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it: who asked has left in the middle of a body
 
 
 async def _of_this_machine(_: Request, error: Exception) -> Response:
