@@ -173,6 +173,20 @@ class Wishes:
         return self.there
 
 
+def test_a_services_file_has_the_token_of_its_group_as_long_as_it_is_in_it(tmp_path: Path) -> None:
+    groups = {"iris": {"shop": "of-shop"}}
+    admission = Admission(
+        tmp_path, "home", Wishes(WISH, replace(WISH, name="wine")), lambda _: Access(),  # type: ignore[arg-type]
+        lambda service: groups.get(service.name, {}),
+    )  # fmt: skip
+    found = []
+    for now in (0.0, 1.0):
+        admission.tell(now)
+        found.append([json.loads(admission.file(name).read_text())["groups"] for name in ("iris", "wine")])
+        groups.clear()
+    assert found == [[{"shop": "of-shop"}, {}], [{}, {}]]
+
+
 def test_a_file_for_each_service_says_who_may_ask_and_goes_with_it(tmp_path: Path) -> None:
     wishes, access = Wishes(WISH, replace(WISH, name="wine", token="w", public=True)), [Access()]
     admission = Admission(tmp_path, "home", wishes, lambda _: access[0])  # type: ignore[arg-type]

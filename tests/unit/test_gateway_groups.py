@@ -207,6 +207,17 @@ def test_a_signed_request_goes_to_no_other_service_which_could_not_check_it() ->
         assert "lite" not in json.dumps(way)
 
 
+def test_a_signed_request_to_a_group_goes_to_its_members_as_it_came() -> None:
+    spare = Fallback((Target("lite", 1),), frozenset({"error"}))
+    group = Route("shop", (), token="t", members=MEMBERS, secret="a,b", signed=True, fallback=spare, feedback="f")
+    (way,) = named_prefix(routes_at(Table((), (group,)), "shop"), "EAS ")
+    assert all(f"{member.service}/{member.version}" in json.dumps(way) for member in MEMBERS)
+    assert "lite" not in json.dumps(way)
+    assert way["request_headers_to_remove"] == ["x-mlserve-gateway"]
+    assert "request_headers_to_add" not in way
+    assert "header_to_metadata" in json.dumps(way), "it counts for its arm as any other one does"
+
+
 def named_prefix(routes: list[dict[str, Any]], prefix: str) -> list[dict[str, Any]]:
     """The routes for requests whose token begins so."""
     wanted = {"name": "authorization", "string_match": {"prefix": prefix}}

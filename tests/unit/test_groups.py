@@ -77,6 +77,14 @@ def test_a_group_promises_what_all_of_its_members_do() -> None:
     assert (made.token, made.service) == ("secret", "shop")
 
 
+def test_a_group_takes_signed_requests_where_whoever_gets_them_checks_them() -> None:
+    checks, another = member("a", signed=True), member("b", signed=True)
+    assert route(SHOP, [checks, another]).signed
+    assert not route(SHOP, [checks, member("b")]).signed
+    assert route(group(weights={"a": 100}), [checks, member("b")]).signed, "the other one gets none"
+    assert not route(SHOP, [member("a", 0, signed=True)]).signed
+
+
 @pytest.mark.parametrize(
     ("wish", "error", "words"),
     [

@@ -134,6 +134,22 @@ def test_a_signed_request_needs_no_token(gate: Gate) -> None:
     assert status(gate, path="/api/predict/iris/v1/x", **signature()) == 200
 
 
+def test_what_is_signed_for_a_group_is_checked_by_its_members(gate: Gate, tmp_path: Path) -> None:
+    asked = signature("/api/predict/shop", token="of-shop")
+    assert status(gate, **asked) == 401
+    tell(tmp_path, groups={"shop": "of-shop"})
+    assert status(gate, **asked) == 200
+    assert status(gate, path="/v1/x", **asked) == 200
+    assert status(gate, path="/v1/x", **signature("/api/predict/shop/v1/x", token="of-shop")) == 200
+    assert status(gate, **signature()) == 200
+    for wrong in (
+        signature("/api/predict/shop"), signature("/api/predict/iris", token="of-shop"),
+        signature("/api/predict/shops", token="of-shop"),
+    ):  # fmt: skip
+        assert status(gate, **wrong) == 401, "each token is for its own address"
+    assert status(gate, "of-shop") == 401, "bare it is the gateway's to look at"
+
+
 def test_the_client_of_eas_signs_as_is_checked_here(gate: Gate) -> None:
     for service, path in (("iris", "/api/predict/iris"), ("iris/v1/x", "/v1/x")):
         made = {name.lower(): value for name, value in eas_client.signature(service, TOKEN, BODY).items()}

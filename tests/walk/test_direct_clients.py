@@ -1,4 +1,4 @@
-"""Clients of Triton as they are, through the gateway and at the instances that it tells of."""
+"""Clients of Triton and EAS as they are, through the gateway and at the instances that it tells of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import tritonclient.http as http
 from tritonclient.utils import InferenceServerException
 
 from mlserve.client import Client
-from tests.unit.runtime_kit import ROW
+from tests import eas_client
+from tests.unit.runtime_kit import ROW, until
 from tests.walk.test_direct import told
 
 
@@ -31,6 +32,21 @@ def test_the_clients_of_triton_ask_both_ways_by_http_and_grpc(client: Client, ir
             assert _species(grpc, call, {**named, "authorization": f"Bearer {token}"}) == ["setosa"]
             with pytest.raises(InferenceServerException, match="missing or wrong"):
                 _species(grpc, call, named)
+
+
+@pytest.mark.timeout(300)
+def test_the_client_of_eas_signs_its_requests_to_a_group(client: Client, iris: Path) -> None:
+    for name in ("blue", "green"):
+        client.services.create(iris, set=[f"name={name}", "metadata.group=shop", "metadata.memory=256"]).wait(
+            timeout=90
+        )
+    shop, gateway = client.groups.get("shop"), client.hub.status()["gateway"].removeprefix("http://")
+    until(lambda: eas_client.ask(gateway, "shop", shop.token, ROW)[0][0] == 200)
+    said = eas_client.ask(gateway, "shop", shop.token, ROW, times=8)
+    assert [status for status, _ in said] == [200] * 8, said
+    own = str(client.services.get("blue").token)
+    ((status, why),) = eas_client.ask(gateway, "shop", own, ROW)
+    assert (status, "signature" in why) == (401, True), "a member's token opens the member alone"
 
 
 def _species(form: Any, ask: Any, headers: dict[str, str]) -> list[str]:

@@ -82,18 +82,19 @@ def _public(route: Route, versions: Sequence[int]) -> list[dict[str, Any]]:
         signed = [_stopped(route, [vouching.header()])] if route.signed else []
         return [_stopped(route, token), *issued, *signed, _stopped(route, login), denied]
     issued = tokens.checked(route, _served(route, versions, [tokens.header()], form))
-    signed = [_signed(route, form)] if route.signed else []
+    signed = _signed(route, form) if route.signed else []
     page = [_docs(route)] if route.open_docs else []
     browser = _served(route, versions, login, LOGIN_APP if route.web else LOGIN)
     return [*_served(route, versions, token, form), *issued, *signed, *page, *_slash(route), *browser, denied]
 
 
-def _signed(route: Route, form: str) -> dict[str, Any]:
-    """To the service itself alone: no other one could check what was signed for it."""
+def _signed(route: Route, form: str) -> list[dict[str, Any]]:
+    """To the service itself alone, or the group's members: no other one could check what was signed for it."""
     itself = route.by_itself
     if itself.stopped:
-        return _stopped(itself, [vouching.header()])
-    return vouching.unchecked(_main(itself, itself.shares, [vouching.header()], form))
+        return [_stopped(itself, [vouching.header()])]
+    sent = vouching.unchecked(_main(itself, itself.shares, [vouching.header()], form))
+    return remembered(itself, noted(itself, [sent]))
 
 
 def _question(route: Route) -> list[dict[str, Any]]:

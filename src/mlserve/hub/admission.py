@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,24 @@ from mlserve.gateway.table import Access
 from mlserve.hub.records import Service
 from mlserve.hub.wishes import Wishes
 
+Groups = Callable[[Service], Mapping[str, str]]
+"""The token of each group that a service is in."""
+
+
+def none(_: Service) -> Mapping[str, str]:
+    """It is in no group."""
+    return {}
+
 
 class Admission:
     """The files of one home. ``secret`` is the home's; ``access`` says which of the hub's own tokens open services."""
 
-    def __init__(self, home: Path, secret: str, wishes: Wishes, access: Callable[[float], Access]) -> None:
+    def __init__(
+        self, home: Path, secret: str, wishes: Wishes, access: Callable[[float], Access], groups: Groups = none
+    ) -> None:
         self._folder, self._secret = home / "access", secret
-        self._wishes, self._access = wishes, access
-        self._told: dict[str, tuple[str, bool, Access]] = {}
+        self._wishes, self._access, self._groups = wishes, access, groups
+        self._told: dict[str, tuple[str, bool, Mapping[str, str], Access]] = {}
         self._texts: dict[str, str] = {}
         self._swept = False
 
@@ -49,16 +59,18 @@ class Admission:
         """Write what has changed, and drop what was of services that are gone; raises GatewayFailed."""
         access, services = self._access(now), self._wishes.services()
         for service in services:
-            wished = service.token, service.public, access
+            groups = self._groups(service)
+            wished = service.token, service.public, groups, access
             if self._told.get(service.name) != wished:
-                self._write(service, access)
+                self._write(service, groups, access)
                 self._told[service.name] = wished
         self._sweep({service.name for service in services})
 
-    def _write(self, service: Service, access: Access) -> None:
+    def _write(self, service: Service, groups: Mapping[str, str], access: Access) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         said: dict[str, Any] = {
             "token": service.token,
+            "groups": groups,
             "public": service.public,
             "gateway": self.secret(service.name),
             "issuer": access.issuer,

@@ -28,6 +28,7 @@ from mlserve.hub.calling.rules import lifetime
 from mlserve.hub.events import Events
 from mlserve.hub.experiments import Experiments
 from mlserve.hub.fetching import Credentials
+from mlserve.hub.groups.joining import tokens_of
 from mlserve.hub.groups.verbs import Groups
 from mlserve.hub.home import Home
 from mlserve.hub.hub import Hub
@@ -36,7 +37,7 @@ from mlserve.hub.links import Links
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.reconcile import Reconciler
-from mlserve.hub.records import Version
+from mlserve.hub.records import Service, Version
 from mlserve.hub.resource_groups import ResourceGroups
 from mlserve.hub.services import Services
 from mlserve.hub.settings import Settings
@@ -52,7 +53,11 @@ def assemble(
     """The API of one hub, with everything behind it; nothing runs yet. Raises HubStartFailed, InvalidInput."""
     places = Places(home.path, store, home.hub, gateway_url)
     tokens = Tokens(store, Keys(home.path / "keys"), home.hub)
-    admission = Admission(home.path, home.secret, wishes, tokens.access)
+
+    def groups(service: Service) -> Mapping[str, str]:  # nobody asks before the blueprints are there
+        return tokens_of(wishes, blueprints.limits, service)
+
+    admission = Admission(home.path, home.secret, wishes, tokens.access, groups)
     blueprints = Blueprints(home.path, wishes, admission, _credentials(wishes, places))
     content = storage.ContentStore(home.path / "content")
     preparer = Preparer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from mlserve.descriptor import Descriptor
@@ -20,6 +21,12 @@ def members_of(wishes: Wishes, limits: LimitsOf, group: str) -> list[Service]:
     """The services of a group, those on their way out too."""
     mine = (service for service in wishes.services() if service.trial_until is None)
     return [service for service in mine if group_of(service, limits) == group]
+
+
+def tokens_of(wishes: Wishes, limits: LimitsOf, service: Service) -> Mapping[str, str]:
+    """The token of the group that a service is in, by the group's name."""
+    mine = "" if service.trial_until is not None else group_of(service, limits)
+    return {group.name: group.token for group in wishes.groups() if group.name == mine}
 
 
 def check(wishes: Wishes, limits: LimitsOf, descriptor: Descriptor, allowed: Allowed = anybody) -> None:

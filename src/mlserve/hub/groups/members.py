@@ -96,6 +96,7 @@ def route(group: Group, members: Sequence[Member]) -> Route:
         max_body=max(one.max_body for one in routes),
         retry=all(one.retry for one in routes),
         open_docs=all(one.open_docs for one in routes),
+        signed=bool(targets) and all(one.route.signed for one in members if shared[one.name]),
         web=any(one.web for one in routes),
         direct="it is a service group: ask one of its members",
         rate=sum(rates) if all(rates) else 0,

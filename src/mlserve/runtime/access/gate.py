@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from hmac import compare_digest
 from pathlib import Path
 
@@ -41,16 +41,17 @@ class Gate:
         if told.public or (method in ("GET", "HEAD") and inner in _OPEN):
             return None
         try:
-            self._check(method, _names(self._base, inner, path), headers, body)
+            self._check(method, path, inner, headers, body)
         except Refused as exc:
             return exc.refusal
         return None
 
-    def _check(self, method: str, paths: Collection[str], headers: Mapping[bytes, bytes], body: bytes | None) -> None:
+    def _check(self, method: str, path: str, inner: str, headers: Mapping[bytes, bytes], body: bytes | None) -> None:
         told, given = self._source.last, headers.get(b"authorization", b"")
         if told.token and given.startswith(signed.PREFIX) and body is not None:
             now = time.time()
-            signed.check(method, paths, headers, body, told.token, signed.Clock(now, time.localtime(now).tm_gmtoff))
+            clock = signed.Clock(now, time.localtime(now).tm_gmtoff)
+            signed.check(method, _named(told, self._base, inner, path), headers, body, clock)
             return
         bearer = _BEARER.match(given)
         token = given[bearer.end() :] if bearer else given
@@ -66,6 +67,8 @@ def _is_one(secrets: bytes, told: Told) -> bool:
     return bool(told.gateway) and any(compare_digest(one, told.gateway) for one in secrets.split(_BETWEEN))
 
 
-def _names(base: str, inner: str, path: str) -> Collection[str]:
-    """How clients name what they sign: with the path they asked, or by the service alone."""
-    return dict.fromkeys((base, base + inner, path))
+def _named(told: Told, base: str, inner: str, path: str) -> Iterator[tuple[bytes, str]]:
+    """How clients name what they sign: with the path they asked, or by the service alone, or as a group's."""
+    yield from ((told.token, name) for name in dict.fromkeys((base, base + inner, path)))
+    for group, token in told.groups.items():
+        yield from ((token, base_of(group)), (token, base_of(group) + inner))

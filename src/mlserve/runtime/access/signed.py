@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -26,9 +26,12 @@ _UNSAID = b"application/octet-stream"
 
 
 def check(
-    method: str, paths: Collection[str], headers: Mapping[bytes, bytes], body: bytes, token: bytes, now: Clock
+    method: str, named: Iterable[tuple[bytes, str]], headers: Mapping[bytes, bytes], body: bytes, now: Clock
 ) -> None:
-    """Raise Refused unless the token's owner signed this request now; ``paths``: how it may have been named."""
+    """Raise Refused unless a token's owner signed this request now.
+
+    ``named``: tokens, each with a path by which its owner may have named what was asked.
+    """
     digest, date = headers.get(b"content-md5", b""), headers.get(b"date", b"")
     own = hashlib.md5(body, usedforsecurity=False).hexdigest().encode()
     if not hmac.compare_digest(digest.lower(), own):
@@ -36,7 +39,8 @@ def check(
     kind = headers.get(b"content-type", _UNSAID)
     given = headers[b"authorization"][len(PREFIX) :].strip()
     made = [
-        _signature(token, b"\n".join([method.encode(), digest, kind, date, path.encode("latin-1")])) for path in paths
+        _signature(token, b"\n".join([method.encode(), digest, kind, date, path.encode("latin-1")]))
+        for token, path in named
     ]
     if not any([hmac.compare_digest(given, one) for one in made]):  # noqa: C419 - all of them, whichever fits
         _refuse("it was not made with this service's token, or not for this request")

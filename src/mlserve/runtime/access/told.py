@@ -19,6 +19,8 @@ class Told:
 
     token: bytes = field(default=b"", repr=False)
     """The service's own."""
+    groups: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The token of each group at whose address requests come here, too; what is signed with it names the group."""
     public: bool = False
     gateway: bytes = field(default=b"", repr=False)
     """By which the gateway is known: it has looked at the request's token already."""
@@ -63,6 +65,7 @@ def _read(path: Path) -> Told:
     keys = [dict(key) for key in said["keys"]]
     return Told(
         token=str(said["token"]).encode(),
+        groups={str(name): str(token).encode() for name, token in said.get("groups", {}).items()},
         public=bool(said["public"]),
         gateway=str(said["gateway"]).encode(),
         issuer=str(said["issuer"]),
