@@ -90,6 +90,16 @@ def traffic(group: str, weights: Mapping[str, int] | None = None, **wish: Any) -
     return _client().groups.traffic(group, weights, **wish)
 
 
+def mirror(name: str, other: str, percent: int = 100) -> Service:
+    """Send copies of so many of a service's requests in a hundred to another one, whose answers nobody waits for."""
+    return describe(name).mirror_to(other, percent)
+
+
+def end_mirror(name: str) -> Service:
+    """Send no more copies of a service's requests."""
+    return describe(name).end_mirror()
+
+
 def ab(name: str, *, metric: str = "reward", since: float | None = None, control: str = "") -> Experiment:
     """How the members of a group, or both versions of a release, do by what callers told of their answers."""
     return _client().find(name).ab(metric=metric, since=since, control=control)

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+from mlserve import client_lib
 from tests.waiting import until
 from tests.walk.release_kit import descriptor
 from tests.walk.test_release_verbs import mlserve, shown
@@ -62,3 +63,6 @@ def test_a_mirror_is_begun_counted_and_ended(home: Path, tmp_path: Path) -> None
     until(heard)
     assert mlserve("mirror", "shop", "--off")[0] == 0
     assert shown("describe", "shop")["mirror"] is None
+    mirrored = client_lib.mirror("shop", "next", 25).to_dict()["mirror"]
+    assert (mirrored["to"], mirrored["percent"]) == ("next", 25)
+    assert client_lib.end_mirror("shop").to_dict()["mirror"] is None
