@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from mlserve.gateway.fallback import marked
+from mlserve.gateway.route_table import WHO
 from mlserve.gateway.table import Cluster
 
 _IDLE_SECONDS = 1.5
@@ -65,6 +66,7 @@ def _resource(cluster: Cluster) -> dict[str, Any]:
     return {
         "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
         "name": cluster.name,
+        "metadata": {"filter_metadata": {WHO[0]: {WHO[1]: cluster.served_by}}},
         "type": "STATIC" if all(_is_ip(address) for address in cluster.endpoints) else "STRICT_DNS",
         "connect_timeout": "2s",
         "lb_policy": "LEAST_REQUEST",

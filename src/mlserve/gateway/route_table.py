@@ -13,6 +13,8 @@ PROBE_HEADER = "x-mlserve-probe"
 SERVICE_HEADER = "x-mlserve-service"
 """The metadata of a gRPC call that names its service."""
 SERVED_BY_HEADER = "x-mlserve-served-by"
+WHO = "mlserve", "served_by"
+"""Where a cluster's metadata say whose instances these are, whatever its own name has beside that."""
 HUB_CLUSTER = "login"
 """The hub, which answers one-time codes here and takes feedback, and nothing else."""
 
@@ -52,11 +54,12 @@ def entry(key: str, service: str, routes: list[dict[str, Any]]) -> str:
 
 def _common() -> dict[str, Any]:
     """What all services share, said once: Envoy's time to take a change grows with the text."""
+    served_by = overwriting(SERVED_BY_HEADER, f"%CLUSTER_METADATA({':'.join(WHO)})%")
     prefix = overwriting("x-forwarded-prefix", f"{PREFIX}/%ROUTE_NAME%")
     host = overwriting("x-forwarded-host", "%REQ(:AUTHORITY)%")
     return {
         "request_headers_to_add": [prefix, host],
-        "response_headers_to_add": [overwriting(SERVED_BY_HEADER, "%UPSTREAM_CLUSTER%")],
+        "response_headers_to_add": [served_by],
         "retry_policy": retry_policy(True),
         "request_body_buffer_limit": _BUFFER_LIMIT,
     }

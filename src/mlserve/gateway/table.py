@@ -38,9 +38,14 @@ class Cluster:
 
     @property
     def name(self) -> str:
-        """``service/version``, also the value of the answer header ``x-mlserve-served-by``; then ``/port``."""
+        """``service/version``, then ``/port``, then for whom it is."""
         port = f"/{self.port}" if self.port else ""
-        return f"{self.service}/{self.version}{port}" + fallback_name(self.falls_in_for) + mirror_name(self.mirrors)
+        return f"{self.served_by}{port}" + fallback_name(self.falls_in_for) + mirror_name(self.mirrors)
+
+    @property
+    def served_by(self) -> str:
+        """``service/version``, the value of the answer header ``x-mlserve-served-by``."""
+        return f"{self.service}/{self.version}"
 
 
 def fallback_name(service: str) -> str:
