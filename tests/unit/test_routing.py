@@ -8,6 +8,7 @@ from mlserve.backends.base import Instance, State
 from mlserve.hub.limits import Limits
 from mlserve.hub.plan import Seen
 from mlserve.hub.records import Service, Version
+from mlserve.hub.releases.records import Phase, Release, Step, Strategy
 from mlserve.hub.routing import NOTHING, published, routed, table
 
 WISH = Service("iris", "secret", public=False, resource="local", created_at=0, updated_at=0)
@@ -43,6 +44,17 @@ def test_the_serving_version_gets_the_requests_and_its_own_limits() -> None:
     assert made.routes[0].targets == ((1, 100),)
     assert made.routes[0].timeout_seconds == 2.0
     assert [cluster.version for cluster in made.clusters] == [1, 2]
+
+
+def test_requests_are_tried_again_only_where_every_version_that_gets_them_says_so() -> None:
+    careful = {1: Limits(), 2: Limits(retry=False)}
+    one = sight(ready(1, 9001), ready(2, 9002), serving=1, target=2)
+    both = replace(one, versions={**one.versions, 2: replace(one.versions[2], served=True)})
+    canary = Release(Strategy.CANARY, 1, 2, 0.0, steps=(Step(20, 5.0),), phase=Phase.JUDGING)
+    during = replace(both, service=replace(both.service, release=canary))
+    made = [table([seen], lambda _, number: careful[number], "s").routes[0] for seen in (both, during)]
+    assert [len(one.targets) for one in made] == [1, 2]
+    assert [one.retry for one in made] == [True, False]
 
 
 def test_only_ready_instances_are_sent_requests() -> None:

@@ -157,13 +157,14 @@ def route_of(seen: Seen, limits: LimitsOf) -> Route:
     targets = () if serving(service) == NOTHING else releasing.targets(seen, serving(service))
     secrets = (limits(service.name, number).secret for number in _known(seen, targets))
     ports = {version: limits(service.name, version).ports for version, _ in targets}
+    asked = [limits(service.name, number) for number, weight in targets if weight] or [limit]
     return Route(
         service=service.name,
         targets=targets,
         token=None if service.public else service.token,
         timeout_seconds=limit.timeout_seconds,
         max_body=limit.max_body,
-        retry=limit.retry,
+        retry=all(one.retry for one in asked),
         open_docs=limit.open_docs,
         apart=frozenset((f"{service.name}/{version}", port) for version, its in ports.items() for port in its),
         web=limit.web,
