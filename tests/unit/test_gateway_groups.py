@@ -90,6 +90,17 @@ def test_each_of_two_versions_is_asked_by_header_and_at_an_address_of_its_own() 
     assert main["route"]["regex_rewrite"]["pattern"]["regex"] == "^/api/predict/iris@2/*"
 
 
+def test_a_member_has_the_name_that_clients_of_eas_know_it_by_too() -> None:
+    wine = Route("wine", ((1, 1),), token="t", group="shop", signed=True, direct=(("10.0.0.1:9001", 100),))
+    table = Table((Cluster("wine", 1),), (wine,))
+    *open_to_some, denied = routes_at(table, "shop.wine")
+    assert denied["direct_response"] == {"status": 401}
+    assert {one["route"]["cluster"] for one in open_to_some if "route" in one} == {"wine/1"}
+    assert named_prefix(open_to_some, "EAS ")
+    told = json.loads(render(table).routes)["virtual_hosts"][0]["matcher"]["matcher_tree"]["prefix_match_map"]["map"]
+    assert "/api/v1/servicediscovery/upstreams/shop.wine" in told
+
+
 def test_a_version_alone_needs_no_address_of_its_own() -> None:
     table = Table((Cluster("iris", 1, ("127.0.0.1:1",)),), (Route("iris", ((1, 100),)),))
     assert "iris@1" not in render(table).routes

@@ -16,7 +16,7 @@ from tests.unit import jwt_kit as kit
 
 from mlserve.runtime.access import signed
 from mlserve.runtime.access.gate import Gate
-from mlserve.runtime.access.paths import base_of, within
+from mlserve.runtime.access.paths import within
 from mlserve.runtime.access.signed import Clock
 
 TOKEN, SECRET, BODY = "s3cret", "gateway-secret", b'{"x": [[1]]}'
@@ -142,9 +142,11 @@ def test_what_is_signed_for_a_group_is_checked_by_its_members(gate: Gate, tmp_pa
     assert status(gate, path="/v1/x", **asked) == 200
     assert status(gate, path="/v1/x", **signature("/api/predict/shop/v1/x", token="of-shop")) == 200
     assert status(gate, **signature()) == 200
+    assert status(gate, **signature("/api/predict/shop.iris")) == 200, "as EAS names a member"
+    assert status(gate, path="/v1/x", **signature("/api/predict/shop.iris/v1/x")) == 200
     for wrong in (
-        signature("/api/predict/shop"), signature("/api/predict/iris", token="of-shop"),
-        signature("/api/predict/shops", token="of-shop"),
+        signature("/api/predict/shop"), signature("/api/predict/shop.iris", token="of-shop"),
+        signature("/api/predict/iris", token="of-shop"), signature("/api/predict/shops", token="of-shop"),
     ):  # fmt: skip
         assert status(gate, **wrong) == 401, "each token is for its own address"
     assert status(gate, "of-shop") == 401, "bare it is the gateway's to look at"
@@ -198,8 +200,9 @@ def test_a_signature_holds_for_a_quarter_of_an_hour_in_utc_or_local_time() -> No
     ("path", "own"),
     [
         ("/api/predict/iris", "/"), ("/api/predict/iris/", "/"), ("/api/predict/iris/v2/x", "/v2/x"),
+        ("/api/predict/shop.iris/v2/x", "/v2/x"), ("/api/predict/iris.wine/x", "/api/predict/iris.wine/x"),
         ("/api/predict/iris//x", "/x"), ("/api/predict/iris2/x", "/api/predict/iris2/x"), ("/x", "/x"), ("/", "/"),
     ],
 )  # fmt: skip
 def test_the_path_of_the_service_is_left_out(path: str, own: str) -> None:
-    assert within(path, base_of("iris")) == own
+    assert within(path, "iris") == own

@@ -45,6 +45,9 @@ def test_the_client_of_eas_signs_its_requests_to_a_group(client: Client, iris: P
     said = eas_client.ask(gateway, "shop", shop.token, ROW, times=8)
     assert [status for status, _ in said] == [200] * 8, said
     own = str(client.services.get("blue").token)
+    for kind in ("DEFAULT", "DIRECT"):
+        ((status, answer),) = eas_client.ask(gateway, "shop.blue", own, ROW, type=kind)
+        assert (status, "species" in answer) == (200, True), "a member's name among EAS's users"
     ((status, why),) = eas_client.ask(gateway, "shop", own, ROW)
     assert (status, "signature" in why) == (401, True), "a member's token opens the member alone"
 

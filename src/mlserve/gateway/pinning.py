@@ -35,7 +35,9 @@ def unpinned(route: Route, versions: Sequence[int], match: dict[str, Any]) -> di
 
 
 def private(route: Route, versions: Sequence[int]) -> Iterator[Route]:
-    """``NAME@VERSION`` for each of several versions that run, whatever share it has."""
+    """``NAME@VERSION`` for each of several versions that run, whatever share it has, and ``GROUP.NAME``."""
     itself = replace(route.by_itself, failed=False, signed=False)
     for version in versions if len(versions) > 1 else ():
         yield replace(itself, targets=((version, 1),), address=f"{route.service}@{version}")
+    if route.group:
+        yield replace(route, address=route.name_in_group, feedback="")

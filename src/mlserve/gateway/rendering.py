@@ -68,7 +68,9 @@ def render(table: Table, access: Access = NOBODY) -> Rendered:
         clusters[HUB_CLUSTER] = address_json(HUB_CLUSTER, table.hub)
         services.append(login_json())
     ordered = [route for _, route in sorted(routes.items())]
-    services += [text for route in ordered for text in upstreams_json(route.service, route.direct, route.retry)]
+    services += [
+        text for one in ordered for text in upstreams_json(one.service, one.direct, one.retry, one.name_in_group)
+    ]
     return Rendered(
         clusters=dict(sorted(clusters.items())),
         routes=routes_json(

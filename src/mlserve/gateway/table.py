@@ -148,6 +148,13 @@ class Route:
     """Of how many requests in a hundred at most; only a few are on their way at a time."""
     address: str = ""
     """Its last part, where that is not its name."""
+    group: str = ""
+    """The group it is in: EAS's clients know it as ``GROUP.SERVICE``."""
+
+    @property
+    def name_in_group(self) -> str:
+        """By what EAS's clients know it beside its name; empty for one that is in no group."""
+        return f"{self.group}.{self.service}" if self.group else ""
 
     @property
     def at(self) -> str:

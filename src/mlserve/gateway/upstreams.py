@@ -18,16 +18,17 @@ Places = tuple[tuple[str, int], ...]
 
 
 @lru_cache(maxsize=4096)
-def upstreams_json(service: str, direct: Places | str, retry: bool = True) -> list[str]:
+def upstreams_json(service: str, direct: Places | str, retry: bool = True, name_in_group: str = "") -> list[str]:
     """The entries of the route table's map for a service; ``direct``: its addresses and weights, or why none is told.
 
-    Such a reason goes into the words of the refusal (see `replies`).
+    Such a reason goes into the words of the refusal (see `replies`). ``name_in_group``: a further name of the service.
     """
     if isinstance(direct, str):
         said: dict[str, Any] = {"status": 403, **({"body": {"inline_string": direct}} if direct else {})}
     else:
         said = {"status": 200, "body": _answer(service, direct, retry)}
-    at = [f"{path}/{service}" for path in UPSTREAMS]
+    names = (service, name_in_group) if name_in_group else (service,)
+    at = [f"{path}/{name}" for name in names for path in UPSTREAMS]
     return [entry(path, service, [_route(path, service, said)]) for path in at]
 
 

@@ -174,6 +174,7 @@ def route_of(seen: Seen, limits: LimitsOf) -> Route:
         secret=next(filter(None, secrets), ""),
         signed=direct.signed(seen, targets, limits),
         direct=direct.places(seen, targets, limits),
+        group="" if service.trial_until is not None else limit.group,
         sticky=limits(service.name, service.target).sticky if len(targets) > 1 else "",
     )
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlserve.errors import InvalidInput
-from mlserve.runtime.access.paths import base_of, within
+from mlserve.runtime.access.paths import PREFIX, within
 from mlserve.runtime.http.request import Request
 from mlserve.runtime.inference import Inference
 from mlserve.runtime.metrics import Metrics
@@ -63,7 +63,7 @@ class App:
         self.gate: Gate | None = None
         """Who may ask; None: everybody who reaches it."""
         self._spec, self._service, self._metrics = spec, spec.service, metrics
-        self._base = base_of(spec.service)
+        self._service = spec.service
         self._busy: list[Dispatcher] = []
         self._routes: dict[str, Route] = {}
         self._elsewhere: Route | None = None  # of a processor that takes what is posted anywhere
@@ -112,8 +112,8 @@ class App:
 
     def refusal(self, request: Request) -> Refusal | None:
         """Why a request is not let in, if it isn't. Its path is the instance's own from here on."""
-        if request.path.startswith(self._base):
-            request.path = within(request.path, self._base)
+        if request.path.startswith(PREFIX):
+            request.path = within(request.path, self._service)
         gate = self.gate
         if gate is None or gate.passed_on(request.head.gateway):
             return None

@@ -27,7 +27,7 @@ class Gate:
     """That of one instance; ``file`` is what the hub keeps for it."""
 
     def __init__(self, file: Path, service: str) -> None:
-        self._source, self._service, self._base = Source(file), service, base_of(service)
+        self._source, self._service = Source(file), service
 
     def passed_on(self, secrets: bytes) -> bool:
         """Whether it is the gateway's: its token was looked at there. It knows a secret of each who may get it."""
@@ -37,7 +37,7 @@ class Gate:
         self, method: str, path: str, headers: Mapping[bytes, bytes], body: bytes | None = None
     ) -> Refusal | None:
         """Why a request of somebody else is not let in; ``path`` as it was sent, ``body`` None: none to be signed."""
-        told, inner = self._source.current(), within(path, self._base)
+        told, inner = self._source.current(), within(path, self._service)
         if told.public or (method in ("GET", "HEAD") and inner in _OPEN):
             return None
         try:
@@ -51,7 +51,7 @@ class Gate:
         if told.token and given.startswith(signed.PREFIX) and body is not None:
             now = time.time()
             clock = signed.Clock(now, time.localtime(now).tm_gmtoff)
-            signed.check(method, _named(told, self._base, inner, path), headers, body, clock)
+            signed.check(method, _named(told, self._service, inner, path), headers, body, clock)
             return
         bearer = _BEARER.match(given)
         token = given[bearer.end() :] if bearer else given
@@ -67,8 +67,9 @@ def _is_one(secrets: bytes, told: Told) -> bool:
     return bool(told.gateway) and any(compare_digest(one, told.gateway) for one in secrets.split(_BETWEEN))
 
 
-def _named(told: Told, base: str, inner: str, path: str) -> Iterator[tuple[bytes, str]]:
-    """How clients name what they sign: with the path they asked, or by the service alone, or as a group's."""
-    yield from ((told.token, name) for name in dict.fromkeys((base, base + inner, path)))
-    for group, token in told.groups.items():
-        yield from ((token, base_of(group)), (token, base_of(group) + inner))
+def _named(told: Told, service: str, inner: str, path: str) -> Iterator[tuple[bytes, str]]:
+    """How clients name what they sign: with the path they asked, or by the service or its group alone."""
+    yield told.token, path
+    signed_for = [(told.token, service), *((told.token, f"{group}.{service}") for group in told.groups)]
+    for token, name in [*signed_for, *((token, group) for group, token in told.groups.items())]:
+        yield from ((token, base_of(name)), (token, base_of(name) + inner))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+PREFIX = "/api/predict/"
+
 
 def base_of(service: str) -> str:
     """Where the gateway has a service, and EAS's clients look for it at its instances."""
-    return f"/api/predict/{service}"
+    return PREFIX + service
 
 
-def within(path: str, base: str) -> str:
-    """A path as the instance itself has it."""
-    if not path.startswith(base) or path[len(base) : len(base) + 1] not in ("", "/"):
+def within(path: str, service: str) -> str:
+    """A path as the instance itself has it: below the service's name, or ``GROUP.SERVICE`` as EAS names a member."""
+    name, _, rest = path.removeprefix(PREFIX).partition("/")
+    if not path.startswith(PREFIX) or name.rpartition(".")[2] != service:
         return path
-    return "/" + path[len(base) :].lstrip("/")
+    return "/" + rest.lstrip("/")
