@@ -139,8 +139,8 @@ def logs(
 
 
 def predict(name: str, data: Any, *, model: str | None = None) -> Any:
-    """Ask a service once; ``model``: one of a Triton server's."""
-    return describe(name).predict(data, model=model)
+    """Ask a service or group once; ``model``: one of a Triton server's."""
+    return _client().find(name).predict(data, model=model)
 
 
 def instances(name: str) -> Table:

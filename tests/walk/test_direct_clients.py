@@ -11,6 +11,7 @@ import tritonclient.grpc as grpc
 import tritonclient.http as http
 from tritonclient.utils import InferenceServerException
 
+from mlserve import client_lib
 from mlserve.client import Client
 from tests import eas_client
 from tests.unit.runtime_kit import ROW, until
@@ -44,6 +45,7 @@ def test_the_client_of_eas_signs_its_requests_to_a_group(client: Client, iris: P
     until(lambda: eas_client.ask(gateway, "shop", shop.token, ROW)[0][0] == 200)
     said = eas_client.ask(gateway, "shop", shop.token, ROW, times=8)
     assert [status for status, _ in said] == [200] * 8, said
+    assert client_lib.predict("shop", ROW)["species"] == "setosa"
     own = str(client.services.get("blue").token)
     for kind in ("DEFAULT", "DIRECT"):
         ((status, answer),) = eas_client.ask(gateway, "shop.blue", own, ROW, type=kind)
