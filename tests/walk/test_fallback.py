@@ -20,6 +20,8 @@ def ask(service: dict[str, str]) -> tuple[str, str | None]:
 
 def test_a_lighter_service_answers_while_every_instance_is_gone(home: Path, tmp_path: Path) -> None:
     heavy = descriptor(tmp_path, "heavy", fallback={"service": "lite"})
+    code, out, _ = mlserve("validate", heavy)
+    assert (code, 'the fallback "lite" is no service' in out) == (2, True), "said before it is created"
     code, _, err = mlserve("create", heavy)
     assert (code, "/fallback/service" in err or 'the fallback "lite" is no service' in err) == (2, True), err
     assert mlserve("create", descriptor(tmp_path, "lite", name="lite"))[0] == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from mlserve.descriptor import Descriptor
 from mlserve.errors import Detail, InvalidDescriptor
@@ -36,10 +36,14 @@ def require_fallback(wishes: Wishes, descriptor: Descriptor) -> None:
     other = descriptor.fallback.service
     found = wishes.find(other)
     if found is None or found.deleting:
-        known = ", ".join(one.name for one in wishes.services() if one.trial_until is None) or "none"
-        message = f'the fallback "{other}" is no service (services: {known})'
-        details: list[Detail] = [{"pointer": "/fallback/service", "code": "invalid", "message": message}]
-        raise InvalidDescriptor(message, hint=f"create {other} first", details=details)
+        raise no_fallback(other, [one.name for one in wishes.services() if one.trial_until is None])
+
+
+def no_fallback(other: str, known: Iterable[str]) -> InvalidDescriptor:
+    """That nobody is there to answer in a service's place."""
+    message = f'the fallback "{other}" is no service (services: {", ".join(sorted(known)) or "none"})'
+    details: list[Detail] = [{"pointer": "/fallback/service", "code": "invalid", "message": message}]
+    return InvalidDescriptor(message, hint=f"create {other} first", details=details)
 
 
 def _now(wishes: Wishes, limits: LimitsOf, name: str) -> Limits:

@@ -21,6 +21,7 @@ from mlserve.hub.examining import examined
 from mlserve.hub.places import Places
 from mlserve.hub.prepare import Preparer
 from mlserve.hub.records import Version
+from mlserve.hub.references import no_fallback
 
 
 async def validate(
@@ -43,6 +44,8 @@ async def validate(
         require_reached(descriptor, places.gateway(place), place.name)
     except InvalidDescriptor as exc:
         report.failed("calls", exc)
+    if descriptor.fallback and descriptor.fallback.service not in names:
+        report.failed("fallback", no_fallback(descriptor.fallback.service, names))
     try:
         warnings += engine_of(descriptor).check(descriptor, contained=place.contained)
         if descriptor.processor or descriptor.pipeline:
