@@ -74,11 +74,15 @@ def line(status: Mapping[str, Any]) -> str:
     """Where it is, in a line."""
     release = status["release"]
     sides = ", ".join(f"v{side['version']} {side['weight']} %{_counted(side)}" for side in release["versions"])
-    return f"{status['name']} {release['strategy']}{_step(release)} {release['state']}: {sides}"
+    waits = f"; {release['gate']}" if release["gate"] else ""
+    return f"{status['name']} {release['strategy']}{_step(release)} {release['state']}: {sides}{waits}"
 
 
 def _counted(side: Mapping[str, Any]) -> str:
-    return "" if side["requests"] is None else f" ({side['errors']} of {side['requests']} failed)"
+    if side["requests"] is None:
+        return ""
+    p95 = "" if side["p95_ms"] is None else f", p95 {side['p95_ms']:g} ms"
+    return f" ({side['errors']} of {side['requests']} failed{p95})"
 
 
 def _step(release: Mapping[str, Any]) -> str:
