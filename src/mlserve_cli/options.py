@@ -17,7 +17,7 @@ def seconds(text: str) -> float:
     units = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd]?)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise InvalidInput(f'"{text}" is not a length of time', hint="write it as 90s, 5m or 1h30m")
+        raise InvalidInput(f'"{text}" is not a length of time', hint="write it as 90s, 5m, 1h30m or 30d")
     return sum(float(number) * units[unit] for number, unit in parts)
 
 
