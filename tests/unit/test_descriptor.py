@@ -209,6 +209,12 @@ def test_every_mistake_is_told_at_once() -> None:
     assert set(found) == {"/nme", "/autoscaler", "/metadata/cpu", "/name"}
 
 
+def test_a_wrong_entry_of_a_list_is_not_told_of_the_list_as_well() -> None:
+    told = mistakes(with_(fallback={"service": "lite", "on": ["erorr"]}))
+    assert list(told) == ["/fallback/on/0"]
+    assert list(mistakes(with_(fallback={"service": "lite", "on": []}))) == ["/fallback/on"]
+
+
 def test_values_that_ask_for_nothing_are_not_refused() -> None:
     raw = with_(
         autoscaler={},

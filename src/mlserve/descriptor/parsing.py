@@ -64,7 +64,11 @@ def name_of(raw: dict[str, Any]) -> str:
 
 def _mistakes(error: ValidationError, shaped: Shape) -> Iterator[Detail]:
     seen: set[str] = set()
-    for entry in error.errors(include_url=False, include_context=True):
+    entries = error.errors(include_url=False, include_context=True)
+    wrong_within = {entry["loc"][:-1] for entry in entries}
+    for entry in entries:
+        if entry["type"] == "too_short" and entry["loc"] in wrong_within:
+            continue  # what is wrong in a list is left out of it, so pydantic counts too few
         place = _place(entry["loc"], shaped)
         pointer = shaped.written.get(place) or _nearest_written(place, shaped)
         if pointer in seen:
