@@ -157,7 +157,8 @@ def _judge(release: Release, measured: Measured, now: float) -> Move:
 def _too_late(release: Release, found: Judgement, now: float, limit: float) -> str:
     if release.paused_at is not None or now - (release.since or now) <= limit:
         return ""
-    return f"its gates could not be judged within {limit:g} s: {found.why}"
+    missing = f"{found.why} (send requests meanwhile, or lower min_requests)"
+    return f"its gates could not be judged within {limit:g} s: {missing}"
 
 
 def _advanced(release: Release, now: float) -> Release:
