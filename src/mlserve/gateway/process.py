@@ -59,7 +59,11 @@ class Process:
 
 
 def spawn(command: list[str], log: Path) -> Process:
-    """Start a program in a session of its own, so that neither our end nor Ctrl-C reaches it."""
+    """Start a program in a session of its own, so that neither our end nor Ctrl-C reaches it.
+
+    What files it makes, only its user reads. A shell says so: our own mask is that of all our threads.
+    """
+    command = ["/bin/sh", "-c", 'umask 077; exec "$0" "$@"', *command]
     null = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
     output = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     errors = (os.POSIX_SPAWN_DUP2, 1, 2)
