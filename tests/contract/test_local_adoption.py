@@ -13,7 +13,7 @@ from tests.contract.local_kit import ended, opened, running, shim_of
 from tests.contract.test_backends import ready, run, until, workload
 from tests.waiting import SECONDS, eventually
 
-from mlserve.backends.base import State
+from mlserve.backends.base import Instance, State
 from mlserve.backends.local.backend import LocalBackend
 
 
@@ -33,14 +33,7 @@ def test_the_next_hub_adopts_what_runs_with_the_same_pids(tmp_path: Path) -> Non
 
 def test_a_death_that_no_hub_saw_is_found_by_the_next(tmp_path: Path) -> None:
     async def scenario() -> None:
-        first = LocalBackend(tmp_path)
-        await first.apply(workload())
-        (before,) = await until(first, ready(1))
-        await first.close()
-        assert before.pid
-        shim = psutil.Process(shim_of(before))
-        os.kill(before.pid, signal.SIGKILL)
-        await ended(shim)
+        await died_unseen(tmp_path)
         async with opened(tmp_path) as second:
             await second.apply(workload())
             (after,) = await until(second, lambda found: ready(1)(found) and found[0].restarts == 1)
@@ -69,20 +62,26 @@ def test_a_program_outlives_its_shim_and_keeps_its_log(tmp_path: Path) -> None:
     run(scenario())
 
 
+async def died_unseen(home: Path) -> Instance:
+    """An instance that is killed, and its shim ended, while no hub is there."""
+    first = LocalBackend(home)
+    await first.apply(workload())
+    (before,) = await until(first, ready(1))
+    await first.close()
+    assert before.pid
+    shim = psutil.Process(shim_of(before))
+    os.kill(before.pid, signal.SIGKILL)
+    await ended(shim)
+    return before
+
+
 def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
 def test_a_reused_pid_is_not_taken_for_the_instance(tmp_path: Path) -> None:
     async def scenario() -> None:
-        first = LocalBackend(tmp_path)
-        await first.apply(workload())
-        (before,) = await until(first, ready(1))
-        await first.close()
-        assert before.pid
-        shim = psutil.Process(shim_of(before))
-        os.kill(before.pid, signal.SIGKILL)
-        await ended(shim)
+        before = await died_unseen(tmp_path)
         noted = tmp_path / "instances" / "iris" / before.id / "program.json"
         noted.write_text(noted.read_text().replace(f'"pid": {before.pid},', f'"pid": {os.getpid()},'))
         async with opened(tmp_path) as second:
